@@ -1,0 +1,100 @@
+import type { Claim } from './facts.js';
+import type { IndexedGraph } from './indexed-graph.js';
+import type { RunState, Tally } from './run-state.js';
+import type { RunStatus, StepStatus } from './words.js';
+
+/** An open row of the step table, as read under the run's lock. */
+export interface OpenRow extends Tally {
+  readonly status: 'ready' | 'running' | 'retrying';
+  readonly worker: string | null;
+}
+
+/** A run as the engine sees it: committed state only. */
+export interface RunView {
+  readonly graph: IndexedGraph;
+  readonly status: RunStatus;
+  readonly state: RunState;
+  /** The one process that may hold claims in the state, or null. */
+  readonly worker: string | null;
+  /** The open rows of its queued steps, or null where they were not read: a claim may change them at any time. */
+  readonly rows: ReadonlyMap<string, OpenRow> | null;
+}
+
+/** The process that decides. */
+export interface Place {
+  readonly worker: string;
+  /** Free slots by queue: as many of the steps that come next may start here at once. */
+  readonly slots: ReadonlyMap<string, number>;
+}
+
+/** The row is still at this attempt, and that attempt is still running (or still waiting to run). */
+export interface RowGuard {
+  readonly attempt: number;
+  readonly running: boolean;
+}
+
+/** How a step's row is to be written. */
+export interface StepWrite {
+  readonly step: string;
+  /** What the row must still be for the write to count; null where the step has no row yet and this inserts it. */
+  readonly guard: RowGuard | null;
+  readonly status: Exclude<StepStatus, 'pending'>;
+  readonly tally: Tally;
+  readonly worker: string | null;
+  /** The encoded result of a completed step. */
+  readonly result: string | null;
+  /** The encoded error of the attempt that ended, to be kept behind those of earlier attempts. */
+  readonly error: string | null;
+  /** Milliseconds from the commit until a retrying step is due. */
+  readonly delayMs: number | null;
+  /** The database's time at which the attempt started; null where it starts with this commit or never did. */
+  readonly startedAt: string | null;
+}
+
+/** A step to start here once the commit has answered. */
+export interface StartHere {
+  readonly step: string;
+  readonly tally: Tally;
+}
+
+/** What became of one attempt, to be announced after the commit. */
+export interface StepNews {
+  readonly step: string;
+  readonly status: 'completed' | 'retrying' | 'failed' | 'cancelled' | 'ready';
+  readonly attempt: number;
+  readonly error: string | null;
+  readonly delayMs: number | null;
+}
+
+/** The failure that ended a run: the step and its last error, encoded. */
+export interface RunFailure {
+  readonly step: string;
+  readonly error: string;
+}
+
+/** What happens next: to be committed as a whole or not at all. */
+export interface Decision {
+  readonly kind: 'decided';
+  /** Whether there is anything to write. */
+  readonly changed: boolean;
+  readonly status: RunStatus;
+  readonly state: RunState;
+  readonly worker: string | null;
+  readonly writes: readonly StepWrite[];
+  readonly starts: readonly StartHere[];
+  /** Queues in which this leaves ready rows. */
+  readonly rings: ReadonlySet<string>;
+  /** Set by the decision that stops the run. */
+  readonly failure: RunFailure | null;
+  readonly cancelReason: string | null;
+  readonly news: readonly StepNews[];
+  /** Outcomes that came too late: another attempt or another end was recorded first. */
+  readonly stale: readonly Claim[];
+}
+
+/** The engine cannot decide from what it was shown: it must see the open rows, under the run's lock. */
+export interface NeedsRows {
+  readonly kind: 'needs-rows';
+}
+
+export const NEEDS_ROWS: NeedsRows = { kind: 'needs-rows' };

@@ -1,0 +1,34 @@
+import type { Tally } from './run-state.js';
+
+/** An attempt under way: which step, by which claim. The attempt's number is its token: outcomes of any other are refused. */
+export interface Claim extends Tally {
+  readonly step: string;
+  /** The database's time of the claim. */
+  readonly startedAt: string;
+}
+
+/** What the worker saw go wrong in an attempt. */
+export interface AttemptFailure {
+  /** The error, encoded. */
+  readonly error: string;
+  /** Whether the retry policy may grant another attempt. */
+  readonly retryable: boolean;
+  /** The delay that the error asked for in place of the policy's, in milliseconds, or null. */
+  readonly retryAfterMs: number | null;
+  /** Whether the attempt ended because the run was stopped: its error is a consequence, not a cause. */
+  readonly aborted: boolean;
+  /** In [0, 1): the jitter of the next delay. Comes in with the fact, because the engine draws no lots. */
+  readonly random: number;
+}
+
+/** Something that happened and that a run has to be told. Time and chance come in with it. */
+export type Fact =
+  /** The run's time has come: its first steps may start. */
+  | { readonly type: 'begun' }
+  | { readonly type: 'step-completed'; readonly claim: Claim; readonly result: string }
+  | { readonly type: 'step-failed'; readonly claim: Claim; readonly failure: AttemptFailure }
+  /** A worker that shuts down hands the attempt over: neither a failure nor a crash. */
+  | { readonly type: 'step-released'; readonly claim: Claim }
+  /** These workers live no more: what they held or ran is free again. */
+  | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string> }
+  | { readonly type: 'cancel-requested'; readonly reason: string | null };

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { computeGraphText, computeMermaid } from './graph-text.js';
+import type { WorkflowGraph } from './graph.js';
+import { DEFAULT_RETRY } from './retry-policy.js';
+
+function graphOf(edges: Readonly<Record<string, readonly string[]>>, workflow = 'order'): WorkflowGraph {
+  const nodes = Object.entries(edges).map(([name, after]) => {
+    return { name, after, results: [], queue: 'q', priority: 0, retry: DEFAULT_RETRY, timeoutMs: null };
+  });
+  return { workflow, version: null, output: null, nodes };
+}
+
+describe('a graph in one line', () => {
+  it.each([
+    ['a chain', { a: [], b: ['a'], c: ['b'] }, 'order: a → b → c'],
+    ['a group', { a: [], b: ['a'], c: ['a'], d: ['b', 'c'] }, 'order: a → b ∥ c → d'],
+    ['a branch', { a: [], audit: ['a'], b: ['a'], c: ['b'] }, 'order: a → b → c; audit ⇠ a'],
+    [
+      'a branch that joins further down',
+      { a: [], x: ['a'], b: ['a'], c: ['b'], d: ['c', 'x'] },
+      'order: a → x; b ⇠ a → c; d ⇠ c, x',
+    ],
+    ['two chains', { a: [], b: [], c: ['a'], d: ['b'] }, 'order: a → c; b → d'],
+    ['steps that share what they wait for', { a: [], b: [], c: ['a', 'b'], d: ['a'] }, 'order: a → d; b; c ⇠ a, b'],
+    ['a step that waits for one further down', { a: ['b'], b: [] }, 'order: b → a'],
+  ])('shows %s', (_, edges: Record<string, readonly string[]>, text) => {
+    expect(computeGraphText(graphOf(edges))).toBe(text);
+  });
+
+  it('puts names in quotes that could be read as something else', () => {
+    expect(computeGraphText(graphOf({ 'a → b': [], c: ['a → b'] }, 'my: order'))).toBe('"my: order": "a → b" → c');
+  });
+});
+
+describe('a graph as Mermaid', () => {
+  it('has a node for each step and an arrow for each edge', () => {
+    expect(computeMermaid(graphOf({ a: [], b: ['a'] }))).toBe('flowchart LR\n  n0["a"]\n  n1["b"]\n  n0 --> n1\n');
+  });
+
+  it('escapes names', () => {
+    expect(computeMermaid(graphOf({ '<b>"x"\n#;`': [] }))).toContain('n0["#60;b#62;#34;x#34;#10;#35;#59;#96;"]');
+  });
+});

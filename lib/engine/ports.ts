@@ -1,0 +1,278 @@
+import type { OpenRow, RunFailure, StepWrite } from './decision.js';
+import type { Claim } from './facts.js';
+import type { Tally } from './run-state.js';
+import type { RunStatus, StepStatus } from './words.js';
+
+/** A run as it lies in the store. Texts are encoded; times are the database's, in ISO 8601. */
+export interface StoredRun {
+  readonly id: string;
+  readonly workflow: string;
+  readonly definition: number;
+  readonly status: RunStatus;
+  readonly revision: number;
+  readonly generation: number;
+  readonly state: string;
+  readonly worker: string | null;
+  readonly priority: number;
+  readonly input: string;
+  readonly failure: RunFailure | null;
+  readonly cancelReason: string | null;
+  readonly updatedAt: string;
+}
+
+/** What one decision changes in a run. Applies only where the run is still at `revision`, and raises it. */
+export interface RunWrite {
+  readonly id: string;
+  readonly definition: number;
+  readonly generation: number;
+  readonly revision: number;
+  readonly priority: number;
+  readonly status: RunStatus;
+  readonly state: string;
+  readonly worker: string | null;
+  readonly failedStep: string | null;
+  readonly failure: string | null;
+  readonly cancelReason: string | null;
+  readonly ended: boolean;
+  readonly steps: readonly QueuedStepWrite[];
+}
+
+/** A step's write with what its row must say for a claim to find it. */
+export interface QueuedStepWrite extends StepWrite {
+  readonly queue: string;
+  readonly priority: number;
+}
+
+/** A run to be born. */
+export interface NewRun {
+  readonly id: string;
+  readonly workflow: string;
+  readonly definition: number;
+  readonly status: 'pending' | 'running';
+  readonly state: string;
+  readonly worker: string | null;
+  readonly key: string | null;
+  /** SHA-256 of the encoded input, where the run has a key: the same key with other input is an error. */
+  readonly inputHash: Uint8Array | null;
+  readonly priority: number;
+  readonly input: string;
+  /** Milliseconds from the commit until the run begins, or null: at once. */
+  readonly delayMs: number | null;
+  readonly steps: readonly QueuedStepWrite[];
+}
+
+/** How the door answers. */
+export type CommitAnswer =
+  /** Written. `at` is the database's time of the commit. */
+  | { readonly kind: 'applied'; readonly at: string }
+  /** Not written: the run has moved on (or its id or key is taken). Read it again and decide anew. */
+  | { readonly kind: 'stale' }
+  /** Not written, and never will be: the database refuses one of its values. */
+  | { readonly kind: 'refused'; readonly error: Error }
+  /** There was nothing to write. */
+  | { readonly kind: 'nothing' };
+
+/** A run and its open rows, read under the run's lock. */
+export interface LockedRun {
+  readonly run: StoredRun;
+  readonly rows: ReadonlyMap<string, OpenRow>;
+}
+
+/** The one door through which every change of state goes. All runs of a process share its commits. */
+export interface RunDoor {
+  /** Commits a decision with whatever else has gathered. `prepare` is called when the commit is about to leave. */
+  submit(prepare: () => RunWrite | null): Promise<CommitAnswer>;
+  /**
+   * Starts runs, all in one commit. Those with a name that another transaction may hold (`named`) go by a lane where they
+   * delay nobody; if a name is held, `prepare(true)` is asked for runs that claim nothing here, because it may take long.
+   * Answers in the order of the runs; `stale`: the id or key is taken.
+   */
+  start(prepare: (held: boolean) => readonly NewRun[], named: boolean): Promise<readonly CommitAnswer[]>;
+  /** Lock → read → decide → write, alone. `decide` sees null where there is no such run; it may be called again. */
+  submitLocked(runId: string, decide: (locked: LockedRun | null) => RunWrite | null): Promise<CommitAnswer>;
+}
+
+/** A step that this worker has claimed, with its run. */
+export interface ClaimedStep {
+  readonly step: string;
+  readonly tally: Tally;
+  readonly startedAt: string;
+  readonly run: StoredRun;
+}
+
+/** What a worker looks for when it claims. */
+export interface ClaimRequest {
+  readonly queue: string;
+  readonly worker: string;
+  /** Definitions that this process can run. */
+  readonly definitions: readonly number[];
+  readonly limit: number;
+}
+
+/** What a beat found. */
+export interface BeatNews {
+  /** False: this worker has been declared dead. It must drop its claims and go on under a new id. */
+  readonly alive: boolean;
+  /** Runs in which this worker has claims and that have been stopped. */
+  readonly stoppedRuns: readonly string[];
+  /** Claims of this worker in the step table. */
+  readonly claims: readonly OwnClaim[];
+  /** Queues of this worker with ready rows that it can run. */
+  readonly readyQueues: readonly string[];
+  /** Queues in which retrying steps became ready with this beat. */
+  readonly wokenQueues: readonly string[];
+  /** Runs whose start time has come. */
+  readonly dueRuns: readonly string[];
+  /** Workers that are not alive, with the runs in which they still have claims. */
+  readonly lost: readonly LostClaims[];
+  /** Milliseconds until the nearest timer, or null where none falls before the next beat. */
+  readonly nextDueMs: number | null;
+}
+
+export interface OwnClaim {
+  readonly runId: string;
+  readonly claim: Claim;
+}
+
+export interface LostClaims {
+  readonly runId: string;
+  readonly workers: readonly string[];
+}
+
+export interface BeatRequest {
+  readonly worker: string;
+  readonly queues: readonly string[];
+  readonly definitions: readonly number[];
+  readonly leaseMs: number;
+  /** Whether this process may declare others dead: not before it has itself renewed for a while after an outage. */
+  readonly mayReap: boolean;
+}
+
+export interface WorkerIdentity {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly queues: readonly string[];
+}
+
+/** How a waiting caller learns that a run has ended. */
+export interface EndedRun {
+  readonly id: string;
+  readonly workflow: string;
+  readonly status: RunStatus;
+  /** The encoded result of the run's output step; null where it has none. */
+  readonly output: string | null;
+  readonly failure: RunFailure | null;
+  readonly cancelReason: string | null;
+}
+
+/** What the runtime reads and claims. */
+export interface RunStore {
+  claim(request: ClaimRequest): Promise<readonly ClaimedStep[]>;
+  findRun(runId: string): Promise<StoredRun | null>;
+  /** The id of the run with this key, and whether its input was the same; null where there is none. */
+  findByKey(workflow: string, key: string): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;
+  /** Encoded results of completed steps, by step. */
+  loadResults(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Those of these runs that have ended, in one look. */
+  findEnded(runIds: readonly string[]): Promise<readonly EndedRun[]>;
+  registerWorker(worker: WorkerIdentity, leaseMs: number): Promise<void>;
+  removeWorker(workerId: string): Promise<void>;
+  beat(request: BeatRequest): Promise<BeatNews>;
+  /** Gives a definition its number, writing its row where it is new. */
+  registerDefinition(definition: NewDefinition): Promise<number>;
+  /** All stored definitions of these workflows. */
+  loadDefinitions(workflows: readonly string[]): Promise<readonly StoredDefinition[]>;
+  /** Calls back with the name of a queue in which somebody's transaction has just left a ready step. */
+  onReady(listener: (queue: string) => void): void;
+}
+
+export interface NewDefinition {
+  readonly name: string;
+  readonly hash: string;
+  readonly version: string | null;
+  /** The step whose result is the run's. */
+  readonly output: string | null;
+  readonly graph: string;
+}
+
+export interface StoredDefinition extends NewDefinition {
+  readonly id: number;
+}
+
+/** The bell: wakes a worker of a queue. Carries nothing; may be lost, doubled, late or stale. */
+export interface WorkQueue {
+  ring(queue: string): void;
+}
+
+/** A run as callers see it; payloads still encoded. */
+export interface RunRecordView {
+  readonly id: string;
+  readonly workflow: string;
+  readonly definition: number;
+  readonly status: RunStatus;
+  readonly state: string;
+  readonly generation: number;
+  readonly worker: string | null;
+  readonly key: string | null;
+  readonly priority: number;
+  readonly input: string;
+  readonly failure: RunFailure | null;
+  readonly cancelReason: string | null;
+  readonly dueAt: Date | null;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly updatedAt: Date;
+  readonly endedAt: Date | null;
+}
+
+/** A step's row as callers see it; payloads still encoded. */
+export interface StepRecordView extends Tally {
+  readonly name: string;
+  readonly status: Exclude<StepStatus, 'pending'>;
+  readonly queue: string;
+  readonly worker: string | null;
+  readonly result: string | null;
+  readonly errors: readonly string[];
+  readonly dueAt: Date | null;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** What `list` filters by. Newest runs come first. */
+export interface RunQuery {
+  readonly workflow: string | null;
+  readonly statuses: readonly RunStatus[] | null;
+  /** Created at or after. */
+  readonly from: Date | null;
+  /** Created before. */
+  readonly to: Date | null;
+  /** Only runs older than this one, in the order of the list. */
+  readonly after: RunPosition | null;
+  readonly limit: number;
+}
+
+/** A run's place in the list. The time is text: a Date would cut its microseconds. */
+export interface RunPosition {
+  readonly createdAt: string;
+  readonly id: string;
+}
+
+/** What callers look up. */
+export interface RunArchive {
+  find(runId: string): Promise<RunRecordView | null>;
+  findByKey(workflow: string, key: string): Promise<RunRecordView | null>;
+  list(query: RunQuery): Promise<{ readonly runs: readonly RunRecordView[]; readonly last: RunPosition | null }>;
+  steps(runId: string, generation: number): Promise<readonly StepRecordView[]>;
+}
+
+/** The starts that belong to a caller's own transaction. `Manager` is the database library's, unknown to the engine. */
+export interface TransactionalStarts<Manager> {
+  /** @throws OrchestrateFlowError `OF_NOT_IN_TRANSACTION` where the manager is not inside a transaction */
+  assertInTransaction(manager: Manager): void;
+  isInTransaction(manager: Manager): boolean;
+  /** Inserts, and nothing but inserts, a run and its first steps. @returns false where its id or key is taken */
+  insert(manager: Manager, run: NewRun): Promise<boolean>;
+  /** The run with this key as the caller's transaction sees it. */
+  findByKey(manager: Manager, workflow: string, key: string): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;
+}

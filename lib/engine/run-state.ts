@@ -1,0 +1,74 @@
+import { OrchestrateFlowError } from './errors.js';
+
+/**
+ * What has become of a node, one letter each. `queued`: the node has an open row of its own in the step table (ready,
+ * running or retrying) and only that row knows which, because a claim changes the row and not the run.
+ */
+export const MARK = {
+  pending: '.',
+  held: 'h',
+  queued: 'q',
+  completed: 'c',
+  failed: 'f',
+  cancelled: 'x',
+} as const;
+
+export type Mark = (typeof MARK)[keyof typeof MARK];
+
+/** The counters of a step: `attempt` counts claims and is the fence, `failures` is what the retry policy limits. */
+export interface Tally {
+  readonly attempt: number;
+  readonly failures: number;
+  /** Attempts that ended with their worker. */
+  readonly crashes: number;
+}
+
+/** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
+export interface Hold extends Tally {
+  /** The database's time of the claim; absent while the claim's own commit is the run's newest. */
+  readonly since?: string;
+}
+
+/** The compact state of a run: one mark per node, in the order of the graph, and the claims held in it. */
+export interface RunState {
+  readonly marks: string;
+  readonly holds: ReadonlyMap<string, Hold>;
+}
+
+/** The state of a run in which nothing has happened yet. */
+export function newRunState(nodes: number): RunState {
+  return { marks: MARK.pending.repeat(nodes), holds: new Map() };
+}
+
+/** `marks`, then for each hold `;name,attempt,failures,crashes,since`: names are method names and hold neither comma nor semicolon once encoded. */
+export function encodeRunState(state: RunState): string {
+  let text = state.marks;
+  for (const [name, hold] of state.holds) {
+    text += `;${encodeURIComponent(name)},${hold.attempt},${hold.failures},${hold.crashes},${hold.since ?? ''}`;
+  }
+  return text;
+}
+
+/**
+ * The state of a text that `encodeRunState` wrote.
+ *
+ * @throws OrchestrateFlowError `OF_STATE_CORRUPT` where the text is none
+ */
+export function decodeRunState(text: string): RunState {
+  const [marks = '', ...parts] = text.split(';');
+  const holds = new Map<string, Hold>();
+  for (const part of parts) {
+    const [name, attempt, failures, crashes, since] = part.split(',');
+    const tally = { attempt: Number(attempt), failures: Number(failures), crashes: Number(crashes) };
+    if (!name || !Number.isInteger(tally.attempt + tally.failures + tally.crashes)) throw corrupt(text);
+    holds.set(decodeURIComponent(name), since ? { ...tally, since } : tally);
+  }
+  return { marks, holds };
+}
+
+function corrupt(text: string): OrchestrateFlowError {
+  return new OrchestrateFlowError(
+    'OF_STATE_CORRUPT',
+    `Cannot read the state of a run: "${text.slice(0, 200)}" was not written by this library. Restore the row from a backup.`,
+  );
+}
