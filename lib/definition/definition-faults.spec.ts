@@ -1,0 +1,495 @@
+import { describe, expect, it } from '@jest/globals';
+import { Ctx as ForeignCtx, Payload } from '@nestjs/microservices';
+import { Cron, Interval, Timeout } from '@nestjs/schedule';
+import { z } from 'zod';
+import { DefinitionError, type DefinitionFault } from '../engine/errors.js';
+import { MAX_NODES } from '../engine/graph.js';
+import { Ctx } from './ctx.decorator.js';
+import { loadDefinitions } from './definition-loader.js';
+import { Input } from './input.decorator.js';
+import { Result } from './result.decorator.js';
+import { Retry } from './retry.decorator.js';
+import { Parallel, Step } from './step.decorator.js';
+import type { WorkflowClass } from './workflow-class.js';
+import type { DefinitionDefaults } from './workflow-options.js';
+import { Workflow } from './workflow.decorator.js';
+
+// Faults are what JavaScript, `as any` and renamed methods let through: here every decorator takes anything.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
+type Loose = (...args: any[]) => any;
+const LooseStep: Loose = Step;
+const LooseParallel: Loose = Parallel;
+const LooseResult: Loose = Result;
+const LooseRetry: Loose = Retry;
+const LooseWorkflow: Loose = Workflow;
+
+function faultsOf(...targets: (abstract new () => object)[]): readonly DefinitionFault[] {
+  return faultsWith({}, ...targets);
+}
+
+function faultsWith(defaults: unknown, ...targets: (abstract new () => object)[]): readonly DefinitionFault[] {
+  try {
+    const found = targets.map((target) => ({ target: target, instance: {}, scopeFault: null }));
+    loadDefinitions(found, defaults as DefinitionDefaults);
+    return [];
+  } catch (error) {
+    if (error instanceof DefinitionError) return error.faults;
+    throw error;
+  }
+}
+
+function linesOf(...targets: (abstract new () => object)[]): string[] {
+  return faultsOf(...targets).map(({ where, fault }) => `${where}: ${fault}`);
+}
+
+/** The faults of a workflow whose only step has these options. */
+function stepFaults(options: unknown, decorator: Loose = LooseStep): string[] {
+  @Workflow({ name: 'w' })
+  class W {
+    @decorator(options) a() {}
+  }
+  return linesOf(W);
+}
+
+function workflowFaults(options: unknown): string[] {
+  @LooseWorkflow(options)
+  class W {
+    @Step() a() {}
+  }
+  return linesOf(W);
+}
+
+describe('the options of a step', () => {
+  it.each([
+    [
+      { timout: '1s' },
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "timeout", "retry", "queue", "priority".',
+    ],
+    [{ when: 'isBig' }, /@Step has no option "when"\. Its options are/],
+    [{ group: 'x' }, /@Step has no option "group"/],
+    ['30s', /Expected the options of @Step to be an object, got '30s'/],
+    [null, /Expected the options of @Step to be an object, got null/],
+    [{ timeout: '14 days' }, /Expected timeout to be a duration such as .*, and more than 0, got '14 days'/],
+    [{ timeout: 0 }, /Expected timeout to be .* more than 0, got 0/],
+    [{ timeout: -1 }, /Expected timeout/],
+    [{ timeout: '4w' }, /Expected timeout to be at most 24 days, got '4w'/],
+    [{ queue: '' }, /Expected queue to be 1 to 100 characters without a colon, got ''/],
+    [{ queue: 'a:b' }, /Expected queue .* got 'a:b'/],
+    [{ queue: 'x'.repeat(101) }, /Expected queue/],
+    [{ queue: 1 }, /Expected queue/],
+    [{ priority: -1 }, /Expected priority to be an integer from 0 to 2097151, got -1/],
+    [{ priority: 1.5 }, /Expected priority/],
+    [{ priority: 2_097_152 }, /Expected priority/],
+    [{ priority: '1' }, /Expected priority/],
+    [{ after: 'a' }, /Expected after to be a list of step names, got 'a'/],
+    [{ after: [1] }, /Expected after to be a list of step names/],
+    [{ after: ['aa'] }, 'W.a: after names "aa", which is no step. Did you mean "a"? Its steps are "a".'],
+    [{ beside: true }, /has beside without after/],
+    [{ after: [], beside: 'yes' }, /Expected beside to be true or false, got 'yes'/],
+    [{ retry: { attempts: 0 } }, /Expected attempts of retry to be an integer from 1 to 10000, got 0/],
+    [{ retry: 10_001 }, /Expected retry \(attempts\) to be an integer/],
+    [{ retry: 1.5 }, /Expected retry \(attempts\)/],
+    [{ retry: Number.NaN }, /Expected retry \(attempts\)/],
+    [{ retry: 'often' }, /Expected the options of retry to be an object, got 'often'/],
+    [{ retry: { backof: 'fixed' } }, /retry has no option "backof"\. Did you mean "backoff"\?/],
+    [{ retry: { backoff: 'linear' } }, /Expected backoff of retry to be one of "fixed", "exponential", got 'linear'/],
+    [{ retry: { jitter: true } }, /Expected jitter of retry to be one of "full", "none", got true/],
+    [{ retry: { factor: 0.5 } }, /Expected factor of retry to be a number of at least 1, got 0\.5/],
+    [{ retry: { factor: Infinity } }, /Expected factor of retry/],
+    [{ retry: { delay: 'soon' } }, /Expected delay of retry to be a duration/],
+    [{ retry: { maxDelay: -1 } }, /Expected maxDelay of retry to be a duration/],
+    [
+      { retry: { delay: '2m', maxDelay: '1m' } },
+      /Expected maxDelay of retry to be at least its delay \('2m'\), got '1m'/,
+    ],
+    [{ retry: { retryOn: Error } }, /Expected retryOn of retry to be a list of error classes/],
+    [{ retry: { doNotRetryOn: [undefined] } }, /Expected doNotRetryOn of retry to be a list of error classes/],
+  ])('%j are a fault', (options, fault) => {
+    expect(stepFaults(options)).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)]);
+  });
+
+  it.each([[{ group: '' }], [{ group: 1 }], [{ group: 'x', after: [] }]])('%j of @Parallel are a fault', (options) => {
+    expect(stepFaults(options, LooseParallel)).toEqual([expect.stringMatching(/group/)]);
+  });
+
+  it.each([
+    [{}],
+    [undefined],
+    [{ timeout: undefined, after: undefined, retry: undefined }],
+    [{ timeout: 1, priority: 2_097_151, queue: 'x'.repeat(100) }],
+    [{ retry: { attempts: 10_000, factor: 1, delay: 0, maxDelay: 0, retryOn: [], doNotRetryOn: [TypeError] } }],
+  ])('%j are no fault', (options) => {
+    expect(stepFaults(options)).toEqual([]);
+  });
+});
+
+describe('the options of a workflow', () => {
+  it.each([
+    [undefined, /Expected the options of @Workflow to be an object, got undefined/],
+    [{ name: '' }, /Expected name of @Workflow to be a text of 1 to 200 characters without NUL, got ''/],
+    [{ name: ' ' }, /Expected name/],
+    [{ name: 'x'.repeat(201) }, /Expected name/],
+    [{ name: 'a\0b' }, /Expected name/],
+    [{}, /Expected name of @Workflow .* got undefined/],
+    [{ name: 'w', version: 3 }, /Expected version of @Workflow/],
+    [
+      { name: 'w', order: 'explict' },
+      /Expected order to be one of "page", "explicit", got 'explict'\. Did you mean "explicit"\?/,
+    ],
+    [{ name: 'w', deadline: '14d' }, /@Workflow has no option "deadline"/],
+    [{ name: 'w', queue: 'a:b' }, /Expected queue/],
+    [{ name: 'w', priority: -1 }, /Expected priority/],
+    [{ name: 'w', retry: 0 }, /Expected retry of @Workflow \(attempts\)/],
+  ])('%j are a fault', (options, fault) => {
+    expect(workflowFaults(options)).toEqual(expect.arrayContaining([expect.stringMatching(fault)]));
+    expect(workflowFaults(options).every((line) => line.startsWith('W: '))).toBe(true);
+  });
+
+  it('of the module are checked as well', () => {
+    const faults = faultsWith({ retry: { attempts: 0 }, timeout: 0 });
+    expect(faults.map(({ where }) => where)).toEqual(['OrchestrateFlowModule', 'OrchestrateFlowModule']);
+    expect(faults[0]!.fault).toMatch(/Expected attempts of defaults.retry/);
+  });
+});
+
+describe('a member that cannot be a step', () => {
+  it('is reported, whatever it is', () => {
+    const symbol = Symbol('hidden');
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() static fixed() {}
+      @LooseStep() arrow = () => undefined;
+      @LooseStep() get accessor() {
+        return 1;
+      }
+      @Step() [symbol]() {}
+      @Step() onModuleInit() {}
+      @Step() ['nul\0']() {}
+      @Step() fine() {}
+      constructor(@Input() readonly order?: unknown) {}
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      expect.stringMatching(/^W\.Symbol\(hidden\): has a symbol for a name/),
+      expect.stringMatching(/^W\.accessor: is an accessor\. A step is a method/),
+      expect.stringMatching(/^W\.arrow: is a property, such as an arrow function\. A step is a method/),
+      expect.stringMatching(/^W\.constructor: a parameter of the constructor bears/),
+      expect.stringMatching(/^W\.fixed: is static\. A step is a method of the instance: remove `static`/),
+      expect.stringMatching(/^W\.nul\0: has a name that cannot be stored/),
+      expect.stringMatching(/^W\.onModuleInit: is a lifecycle hook/),
+    ]);
+  });
+
+  it('is told from an instance method of the same name', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a() {}
+      @Retry(2) static a() {}
+    }
+    expect(linesOf(W)).toEqual([expect.stringMatching(/^W\.a: is static/)]);
+  });
+
+  it('is reported where a decorator stands without @Step', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Retry(2) a(@Input() _: unknown, @Ctx() __: unknown) {}
+      b(@LooseResult('c') _: unknown) {}
+      @Step() c() {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: bears @Retry, @Input, @Ctx but is no step. Add @Step() or @Parallel(); a decorated override says it again.',
+      'W.b: bears @Result but is no step. Add @Step() or @Parallel(); a decorated override says it again.',
+    ]);
+  });
+
+  it('is reported where an override is decorated without @Step', () => {
+    class Base {
+      @Step() a() {}
+    }
+    @Workflow({ name: 'w' })
+    class W extends Base {
+      @Retry(3) override a() {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.a: bears @Retry but is no step\..*a decorated override says it again/),
+    ]);
+  });
+
+  it('is reported where two step decorators stand on one method', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() @Parallel() a() {}
+      @Step() @Step() b() {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: bears both @Step and @Parallel. Keep one of them.',
+      'W.b: bears @Step 2 times. Keep one of them.',
+    ]);
+  });
+
+  it('is reported where a subclass overrides a step by an accessor', () => {
+    class Base {
+      @Step() a() {}
+    }
+    class W extends Base {}
+    Object.defineProperty(W.prototype, 'a', { get: () => () => undefined });
+    Workflow({ name: 'w' })(W);
+    expect(linesOf(W)).toEqual([expect.stringMatching(/^W\.a: is overridden by something that is no method/)]);
+  });
+});
+
+describe('a retry policy said twice', () => {
+  it('is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Retry(2) @Step({ retry: 3 }) a() {}
+      @Step() @Retry(2) @Retry(3) b() {}
+      @Step() @LooseRetry() c() {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.a: has its retry policy said 2 times/),
+      expect.stringMatching(/^W\.b: has its retry policy said 2 times/),
+      expect.stringMatching(/^W\.c: Expected @Retry to be given a number of attempts or a policy/),
+    ]);
+  });
+});
+
+describe('a parameter', () => {
+  it('that gets nothing is a fault, unless it has a default', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a(@Input() _: unknown, __: unknown) {}
+      @Step() b(_: unknown = 1) {}
+      @Step() c(..._: unknown[]) {}
+    }
+    expect(linesOf(W)).toEqual([
+      "W.a: parameter 1 gets nothing. Give it @Input(), @Result('…') or @Ctx(), or a default value.",
+    ]);
+  });
+
+  it('with two of our decorators is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a(@Input() @Ctx() _: unknown) {}
+    }
+    expect(linesOf(W)).toEqual(['W.a: parameter 0 bears two of @Input, @Result and @Ctx. Keep one of them.']);
+  });
+
+  it('with the result of an unknown step is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() charge() {}
+      @Step() ship(@LooseResult('chrge') _: unknown, @LooseResult(7) __: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.ship: @Result names \'chrge\', which is no step. Did you mean "charge"? Its steps are "charge", "ship".',
+      'W.ship: @Result names 7, which is no step. Its steps are "charge", "ship".',
+    ]);
+  });
+
+  it('with the result of a step that need not have ended is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a(@Result('b') _: unknown) {}
+      @Parallel() b(@Result('c') _: unknown) {}
+      @Parallel() c(@Result('c') _: unknown) {}
+      @Step({ after: ['a'] }) d(@Result('b') _: unknown, @Result('a') __: unknown) {}
+      @Step() e(@Result('a') _: unknown, @Result('d') __: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: parameter 0 takes the result of "b", which need not have ended when "a" starts. Move it below "b" and, where both are @Parallel, into another group.',
+      expect.stringMatching(/^W\.b: parameter 0 takes the result of "c"/),
+      'W.c: parameter 0 takes the result of "c", which need not have ended when "c" starts. A step cannot take its own result.',
+      'W.d: parameter 0 takes the result of "b", which need not have ended when "d" starts. Add "b" to its `after`.',
+    ]);
+  });
+
+  it('whose step is misspelt in after is one fault, not two', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() charge() {}
+      @LooseStep({ after: ['chrge'] }) ship(@Result('charge') _: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([expect.stringMatching(/^W\.ship: after names "chrge"/)]);
+  });
+});
+
+describe('decorators of other packages on a step', () => {
+  it('are faults where they would call the step', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() @Cron('* * * * * *') a() {}
+      @Interval(1_000) @Step() b() {}
+      @Step() @Timeout(1_000) c() {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.a: bears @Cron of @nestjs\/schedule/),
+      expect.stringMatching(/^W\.b: bears @Interval of @nestjs\/schedule/),
+      expect.stringMatching(/^W\.c: bears @Timeout of @nestjs\/schedule/),
+    ]);
+  });
+
+  it('are faults where they stand on a parameter, once each', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a(@Input() _: unknown, @ForeignCtx() __: unknown, @Payload() ___: unknown) {}
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      expect.stringMatching(/^W\.a: parameter 1 bears a decorator of @nestjs\/common or @nestjs\/microservices/),
+      expect.stringMatching(/^W\.a: parameter 2 bears a decorator/),
+    ]);
+  });
+});
+
+describe('the input', () => {
+  class OrderDto {
+    id = '';
+  }
+  class RushOrderDto extends OrderDto {}
+  class OtherDto {}
+
+  it('declared as another class is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly input = OrderDto;
+      @Step() a(@Input() _: OtherDto) {}
+      @Step() b(@Input() _: OrderDto) {}
+      @Step() c(@Input() _: { id: string }) {}
+      @Step() d(@Input() _: RushOrderDto) {}
+      @Step() e(@Input() _: string) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: parameter 0 takes OtherDto, but static input is OrderDto. Declare the parameter as OrderDto.',
+      expect.stringMatching(/^W\.d: parameter 0 takes RushOrderDto/),
+      expect.stringMatching(/^W\.e: parameter 0 takes String/),
+    ]);
+  });
+
+  it('may be taken as its base class', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly input = RushOrderDto;
+      @Step() a(@Input() _: OrderDto) {}
+    }
+    expect(linesOf(W)).toEqual([]);
+  });
+
+  it('may be a Standard Schema, whatever the parameter is declared as', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly input = z.object({ id: z.string() });
+      @Step() a(@Input() _: OtherDto) {}
+    }
+    expect(linesOf(W)).toEqual([]);
+  });
+
+  it.each([[{}], [null], ['OrderDto'], [() => undefined]])('%p is a fault', (input) => {
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly input: unknown = input;
+      @Step() a() {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W: Expected static input to be a DTO class or a Standard Schema/),
+    ]);
+  });
+});
+
+describe('a workflow', () => {
+  it('without steps is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {}
+    expect(linesOf(W)).toEqual(['W: has no steps. Add @Step() to a method.']);
+    Workflow({ name: '' })(W);
+    expect(linesOf(W)).toHaveLength(2);
+  });
+
+  it('whose output names no step is a fault', () => {
+    @LooseWorkflow({ name: 'w' })
+    class W {
+      static readonly output = 'shipp';
+      @Step() ship() {}
+    }
+    expect(linesOf(W)).toEqual([
+      `W: static output is 'shipp', which is no step. Did you mean "ship"? Its steps are "ship".`,
+    ]);
+  });
+
+  it('whose name another has is a fault', () => {
+    @Workflow({ name: 'order' })
+    class First {
+      @Step() a() {}
+    }
+    @Workflow({ name: 'order' })
+    class Second {
+      @Step() a() {}
+    }
+    expect(linesOf(First, Second)).toEqual([
+      'Second: is named "order", and so is First. Names of workflows are unique: rename one.',
+    ]);
+  });
+
+  it('with explicit order says after everywhere', () => {
+    @Workflow({ name: 'w', order: 'explicit' })
+    class W {
+      @Step({ after: [] }) a() {}
+      @Step() b() {}
+      @Parallel() c() {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.b: has no after, and the workflow says order: 'explicit'/),
+      expect.stringMatching(/^W\.c: has no after/),
+    ]);
+  });
+
+  it('whose steps wait for each other is a fault that names the way', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step({ after: ['c'] }) a() {}
+      @Step() b() {}
+      @Step() c() {}
+      @Step({ after: ['d'] }) d() {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: waits for itself: a waits for c, c waits for a. Take one of these out of `after`; a step without `after` waits for every step above it that is not `beside`.',
+      'W.d: waits for itself: d waits for d. Take one of these out of `after`.',
+    ]);
+  });
+
+  it('has as many steps as a graph may have', () => {
+    const withSteps = (count: number): new () => object => {
+      class W {}
+      for (let step = 0; step < count; step++) {
+        Object.defineProperty(W.prototype, `s${step}`, { value: () => undefined, configurable: true, writable: true });
+        Step()(W.prototype, `s${step}`, Object.getOwnPropertyDescriptor(W.prototype, `s${step}`)!);
+      }
+      Workflow({ name: 'w' })(W);
+      return W;
+    };
+    expect(linesOf(withSteps(MAX_NODES))).toEqual([]);
+    expect(linesOf(withSteps(MAX_NODES + 1))).toEqual([
+      'W: has 1001 steps, and at most 1000 are allowed. Divide the workflow.',
+    ]);
+  });
+
+  it('reports all its faults together with those of the others', () => {
+    @LooseWorkflow({ name: '' })
+    class First {
+      static readonly output = 'none';
+      @LooseStep({ timeout: 0, queue: '' }) a(_: unknown) {}
+    }
+    @Workflow({ name: 'second' })
+    class Second {}
+    const faults = faultsOf(First, Second);
+    expect(faults.map(({ where }) => where)).toEqual(['First', 'First.a', 'First.a', 'First.a', 'First', 'Second']);
+    expect(new DefinitionError(faults).message).toContain('\n  - First.a: Expected queue');
+  });
+
+  it('whose scope is not the default is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a() {}
+    }
+    const found = { target: W as WorkflowClass, instance: {}, scopeFault: 'is request-scoped' };
+    expect(() => loadDefinitions([found])).toThrow(/W: is request-scoped\. A workflow has one instance for all runs/);
+  });
+});

@@ -1,0 +1,43 @@
+import { Injectable, Scope } from '@nestjs/common';
+import { DiscoveryService } from '@nestjs/core';
+import { findWorkflowOptions } from './metadata.js';
+import type { WorkflowClass } from './workflow-class.js';
+
+type ProviderWrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** A provider whose class bears `@Workflow`. */
+export interface DiscoveredWorkflow {
+  readonly target: WorkflowClass;
+  readonly instance: object;
+  /** Why there is no single instance of it, or null. */
+  readonly scopeFault: string | null;
+}
+
+/** Finds the workflows among the app's providers. Needs Nest's DiscoveryModule; call it once all providers exist. */
+@Injectable()
+export class WorkflowExplorer {
+  constructor(private readonly discovery: DiscoveryService) {}
+
+  /** The workflows of the app, each class once: where several modules provide it, the first provider counts. */
+  explore(): readonly DiscoveredWorkflow[] {
+    const found = new Map<WorkflowClass, DiscoveredWorkflow>();
+    for (const wrapper of this.discovery.getProviders()) {
+      const target = findClass(wrapper);
+      if (target === null || found.has(target) || findWorkflowOptions(target) === null) continue;
+      found.set(target, { target, instance: wrapper.instance as object, scopeFault: findScopeFault(wrapper) });
+    }
+    return [...found.values()];
+  }
+}
+
+/** The class of what the provider gives: of the instance, because a factory's metatype is the factory. */
+function findClass(wrapper: ProviderWrapper): WorkflowClass | null {
+  const { constructor } = (wrapper.instance ?? {}) as { readonly constructor?: unknown };
+  return typeof constructor === 'function' ? (constructor as unknown as WorkflowClass) : null;
+}
+
+function findScopeFault(wrapper: ProviderWrapper): string | null {
+  if (wrapper.scope === Scope.REQUEST) return 'is request-scoped';
+  if (wrapper.isTransient) return 'is transient';
+  return wrapper.isDependencyTreeStatic() ? null : 'is request-scoped by way of a provider it injects';
+}

@@ -1,0 +1,197 @@
+import { describe, expect, it } from '@jest/globals';
+import { computeGraphText } from '../engine/graph-text.js';
+import { loadDefinitions } from './definition-loader.js';
+import { Parallel, Step } from './step.decorator.js';
+import { Workflow } from './workflow.decorator.js';
+
+function textOf(target: new () => object): string {
+  const [definition] = loadDefinitions([{ target: target, instance: new target(), scopeFault: null }]);
+  return computeGraphText(definition!.graph).replace('w: ', '');
+}
+
+@Workflow({ name: 'w' })
+class Sequence {
+  @Step() a() {}
+  @Step() b() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class Group {
+  @Step() a() {}
+  @Parallel() b() {}
+  @Parallel() c() {}
+  @Step() d() {}
+}
+
+@Workflow({ name: 'w' })
+class GroupFirstAndLast {
+  @Parallel() a() {}
+  @Parallel() b() {}
+  @Step() c() {}
+  @Parallel() d() {}
+  @Parallel() e() {}
+}
+
+@Workflow({ name: 'w' })
+class HelperInside {
+  @Parallel() a() {}
+  helper() {}
+  @Parallel() b() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class TwoGroups {
+  @Parallel({ group: 'x' }) a() {}
+  @Parallel({ group: 'x' }) b() {}
+  @Parallel({ group: 'y' }) c() {}
+  @Parallel({ group: 'y' }) d() {}
+}
+
+@Workflow({ name: 'w' })
+class GroupAndNoGroup {
+  @Parallel() a() {}
+  @Parallel({ group: 'y' }) b() {}
+  @Parallel() c() {}
+}
+
+@Workflow({ name: 'w' })
+class LoneParallel {
+  @Step() a() {}
+  @Parallel() b() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class AfterIsAwaitedBelow {
+  @Step() a() {}
+  @Step() b() {}
+  @Step({ after: ['a'] }) c() {}
+  @Step() d() {}
+}
+
+@Workflow({ name: 'w' })
+class AtOnce {
+  @Step() a() {}
+  @Step({ after: [] }) b() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class Beside {
+  @Step() a() {}
+  @Step({ after: ['a'], beside: true }) audit() {}
+  @Step() b() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class AfterEndsAGroup {
+  @Parallel() a() {}
+  @Step({ after: [] }) x() {}
+  @Parallel() b() {}
+}
+
+@Workflow({ name: 'w' })
+class BesideDoesNotEndAGroup {
+  @Parallel() a() {}
+  @Step({ after: [], beside: true }) x() {}
+  @Parallel() b() {}
+}
+
+@Workflow({ name: 'w' })
+class ParallelWithAfter {
+  @Step() a() {}
+  @Parallel({ after: ['a'] }) b() {}
+  @Parallel() c() {}
+}
+
+@Workflow({ name: 'w' })
+class ForwardReference {
+  @Step({ after: ['b'], beside: true }) a() {}
+  @Step() b() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class RedundantAfter {
+  @Step() a() {}
+  @Step() b() {}
+  @Step({ after: ['b', 'a', 'a'] }) c() {}
+}
+
+@Workflow({ name: 'w', order: 'explicit' })
+class Explicit {
+  @Step({ after: ['b'] }) a() {}
+  @Step({ after: [] }) b() {}
+  @Step({ after: ['b'] }) c() {}
+  @Step({ after: ['a', 'c'] }) d() {}
+}
+
+@Workflow({ name: 'w' })
+class NumericNames {
+  @Step() 2() {}
+  @Step() 1() {}
+}
+
+class Base {
+  @Step() a() {}
+  @Step() b() {}
+}
+
+@Workflow({ name: 'w' })
+class Extended extends Base {
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class OverriddenAgain extends Base {
+  @Step() c() {}
+  @Parallel({ after: [] }) override a() {}
+}
+
+@Workflow({ name: 'w' })
+class OverriddenSilently extends Base {
+  override b() {}
+  @Step() c() {}
+}
+
+describe('the order on the page is the order of the run', () => {
+  it.each([
+    ['steps run one after the other', Sequence, 'a → b → c'],
+    ['neighbours with @Parallel run side by side', Group, 'a → b ∥ c → d'],
+    ['a group may stand first and last', GroupFirstAndLast, 'a ∥ b → c → d ∥ e'],
+    ['a helper does not split a group', HelperInside, 'a ∥ b → c'],
+    ['group separates two groups in a row', TwoGroups, 'a ∥ b → c ∥ d'],
+    ['a neighbour without group is another group', GroupAndNoGroup, 'a → b → c'],
+    ['a lone @Parallel is a step', LoneParallel, 'a → b → c'],
+    ['what stands below waits for a step with after', AfterIsAwaitedBelow, 'a → b ∥ c → d'],
+    ['an empty after starts at once', AtOnce, 'a ∥ b → c'],
+    ['nothing waits for a step that is beside', Beside, 'a → b → c; audit ⇠ a'],
+    ['a step with after ends the group above it', AfterEndsAGroup, 'a ∥ x → b'],
+    ['a step that is beside parts no group', BesideDoesNotEndAGroup, 'a ∥ x ∥ b'],
+    ['a @Parallel with after belongs to no group', ParallelWithAfter, 'a → b → c'],
+    ['after may name a step further down', ForwardReference, 'b → a ∥ c'],
+    ['an after that another one implies makes no edge', RedundantAfter, 'a → b → c'],
+    ['explicit order ignores the page', Explicit, 'b → a ∥ c → d'],
+    ['numeric names keep their place', NumericNames, '2 → 1'],
+    ['inherited steps come first', Extended, 'a → b → c'],
+    ['a decorated override keeps its place and takes the new options', OverriddenAgain, 'a → b → c'],
+    ['an undecorated override stays the step it was', OverriddenSilently, 'a → b → c'],
+  ])('%s', (_, target, text) => {
+    expect(textOf(target)).toBe(text);
+  });
+
+  it('gives the nodes in the order of the page, also where they run in another', () => {
+    const [definition] = loadDefinitions([
+      { target: ForwardReference, instance: new ForwardReference(), scopeFault: null },
+    ]);
+    expect(definition!.graph.nodes.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('leaves the base as it was when a subclass overrides its step', () => {
+    Workflow({ name: 'w' })(Base);
+    expect(textOf(Base)).toBe('a → b');
+  });
+});

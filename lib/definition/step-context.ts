@@ -1,0 +1,32 @@
+import type { LoggerService } from '@nestjs/common';
+
+/** The logger of a step: Nest's, with every level present. */
+export type StepLogger = Required<Pick<LoggerService, 'log' | 'error' | 'warn' | 'debug' | 'verbose'>>;
+
+/**
+ * What a step is told about the attempt it runs in; given by `@Ctx()`.
+ *
+ * @publicApi
+ */
+export interface StepContext {
+  /** The id of the run. */
+  readonly runId: string;
+  /** The name of the workflow. */
+  readonly workflow: string;
+  /** The name of the step. */
+  readonly step: string;
+  /**
+   * The number of this attempt, from 1. Counts every time the step was taken up, also attempts that ended with their
+   * process; so it may exceed the `attempts` of the retry policy, which counts failures.
+   */
+  readonly attempt: number;
+  /**
+   * The same on every attempt of this step in this run, and of no other step. Pass it to outside services: an attempt
+   * that did its work and crashed before its outcome was stored is run again, and only the key tells them so.
+   */
+  readonly idempotencyKey: string;
+  /** Aborted when the attempt's timeout has passed or its run has been stopped. Pass it to whatever accepts one. */
+  readonly signal: AbortSignal;
+  /** A logger that names workflow, step and run. */
+  readonly logger: StepLogger;
+}

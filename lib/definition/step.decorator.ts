@@ -1,0 +1,45 @@
+import { addToMember, placeOf, type StepMark } from './metadata.js';
+import type { ParallelOptions, StepOptions } from './step-options.js';
+
+/** A method decorator that compiles only on a class whose public members include every name in `S`. */
+export type StepDecorator<S extends string> = <W extends { [P in S]: unknown }>(
+  target: W,
+  key: string | symbol,
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- applyDecorators() hands over a descriptor of any type
+  descriptor: TypedPropertyDescriptor<any>,
+) => void;
+
+/**
+ * Makes a method a step. Without `after` it waits until every step above it has ended.
+ *
+ * @example
+ * ```ts
+ * @Step({ timeout: '30s' })
+ * charge(@Input() order: OrderDto, @Ctx() step: StepContext): Promise<Charge> { … }
+ * ```
+ * @publicApi
+ */
+export function Step<const A extends string = never>(options?: StepOptions<A>): StepDecorator<A> {
+  return mark('@Step', options);
+}
+
+/**
+ * Makes a method a step that runs side by side with its `@Parallel` neighbours; all of them wait for everything above
+ * their group, and what stands below waits for all of them. Methods that are no steps do not split a group.
+ *
+ * @example
+ * ```ts
+ * @Parallel() charge(@Input() order: OrderDto): Promise<Charge> { … }
+ * @Parallel() printLabel(@Input() order: OrderDto): Promise<Label> { … }
+ * ```
+ * @publicApi
+ */
+export function Parallel<const A extends string = never>(options?: ParallelOptions<A>): StepDecorator<A> {
+  return mark('@Parallel', options);
+}
+
+function mark<A extends string>(decorator: StepMark['decorator'], options: unknown = {}): StepDecorator<A> {
+  return (target, key, descriptor?: PropertyDescriptor) => {
+    addToMember(target, key, { place: placeOf(descriptor), steps: [{ decorator, options }] });
+  };
+}

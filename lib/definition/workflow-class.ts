@@ -1,0 +1,79 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+
+/** Any method. Inference of a method's parameters and result works against `any[]` only. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- `unknown[]` would refuse methods with typed parameters
+export type Method = (...args: any[]) => any;
+
+/** What a step gives: what its method returns, awaited. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Method
+type ResultOf<M> = M extends (...args: any[]) => infer R ? Awaited<R> : never;
+
+/**
+ * A class that `@Workflow` accepts: any class; `static input` and `static output`, where it has them, type its runs.
+ *
+ * @publicApi
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a workflow's constructor takes whatever it injects
+export type WorkflowClass = (abstract new (...args: any[]) => object) & {
+  readonly input?: unknown;
+  readonly output?: string;
+};
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in WorkflowClass
+type InstanceOf<C> = C extends abstract new (...args: any[]) => infer T ? T : never;
+
+/** A Standard Schema gives its input type; a DTO class its instance. The schema first: some schemas are functions too. */
+type TypeIn<S> =
+  S extends StandardSchemaV1<infer I, unknown>
+    ? I
+    : // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in WorkflowClass
+      S extends abstract new (...args: any[]) => infer T
+      ? T
+      : never;
+
+/**
+ * The input of a workflow's runs: what its `static input` describes, or undefined without one.
+ *
+ * @publicApi
+ */
+export type InputOf<C> = C extends { readonly input: infer S } ? TypeIn<S> : undefined;
+
+/**
+ * The result of a workflow's runs: the result of the step that `static output` names, or void without one.
+ *
+ * @publicApi
+ */
+export type OutputOf<C> = C extends { readonly output: infer S }
+  ? S extends keyof InstanceOf<C>
+    ? ResultOf<InstanceOf<C>[S]>
+    : never
+  : void;
+
+/**
+ * The arguments that follow the workflow's class in `start()`: the input may be left out where there is none.
+ *
+ * @publicApi
+ */
+export type StartArguments<C, Options> =
+  undefined extends InputOf<C> ? [input?: InputOf<C>, options?: Options] : [input: InputOf<C>, options?: Options];
+
+/** `unknown` where `static output` names a public method; else an object no class is, which says what is wrong. */
+export type CheckOutput<C> = C extends { readonly output: infer S }
+  ? S extends keyof InstanceOf<C>
+    ? InstanceOf<C>[S] extends Method
+      ? unknown
+      : { 'static output must name a step': S }
+    : { 'static output must name a step': S }
+  : unknown;
+
+// [R] extends [P], not R extends P: a naked conditional would distribute over unions and accept too much.
+type Fits<R, P, Message extends string> = [R] extends [P]
+  ? unknown
+  : { [M in Message]: { gives: R; 'the parameter takes': P } };
+
+/** `unknown` where parameter `I` of method `K` takes what step `S` gives; else an object no workflow is. */
+export type CheckResult<W, K, I extends number, S extends keyof W> = K extends keyof W
+  ? W[K] extends Method
+    ? Fits<ResultOf<W[S]>, Parameters<W[K]>[I], `@Result('${S & string}') does not fit its parameter`>
+    : unknown
+  : { 'a step method must be public': K };

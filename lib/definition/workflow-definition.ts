@@ -1,0 +1,30 @@
+import type { WorkflowGraph } from '../engine/graph.js';
+import type { ErrorClass } from './retry-options.js';
+import type { WorkflowClass } from './workflow-class.js';
+
+/** What a parameter of a step is given. */
+export type ParameterBinding =
+  | { readonly index: number; readonly kind: 'input' | 'context' }
+  | { readonly index: number; readonly kind: 'result'; readonly step: string };
+
+/** The part of a step that is code and no data: what the graph does not hold. */
+export interface StepDefinition {
+  readonly name: string;
+  /** By index, ascending. A parameter that has a default may be missing. */
+  readonly parameters: readonly ParameterBinding[];
+  /** Only these errors are tried again; null: every error. */
+  readonly retryOn: readonly ErrorClass[] | null;
+  /** These errors are never tried again; goes before `retryOn`. */
+  readonly doNotRetryOn: readonly ErrorClass[];
+}
+
+/** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`). */
+export interface WorkflowDefinition {
+  readonly name: string;
+  /** Fingerprint of the graph: runs are pinned to it. */
+  readonly hash: string;
+  readonly graph: WorkflowGraph;
+  readonly target: WorkflowClass;
+  readonly instance: object;
+  readonly steps: ReadonlyMap<string, StepDefinition>;
+}

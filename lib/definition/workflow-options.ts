@@ -1,0 +1,56 @@
+import type { Duration } from '../engine/duration.js';
+import type { RetryInput } from './retry-options.js';
+
+/**
+ * Options of `@Workflow`.
+ *
+ * @publicApi
+ */
+export interface WorkflowOptions {
+  /** What runs are stored under, unique in the app: renaming the class strands nothing. At most 200 characters. */
+  readonly name: string;
+  /** A label of this version of the code, stored with the graph and shown; decides nothing. */
+  readonly version?: string;
+  /**
+   * `page`: the order of the methods is the order of the run. `explicit`: every step has to say `after`, so that a tool
+   * which sorts class members cannot change the order.
+   * @default 'page'
+   */
+  readonly order?: 'page' | 'explicit';
+  /**
+   * The retry policy of steps that do not say otherwise, or the number of attempts.
+   * @default the module's `defaults.retry`
+   */
+  readonly retry?: RetryInput;
+  /**
+   * The queue of steps that name none: at most 100 characters, no colon.
+   * @default 'orchestrate-flow'
+   */
+  readonly queue?: string;
+  /**
+   * The priority of steps that name none. Lower runs first: an integer from 0 to 2,097,151.
+   * @default 0
+   */
+  readonly priority?: number;
+}
+
+export const WORKFLOW_KEYS = [
+  'name',
+  'version',
+  'order',
+  'retry',
+  'queue',
+  'priority',
+] as const satisfies readonly (keyof WorkflowOptions)[];
+
+/** The queue of steps that name none. */
+export const DEFAULT_QUEUE = 'orchestrate-flow';
+
+/** The priority of steps that name none. */
+export const DEFAULT_PRIORITY = 0;
+
+/** What the module says for all workflows: the lowest level of every resolution. */
+export interface DefinitionDefaults {
+  readonly retry?: RetryInput;
+  readonly timeout?: Duration;
+}

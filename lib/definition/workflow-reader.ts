@@ -1,0 +1,35 @@
+import { list, suggest } from './near-miss.js';
+import { readChoice, readName, readOptions, readPriority, readQueue, show, type Say } from './option-readers.js';
+import { readRetry, type RetrySettings } from './retry-resolution.js';
+import { WORKFLOW_KEYS } from './workflow-options.js';
+
+/** What `@Workflow` says, read. What was not said is undefined. */
+export interface WrittenWorkflow {
+  readonly name: string | undefined;
+  readonly version: string | null;
+  readonly order: 'page' | 'explicit';
+  readonly retry: RetrySettings;
+  readonly queue: string | undefined;
+  readonly priority: number | undefined;
+}
+
+export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
+  const options = readOptions(written, '@Workflow', WORKFLOW_KEYS, say);
+  const { version } = options;
+  return {
+    name: readName(options['name'], 'name of @Workflow', say),
+    version: version === undefined ? null : (readName(version, 'version of @Workflow', say) ?? null),
+    order: readChoice(options['order'], 'order', ['page', 'explicit'], say) ?? 'page',
+    retry: readRetry(options['retry'], 'retry of @Workflow', say),
+    queue: readQueue(options['queue'], say),
+    priority: readPriority(options['priority'], say),
+  };
+}
+
+/** The step that `static output` names, or null. */
+export function readOutput(output: unknown, names: readonly string[], say: Say): string | null {
+  if (output === undefined) return null;
+  if (typeof output === 'string' && names.includes(output)) return output;
+  say(`static output is ${show(output)}, which is no step.${suggest(output, names)} Its steps are ${list(names)}.`);
+  return null;
+}

@@ -1,0 +1,206 @@
+// What must compile, and behind each @ts-expect-error what must not. Checked by `tsc --noEmit`; nothing here runs.
+//
+// The result types are declared in this file. A consumer with `isolatedModules` (Nest's template) who imports an interface
+// from another file and uses it in the signature of a decorated method writes `import type { Charge }`: with a plain import
+// TypeScript reports TS1272, because `emitDecoratorMetadata` would need a value. Inside `Promise<Charge>` it does not.
+import { applyDecorators } from '@nestjs/common';
+import { z } from 'zod';
+import { Ctx } from '../../lib/definition/ctx.decorator.js';
+import { Input } from '../../lib/definition/input.decorator.js';
+import { Result } from '../../lib/definition/result.decorator.js';
+import { Retry } from '../../lib/definition/retry.decorator.js';
+import type { StepContext } from '../../lib/definition/step-context.js';
+import { Parallel, Step } from '../../lib/definition/step.decorator.js';
+import type { InputOf, OutputOf, StartArguments, WorkflowClass } from '../../lib/definition/workflow-class.js';
+import { Workflow } from '../../lib/definition/workflow.decorator.js';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function holds<T extends true>(): T | void {}
+
+class OrderDto {
+  id!: string;
+  items!: { sku: string }[];
+}
+interface Charge {
+  chargeId: string;
+}
+interface Tracked {
+  tracking: string;
+}
+
+const Patient = () => applyDecorators(Step(), Retry(5));
+// @ts-expect-error applyDecorators() knows no class, so names in `after` cannot be checked: say `after` at the method
+const AfterSomething = () => applyDecorators(Step({ after: ['reserve'] }));
+void AfterSomething;
+
+@Workflow({
+  name: 'order-fulfilment',
+  version: '1',
+  order: 'page',
+  retry: { attempts: 5 },
+  queue: 'orders',
+  priority: 1,
+})
+export class OrderWorkflow {
+  static readonly input = OrderDto;
+  static readonly output = 'ship';
+
+  constructor(private readonly prefix: string) {}
+
+  @Step() reserve(@Input() order: OrderDto): { sku: string }[] {
+    return order.items;
+  }
+
+  @Parallel({ timeout: '30s', group: 'money' })
+  @Retry({
+    attempts: 5,
+    backoff: 'exponential',
+    delay: '1s',
+    maxDelay: '1m',
+    factor: 2,
+    jitter: 'none',
+    retryOn: [RangeError],
+  })
+  charge(@Ctx() step: StepContext): Promise<Charge> {
+    return Promise.resolve({ chargeId: this.prefix + step.idempotencyKey + String(this.secret()) });
+  }
+
+  @Parallel() notify(@Result('reserve') lines: readonly { sku: string }[], @Result('charge') charge?: Charge): void {
+    void [lines, charge];
+  }
+
+  @Retry(3)
+  @Step({ after: ['charge', 'notify'], beside: true, queue: 'mail', priority: 0, retry: 2 })
+  audit(@Result('charge') charge: { chargeId: string } | undefined): void {
+    void charge;
+  }
+
+  @Step() ship(@Result('charge') charge: Charge): Promise<Tracked> {
+    return Promise.resolve({ tracking: charge.chargeId });
+  }
+
+  @Step({ after: [] }) atOnce(): void {}
+  @Patient() patient(): void {}
+
+  // @ts-expect-error no such step
+  @Step() wrongName(@Result('chrge') charge: Charge): unknown {
+    return charge;
+  }
+  // @ts-expect-error the parameter does not take what the step returns
+  @Step() wrongType(@Result('charge') charge: { amount: number }): unknown {
+    return charge;
+  }
+  // @ts-expect-error the step gives a Charge, not a promise of it
+  @Step() notAPromise(@Result('charge') charge: Promise<Charge>): unknown {
+    return charge;
+  }
+  // @ts-expect-error the second parameter does not take it
+  @Step() wrongSecond(@Input() order: OrderDto, @Result('charge') charge: number): unknown {
+    return [order, charge];
+  }
+  // @ts-expect-error no such step
+  @Step({ after: ['shipp'] }) wrongAfter(): void {}
+  // @ts-expect-error one of them is no step
+  @Parallel({ after: ['ship', 'shipp'] }) wrongAfterToo(): void {}
+  // @ts-expect-error a private method gives no results
+  @Step() ofPrivate(@Result('secret') value: number): unknown {
+    return value;
+  }
+  // @ts-expect-error a method that takes a result is public
+  @Step() private secretly(@Result('charge') charge: Charge): unknown {
+    return charge;
+  }
+  // @ts-expect-error not a duration
+  @Step({ timeout: '14 days' }) wrongDuration(): void {}
+  // @ts-expect-error no such option
+  @Step({ timout: '14d' }) wrongOption(): void {}
+  // @ts-expect-error group is an option of @Parallel
+  @Step({ group: 'x' }) wrongGroup(): void {}
+  // @ts-expect-error no such backoff
+  @Step() @Retry({ backoff: 'linear' }) wrongBackoff(): void {}
+  // @ts-expect-error not error classes
+  @Step() @Retry({ retryOn: ['TypeError'] }) wrongClasses(): void {}
+  // @ts-expect-error a step is a method, not an arrow property
+  @Step() arrow = (): void => undefined;
+  // @ts-expect-error a step is a method, not an arrow property
+  @Retry(3) retriedArrow = (): void => undefined;
+
+  private secret(): number {
+    return this.secretly({ chargeId: '' }) === null ? 1 : 2;
+  }
+}
+
+@Workflow({ name: 'minimal' })
+export class Minimal {
+  @Step() only(): void {}
+}
+
+@Workflow({ name: 'by-schema' })
+export class BySchema {
+  static readonly input = z.object({ id: z.string(), count: z.coerce.number<string>() });
+  static readonly output = 'first';
+  @Step() first(@Input() input: { id: string; count: number }): number {
+    return input.count;
+  }
+}
+
+@Workflow({ name: 'optional' })
+export class OptionalInput {
+  static readonly input = z.object({ id: z.string() }).optional();
+  @Step() only(): void {}
+}
+
+// @ts-expect-error static output must name a step
+@Workflow({ name: 'wrong-output' })
+export class WrongOutput {
+  static readonly output = 'shipp';
+  @Step() ship(): void {}
+}
+
+// @ts-expect-error static output must name a method
+@Workflow({ name: 'output-is-a-field' })
+export class OutputIsAField {
+  static readonly output = 'ship';
+  ship = 1;
+}
+
+// @ts-expect-error the name is required
+@Workflow({})
+export class Nameless {}
+
+// @ts-expect-error no such option
+@Workflow({ name: 'unknown-option', dedline: '14d' })
+export class UnknownOption {}
+
+interface Options {
+  key?: string;
+}
+declare function start<C extends WorkflowClass>(workflow: C, ...args: StartArguments<C, Options>): OutputOf<C>;
+
+holds<Equal<InputOf<typeof OrderWorkflow>, OrderDto>>();
+holds<Equal<OutputOf<typeof OrderWorkflow>, Tracked>>();
+holds<Equal<InputOf<typeof Minimal>, undefined>>();
+holds<Equal<OutputOf<typeof Minimal>, void>>();
+holds<Equal<InputOf<typeof BySchema>, { id: string; count: string }>>();
+holds<Equal<OutputOf<typeof BySchema>, number>>();
+holds<Equal<StartArguments<typeof OrderWorkflow, Options>, [input: OrderDto, options?: Options]>>();
+holds<Equal<StartArguments<typeof Minimal, Options>, [input?: undefined, options?: Options]>>();
+
+export function use(): string {
+  start(Minimal);
+  start(Minimal, undefined, { key: 'k' });
+  start(OptionalInput);
+  start(OptionalInput, { id: '1' });
+  start(BySchema, { id: '1', count: '2' }).toFixed();
+  // @ts-expect-error the input is required
+  start(OrderWorkflow);
+  // @ts-expect-error not this input
+  start(OrderWorkflow, { id: 1 });
+  // @ts-expect-error no such option
+  start(OrderWorkflow, { id: '1', items: [] }, { kee: 'k' });
+  // @ts-expect-error there is no input
+  start(Minimal, { id: '1' });
+  // @ts-expect-error the input of the schema, not its output
+  start(BySchema, { id: '1', count: 2 });
+  return start(OrderWorkflow, { id: '1', items: [] }, { key: 'k' }).tracking;
+}
