@@ -1,0 +1,33 @@
+import { Subject, type Observable } from 'rxjs';
+
+import type { FlowEvent } from './flow-event.js';
+
+/** The one emitter: all rooms announce here what has happened, after it was committed. */
+export class EventHub {
+  private readonly subject = new Subject<FlowEvent>();
+  private databaseIsLost = false;
+
+  /** What happens in this process from now on. */
+  readonly events$: Observable<FlowEvent> = this.subject.asObservable();
+
+  announce(event: FlowEvent): void {
+    this.subject.next(event);
+  }
+
+  /** Whether anybody listens: on the hot path an event is not even built for nobody. */
+  get isHeard(): boolean {
+    return this.subject.observed;
+  }
+
+  /** Says once that the database went away, and once that it is back. */
+  announceDatabase(error: unknown): void {
+    const isLost = error !== null;
+    if (isLost === this.databaseIsLost) return;
+    this.databaseIsLost = isLost;
+    this.announce(isLost ? { type: 'database.lost', error } : { type: 'database.back' });
+  }
+
+  complete(): void {
+    this.subject.complete();
+  }
+}

@@ -1,0 +1,45 @@
+import type { RunStatus } from '../engine/words.js';
+
+/** What every event of a run says. */
+interface RunEventBase {
+  readonly runId: string;
+  readonly workflow: string;
+}
+
+/** What every event of a step says. */
+interface StepEventBase extends RunEventBase {
+  readonly step: string;
+  /** The number of the attempt, from 1. */
+  readonly attempt: number;
+}
+
+/**
+ * What this process has seen happen, after it was committed. Other processes announce what they do themselves; for a
+ * complete history ask the store.
+ *
+ * @publicApi
+ */
+export type FlowEvent =
+  | (RunEventBase & { readonly type: 'run.started'; readonly key: string | null })
+  | (RunEventBase & { readonly type: 'run.stopping'; readonly status: RunStatus })
+  | (RunEventBase & { readonly type: 'run.completed' })
+  | (RunEventBase & { readonly type: 'run.failed'; readonly step: string; readonly error: unknown })
+  | (RunEventBase & { readonly type: 'run.cancelled'; readonly reason: string | null })
+  | (StepEventBase & { readonly type: 'step.started' })
+  | (StepEventBase & { readonly type: 'step.completed' })
+  | (StepEventBase & { readonly type: 'step.retrying'; readonly error: unknown; readonly delayMs: number })
+  | (StepEventBase & { readonly type: 'step.failed'; readonly error: unknown })
+  | (StepEventBase & { readonly type: 'step.cancelled' })
+  /** The attempt was handed over or its worker was lost: the step waits for a worker again. */
+  | (StepEventBase & { readonly type: 'step.freed' })
+  /** The outcome of an attempt came too late and was refused: another had been recorded first. */
+  | (StepEventBase & { readonly type: 'step.stale' })
+  | { readonly type: 'worker.started'; readonly worker: string; readonly queues: readonly string[] }
+  /** This process had been declared dead, after a long pause perhaps, and goes on under a new id. */
+  | { readonly type: 'worker.replaced'; readonly worker: string; readonly was: string }
+  | { readonly type: 'worker.drained'; readonly worker: string; readonly handedOver: number }
+  | { readonly type: 'database.lost'; readonly error: unknown }
+  | { readonly type: 'database.back' }
+  | { readonly type: 'queue.failed'; readonly queue: string; readonly error: unknown }
+  /** Something that must not happen did: the library goes on, and this should be reported. */
+  | { readonly type: 'internal.error'; readonly doing: string; readonly error: unknown };

@@ -1,0 +1,67 @@
+import type { Subscription } from 'rxjs';
+
+import type { EventHub } from './event-hub.js';
+import type { FlowEvent } from './flow-event.js';
+
+/** What the subscriber writes to: Nest's Logger, or anything like it. */
+export interface EventLog {
+  log(message: string): void;
+  warn(message: string): void;
+  error(message: string, stack?: string): void;
+  debug(message: string): void;
+}
+
+/** Turns events into lines. The only place where the library logs what happens to runs; nothing per step above debug. */
+export function logEvents(hub: EventHub, log: EventLog): Subscription {
+  return hub.events$.subscribe((event) => write(event, log));
+}
+
+function write(event: FlowEvent, log: EventLog): void {
+  switch (event.type) {
+    case 'run.failed':
+      return log.error(`${nameOf(event)} failed in step "${event.step}": ${messageOf(event.error)}`, stackOf(event.error));
+    case 'run.cancelled':
+      return log.log(`${nameOf(event)} was cancelled${event.reason === null ? '' : `: ${event.reason}`}.`);
+    case 'worker.replaced':
+      return log.warn(
+        `This process had been declared dead and its steps were given to others; it goes on as worker ${event.worker}. ` +
+          'It was paused or blocked for longer than its lease: look for synchronous work in steps.',
+      );
+    case 'worker.drained':
+      return log.log(`Worker ${event.worker} has stopped${handedOver(event.handedOver)}.`);
+    case 'database.lost':
+      return log.warn(`The database cannot be reached; runs wait until it is back. ${messageOf(event.error)}`);
+    case 'database.back':
+      return log.log('The database is back; runs go on.');
+    case 'queue.failed':
+      return log.warn(`The queue "${event.queue}" cannot be reached; steps start with the next beat instead. ${messageOf(event.error)}`);
+    case 'internal.error':
+      return log.error(`Cannot go on ${event.doing}: ${messageOf(event.error)}. Please report this.`, stackOf(event.error));
+    case 'worker.started':
+      return log.log(`Worker ${event.worker} takes steps from ${event.queues.map((queue) => `"${queue}"`).join(', ')}.`);
+    case 'step.retrying':
+      return log.debug(
+        `${nameOf(event)} step "${event.step}" failed in attempt ${event.attempt} and is tried again in ${event.delayMs} ms: ${messageOf(event.error)}`,
+      );
+    case 'step.stale':
+      return log.debug(`${nameOf(event)} step "${event.step}": the outcome of attempt ${event.attempt} came too late.`);
+    default:
+      return;
+  }
+}
+
+function nameOf({ workflow, runId }: { workflow: string; runId: string }): string {
+  return `Run ${runId} of "${workflow}"`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}
+
+function handedOver(count: number): string {
+  return count === 0 ? '' : ` and handed over ${count} running ${count === 1 ? 'step' : 'steps'}`;
+}

@@ -1,0 +1,119 @@
+import type { CommitAnswer } from '../engine/ports.js';
+import { answerFor, type Lane, type LaneOutcome, type LaneWrite } from './lane.js';
+
+/** Bounds of one commit. The bytes are those of its texts, roughly. */
+const MAX_ITEMS = 1_000;
+const MAX_CHARACTERS = 4_000_000;
+
+/** Something to be written with the next commit. */
+export interface BatchItem {
+  /** Called when the commit is about to leave: what is to be written together, or nothing. */
+  readonly prepare: () => readonly LaneWrite[];
+  /** Given an answer per write, in their order. */
+  readonly answer: (answers: readonly CommitAnswer[]) => void;
+  /** Somebody held a lock that this item needs for longer than the lane waits. */
+  readonly heldUp: () => void;
+  /** It could not be prepared, or the lane was closed before it was known what became of it. */
+  readonly fail: (error: unknown) => void;
+}
+
+interface PreparedItem {
+  readonly item: BatchItem;
+  readonly writes: readonly LaneWrite[];
+}
+
+/** Gathers what comes while the last commit is on its way and sends it as the next one. Alone, an item waits for nobody. */
+export class Batcher {
+  private waiting: BatchItem[] = [];
+  private isFlowing = false;
+  private readonly settledListeners: (() => void)[] = [];
+
+  constructor(private readonly lane: Lane) {}
+
+  add(item: BatchItem): void {
+    this.waiting.push(item);
+    if (this.isFlowing) return;
+    this.isFlowing = true;
+    // setImmediate, not a microtask: all that arrived with this turn of the event loop shares the commit.
+    setImmediate(() => void this.drain());
+  }
+
+  /** Resolves when nothing is waiting or on its way. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => (this.isFlowing ? this.settledListeners.push(resolve) : resolve()));
+  }
+
+  private async drain(): Promise<void> {
+    while (this.waiting.length > 0) await this.send(this.take());
+    // In the same turn as the check above: an item that comes later must find that nothing flows.
+    this.isFlowing = false;
+    for (const listener of this.settledListeners.splice(0)) listener();
+  }
+
+  private take(): PreparedItem[] {
+    const taken: PreparedItem[] = [];
+    let count = 0;
+    let characters = 0;
+    let next = 0;
+    while (next < this.waiting.length && count < MAX_ITEMS && characters < MAX_CHARACTERS) {
+      const item = this.waiting[next++]!;
+      const writes = prepare(item);
+      if (writes.length === 0) continue;
+      count += writes.length;
+      for (const write of writes) characters += sizeOf(write);
+      taken.push({ item, writes });
+    }
+    this.waiting = this.waiting.slice(next);
+    return taken;
+  }
+
+  private async send(items: readonly PreparedItem[]): Promise<void> {
+    if (items.length === 0) return;
+    try {
+      await this.settle(items, await this.lane.send(items.flatMap(({ writes }) => writes)));
+    } catch (error) {
+      for (const { item } of items) item.fail(error);
+    }
+  }
+
+  private async settle(items: readonly PreparedItem[], outcome: LaneOutcome): Promise<void> {
+    switch (outcome.kind) {
+      case 'answered':
+        for (const { item, writes } of items) {
+          item.answer(writes.map((write) => answerFor(write, outcome.answer)));
+        }
+        return;
+      case 'locked':
+        for (const { item } of items) item.heldUp();
+        return;
+      case 'culprit':
+        if (items.length === 1) return refuse(items[0]!, outcome.error);
+        // Halved until the culprit stands alone, so that it alone fails.
+        await this.send(items.slice(0, items.length / 2));
+        await this.send(items.slice(items.length / 2));
+    }
+  }
+}
+
+/** What an item wants written; nothing where it has nothing to write, or failed to say. */
+function prepare(item: BatchItem): readonly LaneWrite[] {
+  try {
+    const writes = item.prepare();
+    if (writes.length === 0) item.answer([]);
+    return writes;
+  } catch (error) {
+    item.fail(error);
+    return [];
+  }
+}
+
+function refuse({ item, writes }: PreparedItem, error: Error): void {
+  item.answer(writes.map(() => ({ kind: 'refused', error })));
+}
+
+function sizeOf(write: LaneWrite): number {
+  const run = 'run' in write ? write.run : write.start;
+  let characters = run.state.length + ('input' in run ? run.input.length : (run.failure?.length ?? 0));
+  for (const step of run.steps) characters += 200 + (step.result?.length ?? 0) + (step.error?.length ?? 0);
+  return characters;
+}

@@ -1,0 +1,191 @@
+import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
+
+/**
+ * One commit as one statement, and so as one transaction that no stopped client can hold open:
+ *
+ * 1. `lane`     the lane is still at the commit that its owner believes in, else nothing happens
+ * 2. `locked`   the runs that still are at the revision they were decided from, locked in the order of their ids
+ * 3. `guarded`  the step rows that still are at the attempt whose outcome is reported, locked after the runs
+ * 4. `valid`    the runs of 2 without those that miss a row of 3
+ * 5. writes of valid runs and of new ones; a new run whose id or key is taken is left out
+ * 6. the lane's number is raised and the answer kept beside it, for a client whose connection breaks before it reads it
+ *
+ * The guard is by primary key and revision: a status in the join of 2 would make PostgreSQL take an index of open runs,
+ * four times slower. `(… IN …) IS TRUE` keeps a hashed lookup where a plain IN becomes a nested loop over the batch.
+ */
+export const COMMIT_BATCH = `
+WITH lane AS MATERIALIZED (
+  SELECT id FROM orchestrate_flow.workflow_lane WHERE id = $1 AND epoch = $2 AND commit_no = $3 FOR UPDATE
+),
+locked AS MATERIALIZED (
+  SELECT b.*
+  FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bool[])
+    AS b (id, revision, status, state, worker, failed_step, failure, cancel_reason, ended)
+  JOIN orchestrate_flow.workflow_run r ON r.id = b.id
+  WHERE r.revision = b.revision AND (SELECT count(*) FROM lane) = 1
+  ORDER BY r.id
+  FOR NO KEY UPDATE OF r SKIP LOCKED
+),
+step AS MATERIALIZED (
+  SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
+    $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[])
+    AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
+      queue, priority, result, error, delay_ms, started_at)
+),
+guarded AS MATERIALIZED (
+  SELECT b.run_id, b.name
+  FROM step b
+  JOIN orchestrate_flow.workflow_step s
+    ON s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
+  WHERE b.guard_attempt IS NOT NULL AND s.attempt = b.guard_attempt AND (s.status = 'running') = b.guard_running
+    AND (b.run_id IN (SELECT id FROM locked)) IS TRUE
+  FOR UPDATE OF s SKIP LOCKED
+),
+valid AS MATERIALIZED (
+  SELECT l.* FROM locked l
+  WHERE l.id NOT IN (
+    SELECT b.run_id FROM step b
+    WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name) NOT IN (SELECT g.run_id, g.name FROM guarded g))
+),
+advanced AS (
+  UPDATE orchestrate_flow.workflow_run r
+  SET revision = r.revision + 1,
+      status = v.status,
+      state = v.state,
+      worker = v.worker,
+      failed_step = coalesce(v.failed_step, r.failed_step),
+      failure = coalesce(v.failure, r.failure),
+      cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
+      due_at = CASE WHEN v.status = 'pending' THEN r.due_at END,
+      started_at = CASE WHEN v.status = 'pending' THEN NULL ELSE coalesce(r.started_at, statement_timestamp()) END,
+      updated_at = statement_timestamp(),
+      ended_at = CASE WHEN v.ended THEN statement_timestamp() END
+  FROM valid v
+  WHERE r.id = v.id
+),
+created AS (
+  INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
+    input, due_at, created_at, updated_at, started_at)
+  SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
+    n.input, statement_timestamp() + n.delay_ms * interval '1 millisecond', statement_timestamp(), statement_timestamp(),
+    CASE WHEN n.delay_ms IS NULL THEN statement_timestamp() END
+  FROM unnest($30::uuid[], $31::text[], $32::int[], $33::text[], $34::text[], $35::uuid[], $36::text[], $37::text[],
+    $38::int[], $39::text[], $40::float8[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms)
+  WHERE (SELECT count(*) FROM lane) = 1
+  ON CONFLICT DO NOTHING
+  RETURNING id
+),
+inserted AS (
+  INSERT INTO orchestrate_flow.workflow_step (run_id, definition, generation, name, status, attempt, failures, crashes,
+    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at)
+  SELECT b.run_id, b.definition, b.generation, b.name, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
+    b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
+    statement_timestamp() + b.delay_ms * interval '1 millisecond', statement_timestamp(),
+    coalesce(b.started_at, CASE WHEN b.status = 'running' THEN statement_timestamp() END),
+    CASE WHEN b.status IN ('completed', 'failed', 'cancelled') THEN statement_timestamp() END
+  FROM step b
+  WHERE b.guard_attempt IS NULL
+    AND (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
+),
+changed AS (
+  UPDATE orchestrate_flow.workflow_step s
+  SET status = b.status, attempt = b.attempt, failures = b.failures, crashes = b.crashes, worker = b.worker,
+      result = b.result,
+      errors = CASE WHEN b.error IS NULL THEN s.errors ELSE s.errors || b.error END,
+      due_at = statement_timestamp() + b.delay_ms * interval '1 millisecond',
+      started_at = coalesce(b.started_at, s.started_at),
+      ended_at = CASE WHEN b.status IN ('completed', 'failed', 'cancelled') THEN statement_timestamp() END
+  FROM step b
+  WHERE b.guard_attempt IS NOT NULL AND (b.run_id IN (SELECT id FROM valid)) IS TRUE
+    AND s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
+),
+answer AS MATERIALIZED (
+  SELECT jsonb_build_object(
+    'at', statement_timestamp(),
+    'stale', coalesce((SELECT jsonb_agg(id) FROM unnest($4::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM valid)), '[]'),
+    'taken', coalesce((SELECT jsonb_agg(id) FROM unnest($30::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM created)), '[]')
+  )::text AS text
+),
+closed AS (
+  UPDATE orchestrate_flow.workflow_lane l
+  SET commit_no = l.commit_no + 1, answer = a.text, used_at = statement_timestamp()
+  FROM answer a
+  WHERE l.id = $1 AND (SELECT count(*) FROM lane) = 1
+  RETURNING l.answer
+)
+SELECT answer FROM closed`;
+
+/** The parameters of a commit, column by column. */
+export function commitParameters(runs: readonly RunWrite[], starts: readonly NewRun[]): unknown[] {
+  const steps: [run: RunWrite | NewRun, step: QueuedStepWrite][] = [];
+  for (const run of runs) for (const step of run.steps) steps.push([run, step]);
+  for (const run of starts) for (const step of run.steps) steps.push([run, step]);
+  return [
+    runs.map((run) => run.id),
+    runs.map((run) => run.revision),
+    runs.map((run) => run.status),
+    runs.map((run) => run.state),
+    runs.map((run) => run.worker),
+    runs.map((run) => run.failedStep),
+    runs.map((run) => run.failure),
+    runs.map((run) => run.cancelReason),
+    runs.map((run) => run.ended),
+    steps.map(([run]) => run.id),
+    steps.map(([run]) => run.definition),
+    steps.map(([run]) => ('generation' in run ? run.generation : 0)),
+    steps.map(([, step]) => step.step),
+    steps.map(([, step]) => step.guard?.attempt ?? null),
+    steps.map(([, step]) => step.guard?.running ?? null),
+    steps.map(([, step]) => step.status),
+    steps.map(([, step]) => step.tally.attempt),
+    steps.map(([, step]) => step.tally.failures),
+    steps.map(([, step]) => step.tally.crashes),
+    steps.map(([, step]) => step.worker),
+    steps.map(([, step]) => step.queue),
+    steps.map(([, step]) => step.priority),
+    steps.map(([, step]) => step.result),
+    steps.map(([, step]) => step.error),
+    steps.map(([, step]) => step.delayMs),
+    steps.map(([, step]) => step.startedAt),
+    starts.map((run) => run.id),
+    starts.map((run) => run.workflow),
+    starts.map((run) => run.definition),
+    starts.map((run) => run.status),
+    starts.map((run) => run.state),
+    starts.map((run) => run.worker),
+    starts.map((run) => run.key),
+    starts.map((run) => (run.inputHash === null ? null : Buffer.from(run.inputHash).toString('hex'))),
+    starts.map((run) => run.priority),
+    starts.map((run) => run.input),
+    starts.map((run) => run.delayMs),
+  ];
+}
+
+/** The answer of a commit, as the lane keeps it. */
+export interface BatchAnswer {
+  /** The database's time of the commit. */
+  readonly at: string;
+  /** Runs that had moved on. */
+  readonly stale: ReadonlySet<string>;
+  /** New runs whose id or key was taken. */
+  readonly taken: ReadonlySet<string>;
+}
+
+export function parseAnswer(text: string): BatchAnswer {
+  const { at, stale, taken } = JSON.parse(text) as { at: string; stale: string[]; taken: string[] };
+  return { at, stale: new Set(stale), taken: new Set(taken) };
+}
+
+/** Locks one run and reads it: the beginning of a commit alone. */
+export const LOCK_RUN = `
+SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, failed_step, failure, cancel_reason,
+  updated_at::text
+FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
+
+/** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */
+export const LOCK_OPEN_ROWS = `
+SELECT name, status, attempt, failures, crashes, worker
+FROM orchestrate_flow.workflow_step
+WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying')
+ORDER BY name FOR UPDATE`;

@@ -1,0 +1,150 @@
+import type pg from 'pg';
+
+import type { OpenRow } from '../engine/decision.js';
+import type { CommitAnswer, LockedRun, NewRun, RunDoor, RunWrite } from '../engine/ports.js';
+import { Batcher, type BatchItem } from './batcher.js';
+import { LOCK_OPEN_ROWS, LOCK_RUN } from './commit-statement.js';
+import type { ConnectionConfig } from './connection.js';
+import { answerFor, Lane, type LaneOutcome, type LaneWrite } from './lane.js';
+import { toStoredRun, type RunRecord } from './records.js';
+import { qualify } from './schema.js';
+
+/** Milliseconds the lanes wait for locks that others hold: 50 where many wait behind, more where one run stands alone. */
+const NAMED_LOCK_TIMEOUT_MS = 50;
+const SIDE_LOCK_TIMEOUT_MS = 250;
+
+/** Milliseconds before an item that somebody's lock held up is tried again: doubled each time, up to the last. */
+const HELD_UP_MS = { first: 50, last: 1_000 } as const;
+
+const NOTHING: CommitAnswer = { kind: 'nothing' };
+
+export interface CommitterOptions {
+  readonly schema: string;
+  readonly leaseMs: number;
+  readonly onHealth: (error: unknown) => void;
+}
+
+/**
+ * The door. Three lanes: one shared by all runs; one for what inserts under a name that a user's transaction may hold;
+ * and one at the side, for runs that must be locked and read first and for names that are held just now.
+ */
+export class Committer implements RunDoor {
+  private readonly sharedLane: Lane;
+  private readonly namedLane: Lane;
+  private readonly sideLane: Lane;
+  private readonly shared: Batcher;
+  private readonly named: Batcher;
+  /** The side lane sends one at a time; its connection is one conversation. */
+  private side: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    config: ConnectionConfig,
+    private readonly options: CommitterOptions,
+  ) {
+    const lane = (name: string, lockTimeoutMs: number) =>
+      new Lane(config, { ...options, name: `orchestrate-flow ${name}`, lockTimeoutMs });
+    this.sharedLane = lane('commits', options.leaseMs / 4);
+    this.namedLane = lane('named starts', NAMED_LOCK_TIMEOUT_MS);
+    this.sideLane = lane('single commits', SIDE_LOCK_TIMEOUT_MS);
+    this.shared = new Batcher(this.sharedLane);
+    this.named = new Batcher(this.namedLane);
+  }
+
+  submit(prepare: () => RunWrite | null): Promise<CommitAnswer> {
+    return new Promise((resolve, fail) => {
+      const item: BatchItem = {
+        prepare: () => {
+          const run = prepare();
+          return run === null ? [] : [{ run }];
+        },
+        answer: ([answer = NOTHING]) => resolve(answer),
+        heldUp: () => this.shared.add(item),
+        fail,
+      };
+      this.shared.add(item);
+    });
+  }
+
+  start(prepare: (held: boolean) => readonly NewRun[], named: boolean): Promise<readonly CommitAnswer[]> {
+    const toWrites = (held: boolean) => prepare(held).map((start) => ({ start }));
+    return new Promise((resolve, fail) => {
+      this.batcher(named).add({
+        prepare: () => toWrites(false),
+        answer: resolve,
+        heldUp: () => resolve(this.startPatiently(toWrites(true))),
+        fail,
+      });
+    });
+  }
+
+  async submitLocked(runId: string, decide: (locked: LockedRun | null) => RunWrite | null): Promise<CommitAnswer> {
+    let write: LaneWrite | null = null;
+    let failure: Error | null = null;
+    const lockAndDecide = async (client: pg.Client) => {
+      const locked = await this.lockRun(client, runId);
+      // A mistake in deciding is not the database's: caught here, so that it is not taken for a broken connection.
+      try {
+        const run = decide(locked);
+        return (write = run && { run });
+      } catch (error) {
+        failure = error as Error;
+        return (write = null);
+      }
+    };
+    const outcome = await this.patiently(() => this.sideLane.sendLocked(lockAndDecide));
+    if (failure) throw failure as Error;
+    if (outcome === null || write === null) return NOTHING;
+    return toAnswer(write, outcome);
+  }
+
+  /** Resolves when nothing is waiting or on its way. */
+  async settled(): Promise<void> {
+    await Promise.all([this.shared.settled(), this.named.settled(), this.side.catch(() => undefined)]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.sharedLane.close(), this.namedLane.close(), this.sideLane.close()]);
+  }
+
+  private batcher(named: boolean): Batcher {
+    return named ? this.named : this.shared;
+  }
+
+  private async startPatiently(writes: readonly LaneWrite[]): Promise<readonly CommitAnswer[]> {
+    const outcome = await this.patiently(() => this.sideLane.send(writes));
+    return writes.map((write) => toAnswer(write, outcome));
+  }
+
+  /** Sends by the side lane, behind what is there. Whoever is held up by a lock waits off the lane and comes again. */
+  private async patiently<T extends LaneOutcome | null>(send: () => Promise<T>): Promise<T> {
+    for (let waitMs: number = HELD_UP_MS.first; ; waitMs = Math.min(waitMs * 2, HELD_UP_MS.last)) {
+      const sent = this.side.then(send, send);
+      this.side = sent;
+      const outcome = await sent;
+      if (outcome?.kind !== 'locked') return outcome;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+
+  private async lockRun(client: pg.Client, runId: string): Promise<LockedRun | null> {
+    const run = await client.query<RunRecord>(qualify(LOCK_RUN, this.options.schema), [runId]);
+    const record = run.rows[0];
+    if (!record) return null;
+    const open = await client.query<OpenRow & { name: string }>(qualify(LOCK_OPEN_ROWS, this.options.schema), [
+      runId,
+      record.generation,
+    ]);
+    return { run: toStoredRun(record), rows: new Map(open.rows.map((row) => [row.name, row])) };
+  }
+}
+
+function toAnswer(write: LaneWrite, outcome: LaneOutcome | null): CommitAnswer {
+  switch (outcome?.kind) {
+    case 'answered':
+      return answerFor(write, outcome.answer);
+    case 'culprit':
+      return { kind: 'refused', error: outcome.error };
+    default:
+      return NOTHING;
+  }
+}

@@ -1,0 +1,14 @@
+import { WorkflowDefinitionRecord } from './workflow-definition.entity.js';
+import { WorkflowRun } from './workflow-run.entity.js';
+import { WorkflowStep } from './workflow-step.entity.js';
+import { WorkflowWorker } from './workflow-worker.entity.js';
+
+/**
+ * The library's entities, for a DataSource whose `entities` are listed by hand (with `autoLoadEntities` they come by
+ * themselves).
+ *
+ * @publicApi
+ */
+export const ORCHESTRATE_FLOW_ENTITIES = [WorkflowDefinitionRecord, WorkflowRun, WorkflowStep, WorkflowWorker] as const;
+
+export { WorkflowDefinitionRecord, WorkflowRun, WorkflowStep, WorkflowWorker };

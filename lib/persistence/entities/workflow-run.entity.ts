@@ -1,0 +1,80 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+import type { RunStatus } from '../../engine/words.js';
+import { DEFAULT_SCHEMA } from '../schema.js';
+
+/**
+ * One execution of a workflow. For reading and joining in your own queries; only the library writes it.
+ *
+ * @publicApi
+ */
+@Entity({ schema: DEFAULT_SCHEMA, name: 'workflow_run', synchronize: false })
+export class WorkflowRun {
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  workflow!: string;
+
+  /** Id of the definition the run started with. */
+  @Column({ type: 'integer' })
+  definition!: number;
+
+  @Column({ type: 'text' })
+  status!: RunStatus;
+
+  /** Raised by every change of the run. */
+  @Column({ type: 'integer' })
+  revision!: number;
+
+  @Column({ type: 'integer' })
+  generation!: number;
+
+  /** The library's own: what has become of each step. */
+  @Column({ type: 'text' })
+  state!: string;
+
+  /** The worker that holds claims in the state, or null. */
+  @Column({ type: 'uuid', nullable: true })
+  worker!: string | null;
+
+  /** The idempotency key it was started with. */
+  @Column({ type: 'text', nullable: true })
+  key!: string | null;
+
+  @Column({ name: 'input_hash', type: 'bytea', nullable: true, select: false })
+  inputHash!: Uint8Array | null;
+
+  @Column({ type: 'integer' })
+  priority!: number;
+
+  /** Encoded; `orchestrator.get()` decodes it. */
+  @Column({ type: 'text' })
+  input!: string;
+
+  @Column({ name: 'failed_step', type: 'text', nullable: true })
+  failedStep!: string | null;
+
+  /** The error of the failed step, encoded. */
+  @Column({ type: 'text', nullable: true })
+  failure!: string | null;
+
+  @Column({ name: 'cancel_reason', type: 'text', nullable: true })
+  cancelReason!: string | null;
+
+  /** When a pending run begins. */
+  @Column({ name: 'due_at', type: 'timestamptz', nullable: true })
+  dueAt!: Date | null;
+
+  @Column({ name: 'created_at', type: 'timestamptz' })
+  createdAt!: Date;
+
+  @Column({ name: 'started_at', type: 'timestamptz', nullable: true })
+  startedAt!: Date | null;
+
+  @Column({ name: 'updated_at', type: 'timestamptz' })
+  updatedAt!: Date;
+
+  @Column({ name: 'ended_at', type: 'timestamptz', nullable: true })
+  endedAt!: Date | null;
+}

@@ -1,0 +1,76 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+import type { StepStatus } from '../../engine/words.js';
+import { DEFAULT_SCHEMA } from '../schema.js';
+
+/**
+ * A step of a run, once it has ended or waits for a worker. A step that a worker took up directly after another has no row
+ * until it ends; `orchestrator.steps()` shows both. For reading; only the library writes it.
+ *
+ * @publicApi
+ */
+@Entity({ schema: DEFAULT_SCHEMA, name: 'workflow_step', synchronize: false })
+export class WorkflowStep {
+  /** Id of the run. */
+  @PrimaryColumn({ name: 'run_id', type: 'uuid' })
+  runId!: string;
+
+  @PrimaryColumn({ type: 'integer' })
+  generation!: number;
+
+  @PrimaryColumn({ type: 'text' })
+  name!: string;
+
+  @PrimaryColumn({ type: 'integer' })
+  item!: number;
+
+  @PrimaryColumn({ type: 'integer' })
+  round!: number;
+
+  @Column({ type: 'text' })
+  status!: Exclude<StepStatus, 'pending'>;
+
+  /** How often the step was taken up. */
+  @Column({ type: 'integer' })
+  attempt!: number;
+
+  /** How many attempts failed: what the retry policy limits. */
+  @Column({ type: 'integer' })
+  failures!: number;
+
+  /** How many attempts ended with their worker. */
+  @Column({ type: 'integer' })
+  crashes!: number;
+
+  @Column({ type: 'integer' })
+  definition!: number;
+
+  @Column({ type: 'text' })
+  queue!: string;
+
+  @Column({ type: 'integer' })
+  priority!: number;
+
+  @Column({ type: 'uuid', nullable: true })
+  worker!: string | null;
+
+  /** Encoded; `orchestrator.steps()` decodes it. */
+  @Column({ type: 'text', nullable: true })
+  result!: string | null;
+
+  /** The errors of failed attempts, oldest first, encoded. */
+  @Column({ type: 'text', array: true, nullable: true })
+  errors!: string[] | null;
+
+  @Column({ name: 'due_at', type: 'timestamptz', nullable: true })
+  dueAt!: Date | null;
+
+  @Column({ name: 'created_at', type: 'timestamptz' })
+  createdAt!: Date;
+
+  @Column({ name: 'started_at', type: 'timestamptz', nullable: true })
+  startedAt!: Date | null;
+
+  @Column({ name: 'ended_at', type: 'timestamptz', nullable: true })
+  endedAt!: Date | null;
+}

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+
+import type { CommitAnswer, NewRun, RunWrite } from '../engine/ports.js';
+import { COMMIT_BATCH, commitParameters, parseAnswer, type BatchAnswer } from './commit-statement.js';
+import { Connection, type ConnectionConfig, type PreparedStatement } from './connection.js';
+import { classifyFailure } from './database-failure.js';
+import { qualify } from './schema.js';
+
+/** Milliseconds before a commit that the database could not take is sent again: doubled each time, up to the last. */
+const BACKOFF_MS = { first: 50, last: 2_000 } as const;
+
+/** One row of a batch. */
+export type LaneWrite = { readonly run: RunWrite } | { readonly start: NewRun };
+
+export interface LaneOptions {
+  readonly name: string;
+  readonly schema: string;
+  readonly leaseMs: number;
+  /** Milliseconds a statement waits for a lock that somebody else holds. */
+  readonly lockTimeoutMs: number;
+  /** Called when the database goes away and when it answers again. */
+  readonly onHealth: (error: unknown) => void;
+}
+
+/** What became of a batch: an answer, a lock that somebody held for too long, or a value the database refuses. */
+export type LaneOutcome =
+  | { readonly kind: 'answered'; readonly answer: BatchAnswer }
+  | { readonly kind: 'locked' }
+  | { readonly kind: 'culprit'; readonly error: Error };
+
+/**
+ * One connection over which commits leave one after the other, and its row in the database, which counts them. The row
+ * settles what a broken connection leaves open: before anything is sent again its epoch is raised under its lock. Then
+ * the lost commit either is in, with its answer kept in the row, or can never come in any more.
+ */
+export class Lane {
+  private readonly id = randomUUID();
+  private readonly connection: Connection;
+  private readonly batch: PreparedStatement;
+  private epoch = 0;
+  private commitNo = 0;
+  private registered = false;
+  /** Set while it is not known whether the last commit came in. */
+  private unsettled = false;
+  private closing = false;
+
+  constructor(
+    config: ConnectionConfig,
+    private readonly options: LaneOptions,
+  ) {
+    const { name, schema, leaseMs, lockTimeoutMs } = options;
+    this.batch = { name: 'of_commit', text: qualify(COMMIT_BATCH, schema) };
+    this.connection = new Connection(config, {
+      name,
+      answerWithinMs: leaseMs / 2,
+      settings: {
+        timezone: 'UTC',
+        plan_cache_mode: 'force_generic_plan',
+        lock_timeout: Math.round(lockTimeoutMs),
+        // Autovacuum and checkpoints never ask for it, a stopped process would hold its locks for ever.
+        idle_in_transaction_session_timeout: Math.round(leaseMs / 4),
+      },
+    });
+  }
+
+  /** Sends a batch until it is known what became of it. */
+  async send(writes: readonly LaneWrite[]): Promise<LaneOutcome> {
+    const parameters = commitParameters(...split(writes));
+    return this.untilKnown(async () => {
+      const rows = await this.connection.query<{ answer: string }>(this.batch, this.numbered(parameters));
+      return this.settle(rows);
+    });
+  }
+
+  /**
+   * Opens a transaction, lets `decide` read under locks and answer with what to write, writes it and commits.
+   * `decide` may be called again.
+   */
+  async sendLocked(decide: (client: pg.Client) => Promise<LaneWrite | null>): Promise<LaneOutcome | null> {
+    return this.untilKnown(() =>
+      this.connection.run(async (client) => {
+        await client.query('BEGIN');
+        try {
+          const write = await decide(client);
+          if (write === null) {
+            await client.query('ROLLBACK');
+            return null;
+          }
+          const values = this.numbered(commitParameters(...split([write])));
+          const { rows } = await client.query<{ answer: string }>({ ...this.batch, values });
+          if (rows.length > 0) this.unsettled = true;
+          await client.query('COMMIT');
+          return this.settle(rows);
+        } catch (error) {
+          await client.query('ROLLBACK').catch(() => undefined);
+          throw error;
+        }
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    if (this.registered) await this.forget().catch(() => undefined);
+    await this.connection.close();
+  }
+
+  private numbered(parameters: readonly unknown[]): unknown[] {
+    return [this.id, this.epoch, this.commitNo, ...parameters];
+  }
+
+  private settle(rows: readonly { answer: string }[]): LaneOutcome {
+    const answer = rows[0]?.answer;
+    // No row: the lane is not where we believe it to be, so nothing was written. Ask it.
+    if (answer === undefined) throw Object.assign(new Error('The lane has moved.'), { code: LANE_MOVED });
+    this.commitNo += 1;
+    this.unsettled = false;
+    return { kind: 'answered', answer: parseAnswer(answer) };
+  }
+
+  private async untilKnown<T extends LaneOutcome | null>(send: () => Promise<T>): Promise<T | LaneOutcome> {
+    for (let backoffMs: number = BACKOFF_MS.first; ; backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.last)) {
+      try {
+        const kept = await this.prepare();
+        if (kept) return { kind: 'answered', answer: kept };
+        const outcome = await send();
+        this.options.onHealth(null);
+        return outcome;
+      } catch (error) {
+        const failure = classifyFailure(error);
+        if (failure === 'data') return { kind: 'culprit', error: error as Error };
+        if (failure === 'lock-timeout') return { kind: 'locked' };
+        if (failure === 'unknown') this.unsettled = this.registered;
+        if (failure === 'race') continue;
+        if (this.closing) throw error;
+        this.options.onHealth(error);
+        await new Promise((resolve) => setTimeout(resolve, backoffMs));
+      }
+    }
+  }
+
+  /** Registers the lane; after a lost connection answers with what the lost commit had been answered, if it came in. */
+  private async prepare(): Promise<BatchAnswer | null> {
+    if (!this.registered) {
+      await this.execute('INSERT INTO orchestrate_flow.workflow_lane (id) VALUES ($1) ON CONFLICT DO NOTHING');
+      this.registered = true;
+    }
+    if (!this.unsettled) return null;
+    const rows = await this.execute<{ epoch: number; commit_no: string; answer: string }>(
+      `UPDATE orchestrate_flow.workflow_lane SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, commit_no, answer`,
+    );
+    const row = rows[0];
+    this.unsettled = false;
+    if (!row) {
+      // Retention only takes lanes unused for a day: then nothing of ours is on its way.
+      this.registered = false;
+      this.epoch = this.commitNo = 0;
+      return this.prepare();
+    }
+    const cameIn = Number(row.commit_no) > this.commitNo;
+    this.epoch = row.epoch;
+    this.commitNo = Number(row.commit_no);
+    return cameIn ? parseAnswer(row.answer) : null;
+  }
+
+  private async forget(): Promise<void> {
+    await this.execute('DELETE FROM orchestrate_flow.workflow_lane WHERE id = $1');
+  }
+
+  private execute<Row extends object>(text: string): Promise<Row[]> {
+    return this.connection.run(
+      async (client) => (await client.query<Row>(qualify(text, this.options.schema), [this.id])).rows,
+    );
+  }
+}
+
+/** Classified like a broken connection: what became of the commit has to be asked. */
+const LANE_MOVED = '08000';
+
+function split(writes: readonly LaneWrite[]): [runs: RunWrite[], starts: NewRun[]] {
+  const runs: RunWrite[] = [];
+  const starts: NewRun[] = [];
+  for (const write of writes) {
+    if ('run' in write) runs.push(write.run);
+    else starts.push(write.start);
+  }
+  return [runs, starts];
+}
+
+/** What the answer of a batch means for one of its rows. */
+export function answerFor(write: LaneWrite, { at, stale, taken }: BatchAnswer): CommitAnswer {
+  const isStale = 'run' in write ? stale.has(write.run.id) : taken.has(write.start.id);
+  return isStale ? { kind: 'stale' } : { kind: 'applied', at };
+}

@@ -1,0 +1,15 @@
+import type { MigrationInterface } from 'typeorm';
+
+import { CreateWorkflowTables1764000000000 } from './1764000000000-create-workflow-tables.js';
+
+/** A migration and what it asks of the processes that run beside it. */
+export interface SchemaMigration {
+  readonly migration: MigrationInterface & { readonly name: string };
+  /** The oldest release of the library that works on the schema this migration leaves. */
+  readonly servesFrom: string;
+}
+
+/** All migrations, oldest first. */
+export const MIGRATIONS: readonly SchemaMigration[] = [
+  { migration: new CreateWorkflowTables1764000000000(), servesFrom: '0.1.0' },
+];

@@ -1,0 +1,66 @@
+import { Brackets, type DataSource, type SelectQueryBuilder } from 'typeorm';
+
+import type { RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
+import { WorkflowRun, WorkflowStep } from './entities/index.js';
+import { toFailure } from './records.js';
+
+/** What callers look up, by TypeORM. Only the primary is read: a replica may not know yet what was just committed. */
+export class SqlRunArchive implements RunArchive {
+  constructor(private readonly dataSource: DataSource) {}
+
+  async find(runId: string): Promise<RunRecordView | null> {
+    return this.read(async (manager) => toView(await manager.findOneBy(WorkflowRun, { id: runId })));
+  }
+
+  async findByKey(workflow: string, key: string): Promise<RunRecordView | null> {
+    return this.read(async (manager) => toView(await manager.findOneBy(WorkflowRun, { workflow, key })));
+  }
+
+  async list(query: RunQuery): Promise<{ runs: RunRecordView[]; last: RunPosition | null }> {
+    return this.read(async (manager) => {
+      const select = manager
+        .createQueryBuilder(WorkflowRun, 'run')
+        .addSelect('CAST(run.createdAt AS text)', 'position')
+        .orderBy('run.createdAt', 'DESC')
+        .addOrderBy('run.id', 'DESC')
+        .limit(query.limit + 1);
+      filter(select, query);
+      const { entities, raw } = await select.getRawAndEntities<{ position: string }>();
+      const isMore = entities.length > query.limit;
+      const runs = entities.slice(0, query.limit).map((run) => toView(run)!);
+      const last = runs.at(-1);
+      return { runs, last: isMore && last ? { createdAt: raw[query.limit - 1]!.position, id: last.id } : null };
+    });
+  }
+
+  async steps(runId: string, generation: number): Promise<StepRecordView[]> {
+    return this.read(async (manager) => {
+      const steps = await manager.findBy(WorkflowStep, { runId, generation });
+      return steps.map((step) => ({ ...step, errors: step.errors ?? [] }));
+    });
+  }
+
+  private async read<T>(use: (manager: DataSource['manager']) => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner('master');
+    try {
+      return await use(runner.manager);
+    } finally {
+      await runner.release();
+    }
+  }
+}
+
+function filter(select: SelectQueryBuilder<WorkflowRun>, { workflow, statuses, from, to, after }: RunQuery): void {
+  if (workflow !== null) select.andWhere('run.workflow = :workflow', { workflow });
+  if (statuses !== null) select.andWhere('run.status IN (:...statuses)', { statuses });
+  if (from !== null) select.andWhere('run.createdAt >= :from', { from });
+  if (to !== null) select.andWhere('run.createdAt < :to', { to });
+  if (after === null) return;
+  select.andWhere(
+    new Brackets((where) => where.where('(run.createdAt, run.id) < (:createdAt::timestamptz, :id::uuid)', { ...after })),
+  );
+}
+
+function toView(run: WorkflowRun | null): RunRecordView | null {
+  return run && { ...run, failure: toFailure(run.failedStep, run.failure) };
+}

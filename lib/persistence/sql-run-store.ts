@@ -1,0 +1,176 @@
+import type {
+  BeatNews,
+  BeatRequest,
+  ClaimedStep,
+  ClaimRequest,
+  EndedRun,
+  LostClaims,
+  NewDefinition,
+  OwnClaim,
+  RunStore,
+  StoredDefinition,
+  StoredRun,
+  WorkerIdentity,
+} from '../engine/ports.js';
+import { Connection, type ConnectionConfig } from './connection.js';
+import { toFailure, toStoredRun, type RunRecord } from './records.js';
+import { DEFAULT_SCHEMA, qualify } from './schema.js';
+import * as sql from './store-statements.js';
+
+/** Bounds of one look. */
+const MAX_DUE = 500;
+const MAX_LOST = 500;
+
+/** The channel on which a user's transaction that started a run tells, once it commits, which queue has work. */
+export const READY_CHANNEL = 'orchestrate_flow_ready';
+
+interface LookRecord {
+  readonly stopped_runs: string[];
+  readonly claims: string[];
+  readonly ready_queues: string[];
+  readonly due_runs: string[];
+  readonly next_due_ms: number | null;
+}
+
+/** The store on PostgreSQL: reads and claims over one connection, the heartbeat over another that nothing can hold up. */
+export class SqlRunStore implements RunStore {
+  private readonly reads: Connection;
+  private readonly beats: Connection;
+  private readonly listeners = new Set<(queue: string) => void>();
+
+  constructor(
+    config: ConnectionConfig,
+    private readonly options: { readonly schema: string; readonly leaseMs: number },
+  ) {
+    const settings = { timezone: 'UTC', plan_cache_mode: 'force_generic_plan', lock_timeout: options.leaseMs / 4 };
+    const answerWithinMs = options.leaseMs / 2;
+    this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
+    this.beats = new Connection(config, { name: 'orchestrate-flow heartbeat', settings, answerWithinMs }, async (client) => {
+      client.on('notification', ({ payload }) => this.hear(payload));
+      await client.query(`LISTEN ${this.channel}`);
+    });
+  }
+
+  async claim({ queue, worker, definitions, limit }: ClaimRequest): Promise<ClaimedStep[]> {
+    type Row = RunRecord & { step: string; attempt: number; failures: number; crashes: number; started_at: string };
+    const rows = await this.read<Row>('claim', sql.CLAIM_STEPS, [queue, definitions, limit, worker]);
+    return rows.map(({ step, attempt, failures, crashes, started_at, ...run }) => ({
+      step,
+      tally: { attempt, failures, crashes },
+      startedAt: started_at,
+      run: toStoredRun(run),
+    }));
+  }
+
+  async findRun(runId: string): Promise<StoredRun | null> {
+    const [row] = await this.read<RunRecord>('find_run', sql.FIND_RUN, [runId]);
+    return row ? toStoredRun(row) : null;
+  }
+
+  async findByKey(workflow: string, key: string): Promise<{ id: string; inputHash: Uint8Array } | null> {
+    const [row] = await this.read<{ id: string; input_hash: string }>('find_by_key', sql.FIND_BY_KEY, [workflow, key]);
+    return row ? { id: row.id, inputHash: Buffer.from(row.input_hash, 'hex') } : null;
+  }
+
+  async loadResults(runId: string, generation: number, steps: readonly string[]): Promise<Map<string, string>> {
+    type Row = { name: string; result: string };
+    const rows = await this.read<Row>('load_results', sql.LOAD_RESULTS, [runId, generation, steps]);
+    return new Map(rows.map(({ name, result }) => [name, result]));
+  }
+
+  async findEnded(runIds: readonly string[]): Promise<EndedRun[]> {
+    type Row = Pick<EndedRun, 'id' | 'workflow' | 'status' | 'output'> &
+      Pick<RunRecord, 'failed_step' | 'failure' | 'cancel_reason'>;
+    const rows = await this.read<Row>('find_ended', sql.FIND_ENDED, [runIds]);
+    return rows.map(({ failed_step, failure, cancel_reason, ...row }) => ({
+      ...row,
+      failure: toFailure(failed_step, failure),
+      cancelReason: cancel_reason,
+    }));
+  }
+
+  async registerWorker({ id, host, pid, queues }: WorkerIdentity, leaseMs: number): Promise<void> {
+    await this.pulse('register_worker', sql.REGISTER_WORKER, [id, host, pid, queues, leaseMs]);
+  }
+
+  async removeWorker(workerId: string): Promise<void> {
+    await this.pulse('remove_worker', sql.REMOVE_WORKER, [workerId]);
+  }
+
+  async beat(request: BeatRequest): Promise<BeatNews> {
+    const { worker, queues, definitions, leaseMs, mayReap } = request;
+    const alive = (await this.pulse('renew', sql.RENEW_LEASE, [worker, leaseMs])).length > 0;
+    if (mayReap) await this.pulse('bury', sql.BURY_WORKERS, [worker, leaseMs]);
+    const lost = mayReap ? await this.findLost() : [];
+    const woken = await this.pulse<{ queue: string }>('wake', sql.WAKE_DUE_STEPS, [MAX_DUE]);
+    const [look] = await this.pulse<LookRecord>('look', sql.LOOK_ROUND, [worker, queues, definitions, MAX_DUE]);
+    return {
+      alive,
+      lost,
+      wokenQueues: [...new Set(woken.map(({ queue }) => queue))],
+      stoppedRuns: look!.stopped_runs,
+      claims: look!.claims.map(parseClaim),
+      readyQueues: look!.ready_queues,
+      dueRuns: look!.due_runs,
+      nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,
+    };
+  }
+
+  async sweepDead(): Promise<void> {
+    await this.pulse('sweep_dead', sql.SWEEP_DEAD, []);
+  }
+
+  async registerDefinition({ name, hash, version, output, graph }: NewDefinition): Promise<number> {
+    for (;;) {
+      const [row] = await this.read<{ id: number }>('find_definition', sql.FIND_DEFINITION, [name, hash]);
+      if (row) return row.id;
+      await this.read('register_definition', sql.REGISTER_DEFINITION, [name, hash, version, output, graph]);
+    }
+  }
+
+  async loadDefinitions(workflows: readonly string[]): Promise<StoredDefinition[]> {
+    return this.read('load_definitions', sql.LOAD_DEFINITIONS, [workflows]);
+  }
+
+  onReady(listener: (queue: string) => void): void {
+    this.listeners.add(listener);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.reads.close(), this.beats.close()]);
+  }
+
+  private async findLost(): Promise<LostClaims[]> {
+    const rows = await this.pulse<{ run_id: string; workers: string[] }>('find_lost', sql.FIND_LOST, [MAX_LOST]);
+    return rows.map(({ run_id, workers }) => ({ runId: run_id, workers }));
+  }
+
+  /** One channel per schema: two sets of tables in one database do not wake each other. */
+  private get channel(): string {
+    const { schema } = this.options;
+    return schema === DEFAULT_SCHEMA ? READY_CHANNEL : `${schema}_ready`;
+  }
+
+  private hear(queue: string | undefined): void {
+    if (queue === undefined) return;
+    for (const listener of this.listeners) listener(queue);
+  }
+
+  private read<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.reads.query<Row>(this.prepared(name, text), values);
+  }
+
+  private pulse<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.beats.query<Row>(this.prepared(name, text), values);
+  }
+
+  private prepared(name: string, text: string) {
+    return { name: `of_${name}`, text: qualify(text, this.options.schema) };
+  }
+}
+
+function parseClaim(text: string): OwnClaim {
+  type Columns = [runId: string, step: string, attempt: number, failures: number, crashes: number, startedAt: string];
+  const [runId, step, attempt, failures, crashes, startedAt] = JSON.parse(text) as Columns;
+  return { runId, claim: { step, attempt, failures, crashes, startedAt } };
+}

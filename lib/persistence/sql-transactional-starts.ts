@@ -1,0 +1,65 @@
+import type { EntityManager } from 'typeorm';
+
+import { OrchestrateFlowError } from '../engine/errors.js';
+import type { NewRun, TransactionalStarts } from '../engine/ports.js';
+import { READY_CHANNEL } from './sql-run-store.js';
+import { DEFAULT_SCHEMA, qualify } from './schema.js';
+import { FIND_BY_KEY } from './store-statements.js';
+
+/**
+ * A run and its first steps, in the caller's transaction. Only inserts: a row that we changed would stay locked for as
+ * long as the caller likes. One notification, which PostgreSQL sends if and when the transaction commits.
+ */
+const INSERT_RUN = `
+WITH created AS (
+  INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, key, input_hash, priority, input,
+    due_at, created_at, updated_at, started_at)
+  SELECT $1, $2, $3::int, $4::text, $5, $6, decode($7, 'hex'), $8::int, $9,
+    statement_timestamp() + $10::float8 * interval '1 millisecond', statement_timestamp(), statement_timestamp(),
+    CASE WHEN $4::text = 'running' THEN statement_timestamp() END
+  ON CONFLICT DO NOTHING
+  RETURNING id, definition
+),
+inserted AS (
+  INSERT INTO orchestrate_flow.workflow_step (run_id, definition, name, status, attempt, failures, crashes, queue, priority)
+  SELECT c.id, c.definition, s.name, 'ready', 0, 0, 0, s.queue, s.priority
+  FROM created c, unnest($11::text[], $12::text[], $13::int[]) AS s (name, queue, priority)
+)
+SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($12::text[]) AS queue) queues) AS told
+FROM created`;
+
+/** Starts inside the caller's own TypeORM transaction: the run exists if and only if that transaction commits. */
+export class SqlTransactionalStarts implements TransactionalStarts<EntityManager> {
+  constructor(private readonly schema: string) {}
+
+  isInTransaction(manager: EntityManager): boolean {
+    return manager.queryRunner?.isTransactionActive === true;
+  }
+
+  assertInTransaction(manager: EntityManager): void {
+    if (this.isInTransaction(manager)) return;
+    throw new OrchestrateFlowError(
+      'OF_NOT_IN_TRANSACTION',
+      'Cannot start a run with this EntityManager: it is not inside a transaction. Call start() in the callback of ' +
+        'dataSource.transaction(async (manager) => …) and pass on its manager, or leave `manager` out.',
+    );
+  }
+
+  async insert(manager: EntityManager, run: NewRun): Promise<boolean> {
+    const { id, workflow, definition, status, state, key, inputHash, priority, input, delayMs, steps } = run;
+    const hash = inputHash === null ? null : Buffer.from(inputHash).toString('hex');
+    const channel = this.schema === DEFAULT_SCHEMA ? READY_CHANNEL : `${this.schema}_ready`;
+    const rows = await manager.query<unknown[]>(qualify(INSERT_RUN, this.schema), [
+      ...[id, workflow, definition, status, state, key, hash, priority, input, delayMs],
+      ...[steps.map(({ step }) => step), steps.map(({ queue }) => queue), steps.map((step) => step.priority)],
+      channel,
+    ]);
+    return rows.length > 0;
+  }
+
+  async findByKey(manager: EntityManager, workflow: string, key: string): Promise<{ id: string; inputHash: Uint8Array } | null> {
+    type Row = { id: string; input_hash: string };
+    const [row] = await manager.query<Row[]>(qualify(FIND_BY_KEY, this.schema), [workflow, key]);
+    return row ? { id: row.id, inputHash: Buffer.from(row.input_hash, 'hex') } : null;
+  }
+}

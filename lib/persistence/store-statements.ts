@@ -1,0 +1,145 @@
+/** Claims ready steps: changes step rows only and raises no revision. Whoever stops a run changes its ready rows itself. */
+export const CLAIM_STEPS = `
+WITH picked AS MATERIALIZED (
+  SELECT run_id, generation, name FROM orchestrate_flow.workflow_step
+  WHERE queue = $1 AND status = 'ready' AND definition = ANY ($2::int[])
+  ORDER BY priority, created_at LIMIT $3
+  FOR UPDATE SKIP LOCKED
+),
+claimed AS (
+  UPDATE orchestrate_flow.workflow_step s
+  SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = statement_timestamp()
+  FROM picked p
+  WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = 0 AND s.round = 0
+  RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.started_at::text
+)
+SELECT c.step, c.attempt, c.failures, c.crashes, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
+  r.generation, r.state, r.worker, r.priority, r.input, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
+FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
+
+export const FIND_RUN = `
+SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, failed_step, failure, cancel_reason,
+  updated_at::text
+FROM orchestrate_flow.workflow_run WHERE id = $1`;
+
+export const FIND_BY_KEY = `
+SELECT id, encode(input_hash, 'hex') AS input_hash FROM orchestrate_flow.workflow_run WHERE workflow = $1 AND key = $2`;
+
+export const LOAD_RESULTS = `
+SELECT name, result FROM orchestrate_flow.workflow_step
+WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 AND round = 0 AND result IS NOT NULL`;
+
+/** The output is where it was written: in the row of the step that the run's definition names. */
+export const FIND_ENDED = `
+SELECT r.id, r.workflow, r.status, r.failed_step, r.failure, r.cancel_reason, s.result AS output
+FROM orchestrate_flow.workflow_run r
+JOIN orchestrate_flow.workflow_definition d ON d.id = r.definition
+LEFT JOIN orchestrate_flow.workflow_step s
+  ON s.run_id = r.id AND s.generation = r.generation AND s.name = d.output AND s.item = 0 AND s.round = 0
+WHERE r.id = ANY ($1::uuid[]) AND r.ended_at IS NOT NULL`;
+
+export const REGISTER_WORKER = `
+INSERT INTO orchestrate_flow.workflow_worker (id, status, host, pid, queues, lease_until)
+VALUES ($1, 'alive', $2, $3, $4, statement_timestamp() + $5 * interval '1 millisecond')`;
+
+/** A worker that has handed over everything leaves no trace; one that could not is left for the others to find. */
+export const REMOVE_WORKER = `
+DELETE FROM orchestrate_flow.workflow_worker w WHERE id = $1
+  AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.worker = w.id)
+  AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_step s WHERE s.worker = w.id AND s.status = 'running')`;
+
+/** A dead worker never lives again: its renewal matches no row, and that tells its process. */
+export const RENEW_LEASE = `
+UPDATE orchestrate_flow.workflow_worker SET lease_until = statement_timestamp() + $2 * interval '1 millisecond'
+WHERE id = $1 AND status = 'alive' RETURNING id`;
+
+/**
+ * Declares workers dead whose lease ran out. No lease runs out before the server has been up for one lease: a restart of
+ * the database kills nobody.
+ */
+export const BURY_WORKERS = `
+UPDATE orchestrate_flow.workflow_worker SET status = 'dead'
+WHERE id IN (
+  SELECT id FROM orchestrate_flow.workflow_worker
+  WHERE status = 'alive' AND lease_until < statement_timestamp() AND id <> $1
+    AND statement_timestamp() > pg_postmaster_start_time() + $2 * interval '1 millisecond'
+  FOR UPDATE SKIP LOCKED)`;
+
+/** What workers that are not alive still hold, in runs' state and in step rows: every pass sees all of them. */
+export const FIND_LOST = `
+SELECT run_id, array_agg(DISTINCT worker) AS workers
+FROM (
+  SELECT id AS run_id, worker FROM orchestrate_flow.workflow_run
+  WHERE worker IS NOT NULL AND worker NOT IN (SELECT id FROM orchestrate_flow.workflow_worker WHERE status = 'alive')
+  UNION ALL
+  SELECT run_id, worker FROM orchestrate_flow.workflow_step
+  WHERE status = 'running' AND worker NOT IN (SELECT id FROM orchestrate_flow.workflow_worker WHERE status = 'alive')
+) lost
+GROUP BY run_id LIMIT $1`;
+
+/** Dead workers that nothing names any more, and lanes that nobody has used for a day. */
+export const SWEEP_DEAD = `
+WITH lanes AS (
+  DELETE FROM orchestrate_flow.workflow_lane WHERE used_at < statement_timestamp() - interval '1 day'
+)
+DELETE FROM orchestrate_flow.workflow_worker w
+WHERE status = 'dead' AND lease_until < statement_timestamp() - interval '1 hour'
+  AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.worker = w.id)
+  AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_step s WHERE s.worker = w.id AND s.status = 'running')`;
+
+/** Makes the steps ready whose next attempt is due. Step rows only, like a claim. */
+export const WAKE_DUE_STEPS = `
+UPDATE orchestrate_flow.workflow_step s SET status = 'ready', due_at = NULL
+FROM (
+  SELECT run_id, generation, name FROM orchestrate_flow.workflow_step
+  WHERE status = 'retrying' AND due_at <= statement_timestamp()
+  ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) d
+WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AND s.item = 0 AND s.round = 0
+RETURNING s.queue`;
+
+/**
+ * What a worker has to know at each beat, in one look: the runs it works on that were stopped, its own claims, its queues
+ * with ready rows, runs whose time has come, and how long until the nearest timer or the end of another's lease.
+ */
+export const LOOK_ROUND = `
+SELECT
+  ARRAY(
+    SELECT id FROM orchestrate_flow.workflow_run WHERE worker = $1 AND status IN ('failing', 'cancelling')
+    UNION
+    SELECT r.id FROM orchestrate_flow.workflow_step s JOIN orchestrate_flow.workflow_run r ON r.id = s.run_id
+    WHERE s.worker = $1 AND s.status = 'running' AND r.status IN ('failing', 'cancelling')
+  ) AS stopped_runs,
+  ARRAY(
+    SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text)::text FROM orchestrate_flow.workflow_step
+    WHERE worker = $1 AND status = 'running'
+  ) AS claims,
+  ARRAY(
+    SELECT q FROM unnest($2::text[]) q
+    WHERE EXISTS (
+      SELECT 1 FROM orchestrate_flow.workflow_step s
+      WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[]))
+  ) AS ready_queues,
+  ARRAY(
+    SELECT id FROM orchestrate_flow.workflow_run
+    WHERE due_at <= statement_timestamp() AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4
+  ) AS due_runs,
+  (
+    SELECT extract(epoch FROM min(due_at) - statement_timestamp())::float8 * 1000
+    FROM (
+      SELECT min(due_at) AS due_at FROM orchestrate_flow.workflow_step WHERE status = 'retrying'
+      UNION ALL
+      SELECT min(due_at) FROM orchestrate_flow.workflow_run
+      WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])
+      UNION ALL
+      SELECT min(lease_until) FROM orchestrate_flow.workflow_worker
+      WHERE status = 'alive' AND id <> $1 AND lease_until > statement_timestamp()) timers
+  ) AS next_due_ms`;
+
+export const FIND_DEFINITION = `SELECT id FROM orchestrate_flow.workflow_definition WHERE name = $1 AND hash = $2`;
+
+export const REGISTER_DEFINITION = `
+INSERT INTO orchestrate_flow.workflow_definition (name, hash, version, output, graph) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING`;
+
+export const LOAD_DEFINITIONS = `
+SELECT id, name, hash, version, output, graph FROM orchestrate_flow.workflow_definition WHERE name = ANY ($1::text[])`;
