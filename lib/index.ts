@@ -1,0 +1,59 @@
+export {
+  OrchestrateFlowModule,
+  type OrchestrateFlowAsyncOptions,
+  type OrchestrateFlowOptionsFactory,
+} from './orchestrate-flow.module.js';
+export type { OrchestrateFlowOptions, WorkerOptions } from './orchestrate-flow.options.js';
+export { migrate } from './orchestrate-flow.migrations.js';
+
+export { Workflow } from './definition/workflow.decorator.js';
+export type { WorkflowOptions } from './definition/workflow-options.js';
+export { Parallel, Step } from './definition/step.decorator.js';
+export type { ParallelOptions, StepOptions } from './definition/step-options.js';
+export { Retry } from './definition/retry.decorator.js';
+export type { RetryOptions } from './definition/retry-options.js';
+export { Input } from './definition/input.decorator.js';
+export { Result } from './definition/result.decorator.js';
+export { Ctx } from './definition/ctx.decorator.js';
+export type { StepContext, StepLogger } from './definition/step-context.js';
+export type { InputOf, OutputOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';
+
+export { Orchestrator, type StartItem, type WorkflowGraphView } from './runtime/orchestrator.js';
+export type {
+  CancelOptions,
+  ListOptions,
+  ResultOptions,
+  RunAddress,
+  StartOptions,
+} from './runtime/orchestrator-options.js';
+export { Run } from './runtime/run.js';
+export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
+export type { FlowEvent } from './events/flow-event.js';
+
+export type { Duration } from './engine/duration.js';
+export type { GraphNode, WorkflowGraph } from './engine/graph.js';
+export type { RetryPolicy } from './engine/retry-policy.js';
+export type { RunStatus, StepStatus } from './engine/words.js';
+export {
+  DefinitionError,
+  InputInvalidError,
+  NonRetryableError,
+  OrchestrateFlowError,
+  ResultTimeoutError,
+  RetryAfterError,
+  RunCancelledError,
+  RunFailedError,
+  ValueNotStorableError,
+  type DefinitionFault,
+  type ErrorCode,
+  type InputFault,
+} from './engine/errors.js';
+
+export {
+  ORCHESTRATE_FLOW_ENTITIES,
+  WorkflowDefinitionRecord,
+  WorkflowRun,
+  WorkflowStep,
+  WorkflowWorker,
+} from './persistence/entities/index.js';
+export { openEmbeddedPostgres, type EmbeddedPostgres } from './persistence/embedded/embedded-postgres.js';

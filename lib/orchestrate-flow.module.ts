@@ -1,0 +1,274 @@
+import {
+  Inject,
+  Logger,
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type InjectionToken,
+  type ModuleMetadata,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type OptionalFactoryDependency,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+
+import { loadDefinitions } from './definition/definition-loader.js';
+import { WorkflowExplorer } from './definition/explorer.js';
+import { WorkflowRegistry } from './definition/registry.js';
+import { DEFAULT_QUEUE } from './definition/workflow-options.js';
+import { computeGraphText } from './engine/graph-text.js';
+import { EventHub } from './events/event-hub.js';
+import { logEvents } from './events/log-subscriber.js';
+import { dataSourceToken, openDatabase } from './orchestrate-flow.database.js';
+import { prepareSchema } from './orchestrate-flow.migrations.js';
+import { resolveOptions, type OrchestrateFlowOptions, type ResolvedOptions } from './orchestrate-flow.options.js';
+import { JsonCodec } from './persistence/codec.js';
+import { Committer } from './persistence/committer.js';
+import type { Database } from './persistence/database.js';
+import { ORCHESTRATE_FLOW_ENTITIES } from './persistence/entities/index.js';
+import { SqlRunArchive } from './persistence/sql-run-archive.js';
+import { SqlRunStore } from './persistence/sql-run-store.js';
+import { SqlTransactionalStarts } from './persistence/sql-transactional-starts.js';
+import { Bell } from './queue/bell.js';
+import { BullQueues, type BullQueue } from './queue/bull-queues.js';
+import { StepProcessor } from './queue/step.processor.js';
+import { FlowRuntime } from './runtime/flow-runtime.js';
+import { Orchestrator } from './runtime/orchestrator.js';
+
+const OPTIONS = Symbol('orchestrate-flow:options');
+const DATABASE = Symbol('orchestrate-flow:database');
+const BULL = Symbol('orchestrate-flow:bull');
+
+/**
+ * Makes the options of `forRootAsync({ useClass | useExisting })`.
+ *
+ * @publicApi
+ */
+export interface OrchestrateFlowOptionsFactory {
+  createOrchestrateFlowOptions(): OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
+}
+
+/**
+ * Options of `forRootAsync()`: exactly one of `useFactory`, `useClass`, `useExisting`. What Nest must know before the
+ * factory runs stands beside it.
+ *
+ * @publicApi
+ */
+export interface OrchestrateFlowAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  readonly useFactory?: (...dependencies: never[]) => OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
+  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
+  readonly useClass?: Type<OrchestrateFlowOptionsFactory>;
+  readonly useExisting?: Type<OrchestrateFlowOptionsFactory>;
+  /** The name of the TypeORM DataSource to use. @default the app's default one */
+  readonly dataSource?: string;
+  /** Queues to publish under `getQueueToken(name)` beside the default one. */
+  readonly queues?: readonly string[];
+  /** @default true */
+  readonly isGlobal?: boolean;
+}
+
+/** What shapes the module itself, before any provider exists. */
+interface ModuleShape {
+  readonly dataSource: string | DataSource | undefined;
+  readonly queues: readonly string[];
+  readonly isGlobal: boolean;
+  readonly imports: ModuleMetadata['imports'];
+  readonly options: Provider[];
+}
+
+/**
+ * Durable workflows: finds the app's `@Workflow` providers, keeps their runs in its database, runs their steps, and provides
+ * the `Orchestrator`.
+ *
+ * @example
+ * \@Module({ imports: [TypeOrmModule.forRoot({ … autoLoadEntities: true }), OrchestrateFlowModule.forRoot()], providers: [OrderWorkflow] })
+ *
+ * @publicApi
+ */
+@Module({})
+export class OrchestrateFlowModule
+  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly logger = new Logger('OrchestrateFlow');
+  private processors: StepProcessor[] = [];
+  private opened: { runtime: FlowRuntime; committer: Committer; store: SqlRunStore; bell: Bell } | null = null;
+
+  constructor(
+    @Inject(OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(BULL) private readonly bull: BullQueues,
+    @Inject(EventHub) private readonly events: EventHub,
+    @Inject(WorkflowRegistry) private readonly registry: WorkflowRegistry,
+    @Inject(WorkflowExplorer) private readonly explorer: WorkflowExplorer,
+    @Inject(Orchestrator) private readonly orchestrator: Orchestrator,
+  ) {}
+
+  /**
+   * The module with its options, all of which have defaults.
+   *
+   * @throws OrchestrateFlowError `OF_OPTIONS_INVALID` with every fault
+   */
+  static async forRoot(options: OrchestrateFlowOptions = {}): Promise<DynamicModule> {
+    const resolved = resolveOptions(options);
+    return OrchestrateFlowModule.shape({
+      dataSource: options.dataSource,
+      queues: resolved.worker?.queues ?? [],
+      isGlobal: options.isGlobal ?? true,
+      imports: [],
+      options: [{ provide: OPTIONS, useValue: resolved }],
+    });
+  }
+
+  /** The module with options that other providers make. */
+  static async forRootAsync(options: OrchestrateFlowAsyncOptions): Promise<DynamicModule> {
+    return OrchestrateFlowModule.shape({
+      dataSource: options.dataSource,
+      queues: options.queues ?? [],
+      isGlobal: options.isGlobal ?? true,
+      imports: options.imports,
+      options: asyncOptions(options),
+    });
+  }
+
+  async onModuleInit(): Promise<void> {
+    logEvents(this.events, this.logger);
+    if (this.database.folder) {
+      this.logger.warn(`Runs are kept in embedded PostgreSQL in ${this.database.folder}. For production use a PostgreSQL server.`);
+    }
+    this.registry.fill(loadDefinitions(this.explorer.explore(), this.options.defaults));
+    for (const { graph } of this.registry.all()) this.logger.log(computeGraphText(graph));
+    this.orchestrator.connect(await this.open());
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (!this.options.worker || !this.opened || this.queues.length === 0) return;
+    const pumps = await this.opened.runtime.work();
+    this.processors = pumps.map((pump) => new StepProcessor(this.bull, pump));
+    if (process.listenerCount('SIGTERM') === 0 && process.env['NODE_ENV'] !== 'test') {
+      this.logger.warn('Shutdown hooks are off: on SIGTERM running steps are cut off and run again elsewhere. Call app.enableShutdownHooks().');
+    }
+  }
+
+  onModuleDestroy(): void {
+    this.opened?.runtime.stopClaiming();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    if (!this.opened || !this.options.worker) return;
+    await Promise.all(this.processors.map((processor) => processor.stop()));
+    await this.opened.runtime.drain(this.options.worker.shutdownTimeoutMs);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.orchestrator.disconnect();
+    await this.opened?.committer.settled();
+    await this.opened?.bell.settled();
+    await this.bull.close();
+    await Promise.all([this.opened?.committer.close(), this.opened?.store.close()]);
+    await this.database.close();
+    this.events.complete();
+  }
+
+  private get queues(): readonly string[] {
+    return this.options.worker?.queues ?? this.registry.queues();
+  }
+
+  private async open() {
+    const { schema, leaseMs, worker, maxValueBytes } = this.options;
+    const { connectionConfig: config, dataSource } = this.database;
+    const store = new SqlRunStore(config, { schema, leaseMs });
+    const committer = new Committer(config, { schema, leaseMs, onHealth: (error) => this.events.announceDatabase(error) });
+    const bell = new Bell(this.bull, (queue, error) => this.events.announce({ type: 'queue.failed', queue, error }));
+    const runtime = new FlowRuntime(
+      {
+        ...{ store, bell, door: committer, registry: this.registry, events: this.events },
+        archive: new SqlRunArchive(dataSource),
+        transactions: new SqlTransactionalStarts(schema),
+        codec: new JsonCodec({ maxBytes: maxValueBytes }),
+      },
+      { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs },
+    );
+    this.opened = { runtime, committer, store, bell };
+    return runtime.open();
+  }
+
+  private static async shape({ dataSource, queues, isGlobal, imports = [], options }: ModuleShape): Promise<DynamicModule> {
+    const name = typeof dataSource === 'string' ? dataSource : 'default';
+    if (!(dataSource instanceof DataSource)) await registerEntities(name);
+    const published = [...new Set([DEFAULT_QUEUE, ...queues])].map(queueProvider);
+    const repositories = ORCHESTRATE_FLOW_ENTITIES.map((entity) => repositoryProvider(entity, name));
+    return {
+      module: OrchestrateFlowModule,
+      global: isGlobal,
+      imports: [DiscoveryModule, ...imports],
+      providers: [...options, databaseProvider(name), BULL_PROVIDER, EventHub, WorkflowRegistry, WorkflowExplorer, Orchestrator, ...published, ...repositories],
+      exports: [Orchestrator, ...tokensOf(published), ...tokensOf(repositories)],
+    };
+  }
+}
+
+function asyncOptions({ useFactory, inject = [], useClass, useExisting }: OrchestrateFlowAsyncOptions): Provider[] {
+  if (useFactory) {
+    const make = async (...dependencies: never[]) => resolveOptions(await useFactory(...dependencies));
+    return [{ provide: OPTIONS, useFactory: make, inject }];
+  }
+  const factory = useClass ?? useExisting;
+  if (!factory) {
+    // Said by the options' own check, so that it reads like every other fault of theirs.
+    return [{ provide: OPTIONS, useFactory: () => resolveOptions({ useFactory: undefined } as OrchestrateFlowOptions) }];
+  }
+  const make = async (made: OrchestrateFlowOptionsFactory) => resolveOptions(await made.createOrchestrateFlowOptions());
+  const options: Provider = { provide: OPTIONS, useFactory: make, inject: [factory] };
+  return useClass ? [useClass, options] : [options];
+}
+
+/** The app's DataSource is injected, where there is one, so that Nest makes it before it makes this. */
+function databaseProvider(name: string): Provider {
+  return {
+    provide: DATABASE,
+    inject: [OPTIONS, ModulesContainer, { token: dataSourceToken(name), optional: true }],
+    useFactory: async (options: ResolvedOptions, modules: ModulesContainer, injected?: DataSource) => {
+      const database = await openDatabase(options, { injected, modules });
+      try {
+        await prepareSchema(database, options.migrations, options.schema);
+      } catch (error) {
+        await database.close();
+        throw error;
+      }
+      return database;
+    },
+  };
+}
+
+const BULL_PROVIDER: Provider = {
+  provide: BULL,
+  inject: [DATABASE, EventHub],
+  useFactory: ({ connectionConfig }: Database, events: EventHub) =>
+    new BullQueues(connectionConfig, (queue, error) => events.announce({ type: 'queue.failed', queue, error })),
+};
+
+/** The token is that of @nestjs/bullmq's `getQueueToken(name)`, so that `@InjectQueue(name)` finds our queues. */
+function queueProvider(name: string): Provider & { provide: string } {
+  return { provide: `BullQueue_${name}`, inject: [BULL], useFactory: (bull: BullQueues): BullQueue => bull.queue(name) };
+}
+
+/** The token is that of @nestjs/typeorm's `getRepositoryToken(entity, name)`, so that `@InjectRepository` finds ours. */
+function repositoryProvider(entity: (typeof ORCHESTRATE_FLOW_ENTITIES)[number], name: string) {
+  const token = `${name === 'default' ? '' : `${name}_`}${entity.name}Repository`;
+  return { provide: token, inject: [DATABASE], useFactory: ({ dataSource }: Database) => dataSource.getRepository(entity) };
+}
+
+function tokensOf(providers: readonly { provide: InjectionToken }[]): InjectionToken[] {
+  return providers.map(({ provide }) => provide);
+}
+
+/** Makes `autoLoadEntities` of the app's TypeOrmModule load ours. That is all that is used of what forFeature gives. */
+async function registerEntities(dataSourceName: string): Promise<void> {
+  const typeorm = await import('@nestjs/typeorm').catch(() => null);
+  typeorm?.TypeOrmModule.forFeature([...ORCHESTRATE_FLOW_ENTITIES], dataSourceName);
+}

@@ -1,0 +1,54 @@
+import { OrchestrateFlowError } from '../engine/errors.js';
+import type { Claim } from '../engine/facts.js';
+import type { GraphNode } from '../engine/graph.js';
+import type { OpenRun } from './open-run.js';
+
+/** Why an attempt's AbortSignal was raised. */
+export type AbortReason = 'timeout' | 'stopped' | 'handed-over' | 'lost';
+
+/** One execution of a step, under way in this process. */
+export class Attempt {
+  private readonly controller = new AbortController();
+  private reason: AbortReason | null = null;
+  /** An attempt reports once; what it says later is stale. */
+  hasReported = false;
+
+  constructor(
+    readonly run: OpenRun,
+    readonly node: GraphNode,
+    readonly claim: Claim,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get abortReason(): AbortReason | null {
+    return this.reason;
+  }
+
+  /** Raises the signal, the first time it is called. */
+  abort(reason: AbortReason): void {
+    if (this.reason !== null) return;
+    this.reason = reason;
+    this.controller.abort(this.errorFor(reason));
+  }
+
+  private errorFor(reason: AbortReason): OrchestrateFlowError {
+    const { node, run } = this;
+    const subject = `Cannot go on with step "${node.name}" of run ${run.id}`;
+    switch (reason) {
+      case 'timeout':
+        return new OrchestrateFlowError(
+          'OF_STEP_TIMEOUT',
+          `${subject}: the attempt took longer than its timeout of ${node.timeoutMs} ms. Give the step more time, or pass on the signal of its context.`,
+        );
+      case 'stopped':
+        return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: the run has been stopped.`);
+      case 'handed-over':
+        return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: this process shuts down and hands the step over.`);
+      case 'lost':
+        return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: this process was declared dead and the step was given to another.`);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { ErrorCode } from '../engine/errors.js';
+import type { Attempt } from './attempt.js';
+
+/** What an error means for the retries of its step. */
+export interface ErrorClass {
+  readonly retryable: boolean;
+  /** Milliseconds the error asks to wait, or null: as the policy says. */
+  readonly retryAfterMs: number | null;
+}
+
+/** Errors of ours that the same code and the same data would only meet again. */
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'OF_NON_RETRYABLE',
+  'OF_VALUE_NOT_STORABLE',
+  'OF_STATE_CORRUPT',
+  'OF_WORKFLOW_UNKNOWN',
+]);
+
+/** Classifies what a step threw: our own errors first, then what the step's policy names. */
+export function classifyError(error: unknown, attempt: Attempt): ErrorClass {
+  // By code, not by class: the package may be there twice.
+  const code = codeOf(error);
+  if (code !== null && FINAL.has(code)) return { retryable: false, retryAfterMs: null };
+  if (code === 'OF_RETRY_AFTER') return { retryable: true, retryAfterMs: (error as { delayMs: number }).delayMs };
+  return { retryable: isRetryable(error, attempt), retryAfterMs: null };
+}
+
+function isRetryable(error: unknown, { node, run }: Attempt): boolean {
+  const step = run.definition.code?.steps.get(node.name);
+  if (step?.doNotRetryOn.some((type) => error instanceof type)) return false;
+  return step?.retryOn?.some((type) => error instanceof type) ?? true;
+}
+
+function codeOf(error: unknown): ErrorCode | null {
+  try {
+    return typeof error === 'object' && error !== null && 'code' in error ? (error.code as ErrorCode) : null;
+  } catch {
+    // Whatever was thrown may have getters that throw.
+    return null;
+  }
+}

@@ -1,0 +1,158 @@
+import type { EntityManager } from 'typeorm';
+
+import type { WorkflowRegistry } from '../definition/registry.js';
+import type { PayloadCodec } from '../engine/codec.js';
+import type { RunArchive, RunDoor, RunStore, TransactionalStarts, WorkQueue } from '../engine/ports.js';
+import type { EventHub } from '../events/event-hub.js';
+import type { Attempt } from './attempt.js';
+import { Beat } from './beat.js';
+import { DefinitionShelf } from './definition-shelf.js';
+import type { OrchestratorPorts } from './orchestrator.js';
+import { ResultDesk } from './result-desk.js';
+import { RunDesk } from './run-desk.js';
+import { SlotOffice } from './slot-office.js';
+import { StepPump } from './step-pump.js';
+import { StepRunner } from './step-runner.js';
+import { WorkerSelf } from './worker-self.js';
+
+/** Milliseconds between two tries to read what a step needs while the database is away. */
+const READ_AGAIN_MS = 250;
+
+export interface FlowRuntimePorts {
+  readonly registry: WorkflowRegistry;
+  readonly door: RunDoor;
+  readonly store: RunStore;
+  readonly archive: RunArchive;
+  readonly transactions: TransactionalStarts<EntityManager>;
+  readonly codec: PayloadCodec;
+  readonly events: EventHub;
+  readonly bell: WorkQueue;
+}
+
+export interface FlowRuntimeOptions {
+  readonly queues: readonly string[];
+  readonly concurrency: number;
+  readonly leaseMs: number;
+}
+
+/** What happens in one process, wired together: desk, pumps, beat and results. Knows neither SQL nor BullMQ. */
+export class FlowRuntime {
+  private readonly self: WorkerSelf;
+  private readonly slots: SlotOffice;
+  private readonly shelf: DefinitionShelf;
+  private readonly desk: RunDesk;
+  private readonly results: ResultDesk;
+  private readonly beat: Beat;
+  private isWorking = false;
+
+  constructor(
+    private readonly ports: FlowRuntimePorts,
+    private readonly options: FlowRuntimeOptions,
+  ) {
+    const { registry, store, codec, events, bell, door } = ports;
+    this.self = new WorkerSelf(options.queues);
+    this.slots = new SlotOffice((queue) => bell.ring(queue));
+    this.shelf = new DefinitionShelf(registry, store);
+    this.results = new ResultDesk(store, codec, (runId) => this.desk.isOpen(runId), (error) => events.announceDatabase(error));
+    const runner = new StepRunner({
+      codec,
+      loadResults: (attempt, steps) => this.loadResults(attempt, steps),
+      onLate: (attempt) => this.desk.announceLate(attempt),
+    });
+    this.desk = new RunDesk({
+      ...{ door, store, codec, events, runner },
+      ...{ shelf: this.shelf, slots: this.slots, self: this.self },
+      onEnded: (run) => this.results.ended(run),
+      onTimer: (delayMs) => this.beat.expect(delayMs),
+    });
+    const { desk, shelf, slots, self } = this;
+    this.beat = new Beat({ store, desk, shelf, slots, self, events, queues: options.queues, leaseMs: options.leaseMs });
+  }
+
+  /** Stores the definitions of this build. @returns what the orchestrator works with */
+  async open(): Promise<OrchestratorPorts> {
+    await this.shelf.fill();
+    const { registry, store, archive, transactions, codec, events } = this.ports;
+    return { registry, store, archive, transactions, codec, events, shelf: this.shelf, desk: this.desk, results: this.results };
+  }
+
+  /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */
+  async work(): Promise<StepPump[]> {
+    for (const queue of this.options.queues) this.slots.add(this.createPump(queue));
+    this.ports.store.onReady((queue) => this.slots.ringLocally(queue));
+    await this.beat.start();
+    this.isWorking = true;
+    return this.slots.all();
+  }
+
+  /** From now on nothing is claimed here; what runs goes on. Starts still work. */
+  stopClaiming(): void {
+    this.slots.close();
+  }
+
+  /** Waits for running steps, hands over what is left after so many milliseconds, and says goodbye to the others. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (!this.isWorking) return;
+    this.isWorking = false;
+    await this.untilQuiet(timeoutMs);
+    const handedOver = this.desk.handOver();
+    await this.untilSettled(this.options.leaseMs);
+    await this.beat.stop();
+    await this.ports.store.removeWorker(this.self.id).catch((error: unknown) => this.ports.events.announceDatabase(error));
+    this.ports.events.announce({ type: 'worker.drained', worker: this.self.id, handedOver });
+  }
+
+  private createPump(queue: string): StepPump {
+    return new StepPump({
+      queue,
+      concurrency: this.options.concurrency,
+      claim: (limit) => this.claim(queue, limit),
+      passOn: () => this.ports.bell.ring(queue),
+      onError: (error) => this.ports.events.announceDatabase(error),
+    });
+  }
+
+  private async claim(queue: string, limit: number): Promise<number> {
+    const definitions = this.shelf.runnableIds;
+    const claimed = await this.ports.store.claim({ queue, limit, definitions, worker: this.self.id });
+    for (const step of claimed) await this.desk.admit(step);
+    return claimed.length;
+  }
+
+  /** From memory where this process has them; else from the store, as often as it takes: it is not the step's fault. */
+  private async loadResults({ run, signal }: Attempt, steps: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const missing = steps.filter((step) => !run.results.has(step));
+    while (missing.length > 0) {
+      try {
+        const loaded = await this.ports.store.loadResults(run.id, run.generation, missing);
+        for (const [step, result] of loaded) run.results.set(step, result);
+        break;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        this.ports.events.announceDatabase(error);
+        await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
+      }
+    }
+    return run.results;
+  }
+
+  private async untilQuiet(timeoutMs: number): Promise<void> {
+    if (this.desk.isQuiet) return;
+    await within(timeoutMs, (resolve) => this.desk.onQuiet(resolve));
+  }
+
+  private async untilSettled(timeoutMs: number): Promise<void> {
+    await within(timeoutMs, (resolve) => void this.desk.settled().then(resolve));
+  }
+}
+
+/** Waits for a call, but no longer than so many milliseconds. */
+function within(timeoutMs: number, wait: (resolve: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    wait(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

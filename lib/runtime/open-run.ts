@@ -1,0 +1,109 @@
+import type { Decision, OpenRow, RunFailure, RunView } from '../engine/decision.js';
+import type { Claim, Fact } from '../engine/facts.js';
+import type { StoredRun } from '../engine/ports.js';
+import { decodeRunState, type RunState } from '../engine/run-state.js';
+import type { RunStatus } from '../engine/words.js';
+import type { Attempt } from './attempt.js';
+import type { ShelvedDefinition } from './definition-shelf.js';
+
+/** A fact on its way into a run. */
+export interface PendingFact {
+  readonly fact: Fact;
+  /** The queue whose slot the ended attempt holds until its outcome is committed. */
+  readonly slot: string | null;
+  /** Whether the database has refused this fact's values and they were replaced. */
+  readonly replaced?: boolean;
+  /** Told when the fact has been folded into a commit, or has come too late. */
+  readonly settle?: (error?: unknown) => void;
+}
+
+/** A run on which this process works: its newest committed state as far as known here, and what waits to be committed. */
+export class OpenRun {
+  facts: PendingFact[] = [];
+  /** One commit of a run is under way per process; later facts wait for its answer. */
+  isCommitting = false;
+  /** The next commit goes alone: the last one missed, or the engine has to see the open rows. */
+  mustLock = false;
+  readonly attempts = new Map<string, Attempt>();
+  /** Encoded results of completed steps, as far as this process knows them. */
+  readonly results = new Map<string, string>();
+  status!: RunStatus;
+  revision!: number;
+  generation = 0;
+  state!: RunState;
+  worker!: string | null;
+  failure: RunFailure | null = null;
+  cancelReason: string | null = null;
+  private updatedAt!: string;
+
+  constructor(
+    readonly definition: ShelvedDefinition,
+    readonly id: string,
+    readonly priority: number,
+    readonly input: string,
+  ) {}
+
+  static from(stored: StoredRun, definition: ShelvedDefinition): OpenRun {
+    const run = new OpenRun(definition, stored.id, stored.priority, stored.input);
+    run.refresh(stored);
+    return run;
+  }
+
+  get workflow(): string {
+    return this.definition.graph.graph.workflow;
+  }
+
+  get isIdle(): boolean {
+    return !this.isCommitting && this.facts.length === 0 && this.attempts.size === 0;
+  }
+
+  /** Takes over what the store says. */
+  refresh(stored: StoredRun): void {
+    this.status = stored.status;
+    this.revision = stored.revision;
+    this.generation = stored.generation;
+    this.worker = stored.worker;
+    this.failure = stored.failure;
+    this.cancelReason = stored.cancelReason;
+    this.updatedAt = stored.updatedAt;
+    this.state = dated(decodeRunState(stored.state), this.updatedAt);
+  }
+
+  /** Takes over what a commit has just written. */
+  advance(decision: Decision, revision: number, at: string): void {
+    this.status = decision.status;
+    this.revision = revision;
+    this.worker = decision.worker;
+    this.failure ??= decision.failure;
+    this.cancelReason ??= decision.cancelReason;
+    this.updatedAt = at;
+    this.state = dated(decision.state, at);
+  }
+
+  view(rows: ReadonlyMap<string, OpenRow> | null): RunView {
+    return { graph: this.definition.graph, status: this.status, state: this.state, worker: this.worker, rows };
+  }
+
+  takeFacts(): PendingFact[] {
+    const facts = this.facts;
+    this.facts = [];
+    return facts;
+  }
+
+  /** Puts facts back whose commit missed, before those that came since. */
+  returnFacts(facts: readonly PendingFact[]): void {
+    this.facts = [...facts, ...this.facts];
+  }
+
+  /** Whether this claim runs here. */
+  isRunning({ step, attempt }: Claim): boolean {
+    return this.attempts.get(step)?.claim.attempt === attempt;
+  }
+}
+
+/** A claim made by the newest commit carries no time in the stored state: it is the commit's own. */
+function dated(state: RunState, at: string): RunState {
+  if (state.holds.size === 0) return state;
+  const holds = [...state.holds].map(([step, hold]) => [step, hold.since ? hold : { ...hold, since: at }] as const);
+  return { marks: state.marks, holds: new Map(holds) };
+}

@@ -1,0 +1,63 @@
+import type { EntityManager } from 'typeorm';
+
+import type { WorkflowClass } from '../definition/workflow-class.js';
+import type { Duration } from '../engine/duration.js';
+import type { RunStatus } from '../engine/words.js';
+
+/**
+ * How to start a run.
+ *
+ * @publicApi
+ */
+export interface StartOptions {
+  /** The id of the run, a UUID. The same id twice is `OF_RUN_EXISTS`. @default a new UUIDv7 */
+  readonly id?: string;
+  /**
+   * Idempotency key, at most 500 characters: one run per workflow and key. Used again, it gives the same run with
+   * `created: false`; with other input it is `OF_KEY_CONFLICT`.
+   */
+  readonly key?: string;
+  /** The EntityManager of your own open transaction: the run exists if and only if that transaction commits. */
+  readonly manager?: EntityManager;
+  /** How long to wait before the first step. @default 0 */
+  readonly delay?: Duration;
+  /** Added to the priorities of the run's steps; lower runs first, from 0 to 1,000,000. @default 0 */
+  readonly priority?: number;
+}
+
+/**
+ * A run's id, or its workflow and the key it was started with.
+ *
+ * @publicApi
+ */
+export type RunAddress = string | { readonly workflow: WorkflowClass | string; readonly key: string };
+
+/** @publicApi */
+export interface ResultOptions {
+  /** How long to wait at most. @default no limit */
+  readonly timeout?: Duration;
+}
+
+/** @publicApi */
+export interface CancelOptions {
+  /** Kept with the run and given by `RunCancelledError`. */
+  readonly reason?: string;
+}
+
+/**
+ * Which runs to list.
+ *
+ * @publicApi
+ */
+export interface ListOptions {
+  readonly workflow?: WorkflowClass | string;
+  readonly status?: RunStatus | readonly RunStatus[];
+  /** Created at or after. */
+  readonly from?: Date;
+  /** Created before. */
+  readonly to?: Date;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string;
+  /** From 1 to 1,000. @default 50 */
+  readonly limit?: number;
+}

@@ -1,0 +1,316 @@
+import { createHash } from 'node:crypto';
+import type { Observable } from 'rxjs';
+import type { EntityManager } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+
+import type { WorkflowRegistry } from '../definition/registry.js';
+import type { InputOf, OutputOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
+import { validateInput } from '../definition/workflow-input.js';
+import type { PayloadCodec } from '../engine/codec.js';
+import { OrchestrateFlowError } from '../engine/errors.js';
+import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
+import type { WorkflowGraph } from '../engine/graph.js';
+import type { RunArchive, RunRecordView, RunStore, TransactionalStarts } from '../engine/ports.js';
+import { isEnded, type RunStatus } from '../engine/words.js';
+import type { EventHub } from '../events/event-hub.js';
+import type { FlowEvent } from '../events/flow-event.js';
+import type { DefinitionShelf } from './definition-shelf.js';
+import type { CancelOptions, ListOptions, ResultOptions, RunAddress, StartOptions } from './orchestrator-options.js';
+import type { ResultDesk } from './result-desk.js';
+import { readListOptions, writeCursor } from './run-list.js';
+import { Run, type RunControls } from './run.js';
+import type { RunDesk, StartRequest } from './run-desk.js';
+import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
+import { assertStartOptions, isRunId, readDuration } from './start-options.js';
+
+/** How often a start whose key was taken and is gone again a moment later is tried. */
+const MAX_START_TRIES = 5;
+
+/** The most runs that one `startMany()` starts: they are one commit. */
+const MAX_START_MANY = 1_000;
+
+/**
+ * A workflow's graph: as data, as one line of text, and as a Mermaid flowchart.
+ *
+ * @publicApi
+ */
+export interface WorkflowGraphView extends WorkflowGraph {
+  toText(): string;
+  toMermaid(): string;
+}
+
+/**
+ * One run of `startMany()`: its input, and the options of `start()`.
+ *
+ * @publicApi
+ */
+export type StartItem<C> = Omit<StartOptions, 'manager'> &
+  (undefined extends InputOf<C> ? { readonly input?: InputOf<C> } : { readonly input: InputOf<C> });
+
+export interface OrchestratorPorts {
+  readonly registry: WorkflowRegistry;
+  readonly shelf: DefinitionShelf;
+  readonly desk: RunDesk;
+  readonly results: ResultDesk;
+  readonly store: RunStore;
+  readonly archive: RunArchive;
+  readonly transactions: TransactionalStarts<EntityManager>;
+  readonly codec: PayloadCodec;
+  readonly events: EventHub;
+}
+
+/**
+ * Starts, follows and stops runs. Inject it wherever you need it.
+ *
+ * @publicApi
+ */
+export class Orchestrator {
+  private ports: OrchestratorPorts | null = null;
+  private closedBy: OrchestrateFlowError | null = null;
+
+  /** Called by the module once the app is wired. @internal */
+  connect(ports: OrchestratorPorts): void {
+    this.ports = ports;
+  }
+
+  /** Called by the module when the app has shut down. @internal */
+  disconnect(): void {
+    this.closedBy = new OrchestrateFlowError('OF_STOPPED', 'Cannot use the orchestrator: this app has shut down.');
+    this.ports?.results.close(this.closedBy);
+  }
+
+  /**
+   * Starts a run, durably: once this resolves the run will end, whatever happens to this process.
+   *
+   * @example
+   * const run = await orchestrator.start(OrderWorkflow, order, { key: order.id });
+   *
+   * @throws InputInvalidError with the path of every fault
+   * @throws ValueNotStorableError where the input holds what cannot be stored
+   * @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN`, `OF_KEY_CONFLICT`, `OF_RUN_EXISTS`, `OF_NOT_IN_TRANSACTION`, `OF_ARGUMENT_INVALID`
+   */
+  start<C extends WorkflowClass>(workflow: C, ...parameters: StartArguments<C, StartOptions>): Promise<Run<OutputOf<C>>>;
+  /** Starts a run of the workflow of that name. */
+  start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
+  async start(workflow: WorkflowClass | string, input?: unknown, options: StartOptions = {}): Promise<Run> {
+    const request = await this.prepare(workflow, input, options);
+    const { manager } = options;
+    if (manager) return this.startInTransaction(request, options.id !== undefined, manager);
+    for (let tries = 0; tries < MAX_START_TRIES; tries++) {
+      const [created] = await this.connected.desk.start([request], isNamed(options));
+      if (created) return this.handle(request.id, true);
+      const existing = await this.findTaken(request, options.id !== undefined, (key) => this.findByKey(request, key));
+      if (existing) return this.handle(existing, false);
+    }
+    throw new OrchestrateFlowError(
+      'OF_RUN_EXISTS',
+      `Cannot start the run: its key "${request.key}" was taken and given up again each of ${MAX_START_TRIES} times.`,
+    );
+  }
+
+  /** Starts a run and waits for its output: `start()` and `result()` in one. */
+  execute<C extends WorkflowClass>(
+    workflow: C,
+    ...parameters: StartArguments<C, Omit<StartOptions, 'manager'> & ResultOptions>
+  ): Promise<OutputOf<C>>;
+  /** Executes the workflow of that name. */
+  execute(workflow: string, input?: unknown, options?: Omit<StartOptions, 'manager'> & ResultOptions): Promise<unknown>;
+  async execute(
+    workflow: WorkflowClass | string,
+    input?: unknown,
+    { timeout, ...options }: Omit<StartOptions, 'manager'> & ResultOptions = {},
+  ): Promise<unknown> {
+    const run = await this.start(workflow as string, input, options);
+    return run.result(timeout === undefined ? {} : { timeout });
+  }
+
+  /**
+   * Starts up to 1,000 runs in one commit: all or none. A run whose key was used before is the earlier one, as in `start()`.
+   */
+  async startMany<C extends WorkflowClass>(workflow: C, items: readonly StartItem<C>[]): Promise<Run<OutputOf<C>>[]>;
+  async startMany(workflow: string, items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[]): Promise<Run[]>;
+  async startMany(
+    workflow: WorkflowClass | string,
+    items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[],
+  ): Promise<Run[]> {
+    if (items.length > MAX_START_MANY) {
+      throw new OrchestrateFlowError(
+        'OF_ARGUMENT_INVALID',
+        `Expected startMany() to be given at most ${MAX_START_MANY} runs, got ${items.length}. Start them in portions.`,
+      );
+    }
+    const requests = await Promise.all(items.map(({ input, ...options }) => this.prepare(workflow, input, options)));
+    if (requests.length === 0) return [];
+    const created = await this.connected.desk.start(requests, items.some(isNamed));
+    return Promise.all(
+      requests.map(async (request, index) => {
+        if (created[index]) return this.handle(request.id, true);
+        const { input, ...options } = items[index]!;
+        return this.start(workflow as string, input, options);
+      }),
+    );
+  }
+
+  /** A run as it stands. @throws OrchestrateFlowError `OF_RUN_UNKNOWN` */
+  async get(address: RunAddress): Promise<RunDetails> {
+    return toRunDetails(await this.getRecord(address), this.connected.codec);
+  }
+
+  /** Runs, newest first, a page at a time. */
+  async list(options: ListOptions = {}): Promise<RunPage> {
+    const workflow = options.workflow === undefined ? null : this.connected.registry.get(options.workflow).name;
+    const { runs, last } = await this.connected.archive.list(readListOptions(options, workflow));
+    return { runs: runs.map((run) => toRunDetails(run, this.connected.codec)), nextCursor: last && writeCursor(last) };
+  }
+
+  /** The steps of a run as they stand, in the order of its graph. @throws OrchestrateFlowError `OF_RUN_UNKNOWN` */
+  async steps(address: RunAddress): Promise<StepDetails[]> {
+    const { shelf, archive, codec } = this.connected;
+    // The run is read again after its rows, until both speak of the same moment.
+    for (let record = await this.getRecord(address); ; ) {
+      const definition = await shelf.get(record.definition, record.workflow);
+      const rows = await archive.steps(record.id, record.generation);
+      const again = await this.getRecord(record.id);
+      if (again.updatedAt.getTime() === record.updatedAt.getTime() && again.state === record.state) {
+        return toStepDetails(record, definition.graph, rows, codec);
+      }
+      record = again;
+    }
+  }
+
+  /**
+   * Waits for the end of a run and gives its output.
+   *
+   * @throws RunFailedError, RunCancelledError, ResultTimeoutError; OrchestrateFlowError `OF_RUN_UNKNOWN`
+   */
+  async result(address: RunAddress, { timeout }: ResultOptions = {}): Promise<unknown> {
+    const timeoutMs = readDuration('timeout', timeout);
+    const { id } = await this.getRecord(address);
+    return this.connected.results.wait(id, timeoutMs);
+  }
+
+  /**
+   * Stops a run: nothing new starts, attempts under way see their AbortSignal and may still report. Resolves once that is
+   * committed. A run that is being cancelled, or was, stays as it is.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has completed or failed
+   */
+  async cancel(address: RunAddress, { reason }: CancelOptions = {}): Promise<void> {
+    const before = await this.getRecord(address);
+    if (!isEnded(before.status)) {
+      const text = reason === undefined ? null : reason.replaceAll('\0', '').toWellFormed().slice(0, 1_000);
+      await this.connected.desk.tell(before.id, { type: 'cancel-requested', reason: text });
+    }
+    const { id, status } = await this.getRecord(before.id);
+    if (status === 'cancelling' || status === 'cancelled') return;
+    throw new OrchestrateFlowError('OF_RUN_ENDED', `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`);
+  }
+
+  /** The graph of a workflow as this build has it. @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN` */
+  graphOf(workflow: WorkflowClass | string): WorkflowGraphView {
+    const { graph } = this.connected.registry.get(workflow);
+    return { ...graph, toText: () => computeGraphText(graph), toMermaid: () => computeMermaid(graph) };
+  }
+
+  /** What happens to runs in this process, from now on, each event after its commit. */
+  get events$(): Observable<FlowEvent> {
+    return this.connected.events.events$;
+  }
+
+  private get connected(): OrchestratorPorts {
+    if (this.closedBy) throw this.closedBy;
+    if (this.ports) return this.ports;
+    throw new OrchestrateFlowError(
+      'OF_STOPPED',
+      'Cannot use the orchestrator yet: the module connects it in onModuleInit. Use it from onApplicationBootstrap on.',
+    );
+  }
+
+  private async prepare(workflow: WorkflowClass | string, input: unknown, options: StartOptions): Promise<StartRequest> {
+    const { registry, shelf, codec, transactions } = this.connected;
+    const definition = registry.get(workflow);
+    assertStartOptions(options);
+    if (options.manager) transactions.assertInTransaction(options.manager);
+    const { id = uuidv7(), key = null, priority = 0 } = options;
+    const text = codec.encode(await validateInput(definition, input), `the input of workflow "${definition.name}"`);
+    const inputHash = key === null ? null : createHash('sha256').update(text).digest();
+    const delayMs = readDuration('delay', options.delay) || null;
+    return { id: id.toLowerCase(), definition: shelf.currentOf(definition), key, inputHash, priority, input: text, delayMs };
+  }
+
+  private async startInTransaction(request: StartRequest, hasOwnId: boolean, manager: EntityManager): Promise<Run> {
+    const { desk, transactions } = this.connected;
+    for (let tries = 0; tries < MAX_START_TRIES; tries++) {
+      if (await transactions.insert(manager, desk.draftStart(request))) return this.handle(request.id, true, manager);
+      const findByKey = (key: string) => transactions.findByKey(manager, workflowOf(request), key);
+      const existing = await this.findTaken(request, hasOwnId, findByKey);
+      if (existing) return this.handle(existing, false, manager);
+    }
+    throw new OrchestrateFlowError('OF_RUN_EXISTS', `Cannot start the run: its key "${request.key}" is taken by a run that this transaction cannot see.`);
+  }
+
+  private findByKey(request: StartRequest, key: string): ReturnType<RunStore['findByKey']> {
+    return this.connected.store.findByKey(workflowOf(request), key);
+  }
+
+  /** The run that has taken the request's key. @returns null where it is gone again */
+  private async findTaken(
+    request: StartRequest,
+    hasOwnId: boolean,
+    findByKey: (key: string) => ReturnType<RunStore['findByKey']>,
+  ): Promise<string | null> {
+    const existing = request.key === null ? null : await findByKey(request.key);
+    if (!existing) {
+      if (hasOwnId) throw new OrchestrateFlowError('OF_RUN_EXISTS', `Cannot start run ${request.id}: a run with this id exists. Leave \`id\` out, or use \`key\` to get the existing run.`);
+      return null;
+    }
+    if (Buffer.compare(existing.inputHash, request.inputHash!) === 0) return existing.id;
+    throw new OrchestrateFlowError(
+      'OF_KEY_CONFLICT',
+      `Cannot start workflow "${workflowOf(request)}" with key "${request.key}": run ${existing.id} was started with this key and other input. ` +
+        'Use another key, or the same input.',
+    );
+  }
+
+  private async getRecord(address: RunAddress): Promise<RunRecordView> {
+    const { archive, registry } = this.connected;
+    if (typeof address === 'string') {
+      const record = isRunId(address) ? await archive.find(address) : null;
+      if (record) return record;
+      throw new OrchestrateFlowError('OF_RUN_UNKNOWN', `Cannot find run "${address}": there is none with this id. By key: { workflow, key }.`);
+    }
+    const { name } = registry.get(address.workflow);
+    const record = await archive.findByKey(name, address.key);
+    if (record) return record;
+    throw new OrchestrateFlowError('OF_RUN_UNKNOWN', `Cannot find a run of workflow "${name}" with key "${address.key}": none was started with it.`);
+  }
+
+  private handle(id: string, created: boolean, manager?: EntityManager): Run {
+    const controls: RunControls = {
+      result: (runId, { timeout } = {}) => {
+        if (manager) this.assertCommitted(runId, manager);
+        return this.connected.results.wait(runId, readDuration('timeout', timeout));
+      },
+      status: async (runId): Promise<RunStatus> => (await this.getRecord(runId)).status,
+      cancel: (runId, options) => this.cancel(runId, options),
+    };
+    return new Run(id, created, controls);
+  }
+
+  private assertCommitted(runId: string, manager: EntityManager): void {
+    if (!this.connected.transactions.isInTransaction(manager)) return;
+    throw new OrchestrateFlowError(
+      'OF_RESULT_IN_TRANSACTION',
+      `Cannot wait for run ${runId} inside the transaction that starts it: it begins when that commits. Wait after the transaction.`,
+    );
+  }
+}
+
+/** Whether another transaction may hold a name that this start inserts. */
+function isNamed({ id, key }: StartOptions): boolean {
+  return id !== undefined || key !== undefined;
+}
+
+function workflowOf({ definition }: StartRequest): string {
+  return definition.graph.graph.workflow;
+}

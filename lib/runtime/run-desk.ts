@@ -1,0 +1,463 @@
+import type { Decision, StartHere } from '../engine/decision.js';
+import { decide } from '../engine/decide.js';
+import type { PayloadCodec } from '../engine/codec.js';
+import { OrchestrateFlowError } from '../engine/errors.js';
+import type { Claim, Fact } from '../engine/facts.js';
+import type { ClaimedStep, LockedRun, NewRun, QueuedStepWrite, RunDoor, RunStore, RunWrite } from '../engine/ports.js';
+import { encodeRunState, newRunState } from '../engine/run-state.js';
+import { isEnded, isStopping, type RunStatus } from '../engine/words.js';
+import type { EventHub } from '../events/event-hub.js';
+import { Attempt } from './attempt.js';
+import type { DefinitionShelf, ShelvedDefinition } from './definition-shelf.js';
+import { OpenRun, type PendingFact } from './open-run.js';
+import type { SlotOffice } from './slot-office.js';
+import type { StepRunner } from './step-runner.js';
+import type { WorkerSelf } from './worker-self.js';
+
+/** A run to start. */
+export interface StartRequest {
+  readonly id: string;
+  readonly definition: ShelvedDefinition;
+  readonly key: string | null;
+  readonly inputHash: Uint8Array | null;
+  readonly priority: number;
+  /** Encoded. */
+  readonly input: string;
+  readonly delayMs: number | null;
+}
+
+export interface RunDeskPorts {
+  readonly door: RunDoor;
+  readonly store: RunStore;
+  readonly shelf: DefinitionShelf;
+  readonly slots: SlotOffice;
+  readonly self: WorkerSelf;
+  readonly codec: PayloadCodec;
+  readonly events: EventHub;
+  readonly runner: StepRunner;
+  /** A run ended in this process. */
+  readonly onEnded: (run: OpenRun) => void;
+  /** A timer was set that is due in so many milliseconds. */
+  readonly onTimer: (delayMs: number) => void;
+}
+
+/** A fold under way: what was decided from which facts, and the slots taken for what starts here. */
+interface Folded {
+  readonly facts: readonly PendingFact[];
+  readonly decision: Decision | null;
+  readonly write: RunWrite | null;
+  /** Slots by queue that the ended attempts give back, and that the steps which start here use. */
+  readonly own: ReadonlyMap<string, number>;
+  readonly used: ReadonlyMap<string, number>;
+}
+
+/**
+ * Where runs are worked on: facts come in, are folded into a decision, committed through the door, and only then acted
+ * upon. Holds the runs that have attempts or facts in this process, and forgets them when they have none.
+ */
+export class RunDesk {
+  private readonly runs = new Map<string, OpenRun>();
+  private readonly quietListeners: (() => void)[] = [];
+
+  constructor(private readonly ports: RunDeskPorts) {}
+
+  // ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts runs in one commit. @returns for each whether it was created; false: its id or key is taken */
+  async start(requests: readonly StartRequest[], named: boolean): Promise<boolean[]> {
+    let folds: Folded[] = [];
+    const answers = await this.ports.door.start((held) => {
+      for (const fold of folds) this.undo(fold);
+      folds = requests.map((request) => this.foldStart(request, held));
+      return requests.map((request, index) => toNewRun(request, folds[index]!.decision));
+    }, named);
+    return requests.map((request, index) => {
+      const answer = answers[index];
+      const fold = folds[index]!;
+      if (answer?.kind === 'applied') {
+        this.adoptStart(request, fold, answer.at);
+        return true;
+      }
+      this.undo(fold);
+      if (answer?.kind === 'refused') throw answer.error;
+      return false;
+    });
+  }
+
+  /** What a run looks like when it is started by somebody else's transaction: ready rows, and nothing claimed here. */
+  draftStart(request: StartRequest): NewRun {
+    return toNewRun(request, this.foldStart(request, true).decision);
+  }
+
+  /** Takes up a step that was claimed from the step table. Its slot has been taken. */
+  async admit({ step, tally, startedAt, run: stored }: ClaimedStep): Promise<void> {
+    const definition = await this.ports.shelf.get(stored.definition, stored.workflow);
+    const run = this.runs.get(stored.id) ?? OpenRun.from(stored, definition);
+    this.runs.set(run.id, run);
+    if (!run.isCommitting && run.revision < stored.revision) run.refresh(stored);
+    this.begin(run, { step, startedAt, ...tally });
+  }
+
+  /** Tells a run something that did not happen in an attempt of this process. @returns false where there is no such run */
+  async tell(runId: string, fact: Fact): Promise<boolean> {
+    const run = this.runs.get(runId) ?? (await this.open(runId));
+    if (!run) return false;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error as Error));
+      run.facts.push({ fact, slot: null, settle });
+      run.mustLock = true;
+      this.work(run);
+    });
+    return true;
+  }
+
+  // ── attempts ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Attempts under way in this process. */
+  get attempts(): Attempt[] {
+    return [...this.runs.values()].flatMap((run) => [...run.attempts.values()]);
+  }
+
+  isRunning(runId: string, claim: Claim): boolean {
+    return this.runs.get(runId)?.isRunning(claim) ?? false;
+  }
+
+  /** Raises the AbortSignal of a run's attempts. They may still report. */
+  abort(runId: string): void {
+    for (const attempt of this.runs.get(runId)?.attempts.values() ?? []) attempt.abort('stopped');
+  }
+
+  /** Hands all running steps over: to others where the store can be told, for nothing if it cannot. */
+  handOver(): number {
+    const attempts = this.attempts.filter((attempt) => !attempt.hasReported);
+    for (const attempt of attempts) {
+      attempt.abort('handed-over');
+      this.report(attempt, { type: 'step-released', claim: attempt.claim });
+    }
+    return attempts.length;
+  }
+
+  /** This process was declared dead: its claims are others' now, and its attempts report nothing any more. */
+  dropClaims(): void {
+    for (const attempt of this.attempts) {
+      if (attempt.hasReported) continue;
+      attempt.abort('lost');
+      attempt.hasReported = true;
+      attempt.run.attempts.delete(attempt.node.name);
+      this.ports.slots.release(attempt.node.queue, 1);
+      this.forgetIfIdle(attempt.run);
+    }
+  }
+
+  /** Whether this process works on the run. */
+  isOpen(runId: string): boolean {
+    return this.runs.has(runId);
+  }
+
+  /** Whether no attempt runs here and no fact waits. */
+  get isQuiet(): boolean {
+    return this.runs.size === 0;
+  }
+
+  /** Calls back once when it is quiet. */
+  onQuiet(listener: () => void): void {
+    this.quietListeners.push(listener);
+  }
+
+  /** Resolves when it is quiet. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => (this.isQuiet ? resolve() : this.onQuiet(resolve)));
+  }
+
+  /** An attempt that had already reported, by its timeout, has settled after all. */
+  announceLate({ run, claim }: Attempt): void {
+    this.announceStep(run, 'step.stale', claim);
+  }
+
+  private begin(run: OpenRun, claim: Claim): void {
+    const node = run.definition.graph.nodes[run.definition.graph.positions.get(claim.step)!]!;
+    const attempt = new Attempt(run, node, claim);
+    run.attempts.set(claim.step, attempt);
+    if (isStopping(run.status)) attempt.abort('stopped');
+    this.announceStep(run, 'step.started', claim);
+    void this.ports.runner.run(attempt).then((fact) => this.report(attempt, fact));
+  }
+
+  private report(attempt: Attempt, fact: Fact): void {
+    if (attempt.hasReported) return;
+    attempt.hasReported = true;
+    const { run, node } = attempt;
+    run.attempts.delete(node.name);
+    run.facts.push({ fact, slot: node.queue });
+    this.work(run);
+  }
+
+  // ── commit ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private work(run: OpenRun): void {
+    if (run.isCommitting) return;
+    run.isCommitting = true;
+    this.runs.set(run.id, run);
+    void this.commitAll(run)
+      .catch((error: unknown) => this.fail(run, error))
+      .finally(() => {
+        run.isCommitting = false;
+        if (run.facts.length > 0) this.work(run);
+        else this.forgetIfIdle(run);
+      });
+  }
+
+  private async commitAll(run: OpenRun): Promise<void> {
+    while (run.facts.length > 0) {
+      if (run.mustLock) await this.commitAlone(run);
+      else await this.commitShared(run);
+    }
+  }
+
+  /** Decides when the commit is about to leave, so that all facts that have come by then are in it. */
+  private async commitShared(run: OpenRun): Promise<void> {
+    let folded: Folded | null = null;
+    const answer = await this.ports.door.submit(() => {
+      folded = this.fold(run, run.takeFacts(), null);
+      return folded.write;
+    });
+    const fold = folded as Folded | null;
+    if (!fold) return;
+    if (answer.kind === 'applied') return this.adopt(run, fold, answer.at);
+    if (answer.kind === 'refused') return this.replaceRefused(run, fold, answer.error);
+    if (answer.kind === 'nothing' && fold.decision) return this.finish(run, fold);
+    // Missed, or the engine has to see the rows: once more, alone.
+    this.undo(fold);
+    run.returnFacts(fold.facts);
+    run.mustLock = true;
+  }
+
+  private async commitAlone(run: OpenRun): Promise<void> {
+    const facts = run.takeFacts();
+    let folded: Folded | null = null;
+    let isGone = false;
+    const answer = await this.ports.door.submitLocked(run.id, (locked: LockedRun | null) => {
+      if (folded) this.undo(folded);
+      folded = null;
+      isGone = locked === null;
+      if (!locked) return null;
+      run.refresh(locked.run);
+      folded = this.fold(run, facts, locked.rows);
+      return folded.write;
+    });
+    const fold = (folded as Folded | null) ?? nothingFolded(facts);
+    if (answer.kind === 'stale') {
+      this.undo(fold);
+      return run.returnFacts(facts);
+    }
+    run.mustLock = false;
+    if (answer.kind === 'applied') this.adopt(run, fold, answer.at);
+    else if (answer.kind === 'refused') this.replaceRefused(run, fold, answer.error);
+    else this.finish(run, fold);
+    if (isGone || isStopping(run.status) || isEnded(run.status)) this.abort(run.id);
+  }
+
+  private fold(run: OpenRun, facts: readonly PendingFact[], rows: LockedRun['rows'] | null): Folded {
+    const own = countSlots(facts);
+    const place = { worker: this.ports.self.id, slots: this.ports.slots.offer(own) };
+    const decision = decide(run.view(rows), facts.map(({ fact }) => fact), place);
+    if (decision.kind === 'needs-rows') return { facts, own, used: NO_SLOTS, decision: null, write: null };
+    const used = this.ports.slots.use(own, queuesOf(run.definition, decision.starts));
+    return { facts, own, used, decision, write: decision.changed ? toRunWrite(run, decision) : null };
+  }
+
+  /** The commit did not come to pass: slots taken for it are free again, those of the ended attempts are still theirs. */
+  private undo({ own, used }: Folded): void {
+    this.ports.slots.giveBack(used, own);
+  }
+
+  // ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private adopt(run: OpenRun, fold: Folded, at: string): void {
+    const decision = fold.decision!;
+    const wasStopping = isStopping(run.status);
+    run.advance(decision, run.revision + 1, at);
+    for (const { fact } of fold.facts) {
+      if (fact.type === 'step-completed') run.results.set(fact.claim.step, fact.result);
+    }
+    this.finish(run, fold);
+    for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally });
+    if (isStopping(run.status) && !wasStopping) this.abort(run.id);
+    this.ringFor(decision);
+    for (const { status, delayMs } of decision.writes) if (status === 'retrying') this.ports.onTimer(delayMs!);
+    if (isEnded(run.status)) this.ports.onEnded(run);
+  }
+
+  /** The facts have been dealt with, whether or not they changed anything. */
+  private finish(run: OpenRun, { facts, decision, own, used }: Folded): void {
+    this.ports.slots.giveBack(own, used);
+    for (const { settle } of facts) settle?.();
+    if (decision) this.announce(run, decision);
+  }
+
+  private ringFor(decision: Decision): void {
+    if (decision.rings.size === 0) return;
+    const ready = decision.writes.filter(({ status }) => status === 'ready').length;
+    for (const queue of decision.rings) this.ports.slots.ring(queue, ready);
+  }
+
+  private foldStart(request: StartRequest, held: boolean): Folded {
+    if (request.delayMs !== null) return nothingFolded([]);
+    const { graph } = request.definition;
+    const view = { graph, status: 'pending', state: newRunState(graph.nodes.length), worker: null, rows: null } as const;
+    const slots = held ? NO_SLOTS : this.ports.slots.offer(NO_SLOTS);
+    const decision = decide(view, [{ type: 'begun' }], { worker: this.ports.self.id, slots });
+    if (decision.kind === 'needs-rows') throw new Error('A run that begins has no rows to see.');
+    const used = this.ports.slots.use(NO_SLOTS, queuesOf(request.definition, decision.starts));
+    return { facts: [], own: NO_SLOTS, used, decision, write: null };
+  }
+
+  private adoptStart({ id, definition, priority, input, key, delayMs }: StartRequest, fold: Folded, at: string): void {
+    this.ports.events.announce({ type: 'run.started', runId: id, workflow: definition.graph.graph.workflow, key });
+    if (delayMs !== null) this.ports.onTimer(delayMs);
+    const { decision } = fold;
+    if (!decision) return;
+    this.ringFor(decision);
+    if (decision.starts.length === 0) return;
+    const run = new OpenRun(definition, id, priority, input);
+    run.advance(decision, 0, at);
+    this.runs.set(id, run);
+    for (const start of decision.starts) this.begin(run, { step: start.step, startedAt: at, ...start.tally });
+  }
+
+  /** The database refuses a value of these facts, whoever sends it: the steps that brought it fail, and only they. */
+  private replaceRefused(run: OpenRun, fold: Folded, error: Error): void {
+    this.undo(fold);
+    const isOurs = fold.facts.every(({ slot, replaced }) => slot !== null && !replaced);
+    if (!isOurs) return this.giveUp(fold, error);
+    const message = `Cannot store the outcome of a step of run ${run.id}: ${error.message}`;
+    const refusal = new OrchestrateFlowError('OF_VALUE_NOT_STORABLE', message, { cause: error });
+    run.returnFacts(fold.facts.map((pending) => this.toRefusal(pending, refusal)));
+  }
+
+  private toRefusal(pending: PendingFact, refusal: Error): PendingFact {
+    const { fact } = pending;
+    if (fact.type !== 'step-completed' && fact.type !== 'step-failed') return { ...pending, replaced: true };
+    const error = this.ports.codec.encodeError(refusal);
+    const failure = { error, retryable: false, retryAfterMs: null, aborted: false, random: 0 };
+    return { ...pending, replaced: true, fact: { type: 'step-failed', claim: fact.claim, failure } };
+  }
+
+  private giveUp({ facts, own }: Folded, error: unknown): void {
+    this.ports.slots.giveBack(own, NO_SLOTS);
+    this.ports.events.announce({ type: 'internal.error', doing: 'committing a decision', error });
+    for (const { settle } of facts) settle?.(error);
+  }
+
+  private fail(run: OpenRun, error: unknown): void {
+    this.giveUp(nothingFolded(run.takeFacts()), error);
+  }
+
+  private async open(runId: string): Promise<OpenRun | null> {
+    const stored = await this.ports.store.findRun(runId);
+    if (!stored) return null;
+    const definition = await this.ports.shelf.get(stored.definition, stored.workflow);
+    // Somebody else may have opened it meanwhile: there is one desk entry per run.
+    return this.runs.get(runId) ?? OpenRun.from(stored, definition);
+  }
+
+  private forgetIfIdle(run: OpenRun): void {
+    if (run.isIdle && this.runs.get(run.id) === run) this.runs.delete(run.id);
+    if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
+  }
+
+  // ── announce ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private announce(run: OpenRun, decision: Decision): void {
+    const { events, codec } = this.ports;
+    if (!events.isHeard) return;
+    const base = { runId: run.id, workflow: run.workflow };
+    for (const { step, status, attempt, error, delayMs } of decision.news) {
+      const of = { ...base, step, attempt };
+      const decoded = error === null ? null : codec.decodeError(error);
+      if (status === 'retrying') events.announce({ ...of, type: 'step.retrying', error: decoded, delayMs: delayMs! });
+      else if (status === 'failed') events.announce({ ...of, type: 'step.failed', error: decoded });
+      else events.announce({ ...of, type: status === 'ready' ? 'step.freed' : `step.${status}` });
+    }
+    for (const claim of decision.stale) this.announceStep(run, 'step.stale', claim);
+    if (decision.changed) this.announceRun(run, decision.status);
+  }
+
+  private announceRun(run: OpenRun, status: RunStatus): void {
+    const { events, codec } = this.ports;
+    const base = { runId: run.id, workflow: run.workflow };
+    if (status === 'completed') events.announce({ ...base, type: 'run.completed' });
+    else if (isStopping(status)) events.announce({ ...base, type: 'run.stopping', status });
+    else if (status === 'cancelled') events.announce({ ...base, type: 'run.cancelled', reason: run.cancelReason });
+    else if (status === 'failed' && run.failure) {
+      const error = codec.decodeError(run.failure.error);
+      events.announce({ ...base, type: 'run.failed', step: run.failure.step, error });
+    }
+  }
+
+  private announceStep(run: OpenRun, type: 'step.started' | 'step.stale', { step, attempt }: Claim): void {
+    if (!this.ports.events.isHeard) return;
+    this.ports.events.announce({ type, runId: run.id, workflow: run.workflow, step, attempt });
+  }
+}
+
+const NO_SLOTS: ReadonlyMap<string, number> = new Map();
+
+function nothingFolded(facts: readonly PendingFact[]): Folded {
+  return { facts, decision: null, write: null, own: countSlots(facts), used: NO_SLOTS };
+}
+
+function countSlots(facts: readonly PendingFact[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { slot } of facts) if (slot !== null) counts.set(slot, (counts.get(slot) ?? 0) + 1);
+  return counts;
+}
+
+function queuesOf({ graph }: ShelvedDefinition, starts: readonly StartHere[]): string[] {
+  return starts.map(({ step }) => graph.nodes[graph.positions.get(step)!]!.queue);
+}
+
+function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
+  return {
+    id: run.id,
+    definition: run.definition.id,
+    generation: run.generation,
+    revision: run.revision,
+    priority: run.priority,
+    status: decision.status,
+    state: encodeRunState(decision.state),
+    worker: decision.worker,
+    failedStep: decision.failure?.step ?? null,
+    failure: decision.failure?.error ?? null,
+    cancelReason: decision.cancelReason,
+    ended: isEnded(decision.status),
+    steps: queuedWrites(run.definition, run.priority, decision),
+  };
+}
+
+function toNewRun({ id, definition, key, inputHash, priority, input, delayMs }: StartRequest, decision: Decision | null): NewRun {
+  const { graph } = definition;
+  const state = decision?.state ?? newRunState(graph.nodes.length);
+  return {
+    id,
+    workflow: graph.graph.workflow,
+    definition: definition.id,
+    status: decision ? 'running' : 'pending',
+    state: encodeRunState(state),
+    worker: decision?.worker ?? null,
+    key,
+    inputHash,
+    priority,
+    input,
+    delayMs,
+    steps: decision ? queuedWrites(definition, priority, decision) : [],
+  };
+}
+
+/** A run's own priority comes before its steps': lower runs first, as in BullMQ. */
+function queuedWrites({ graph }: ShelvedDefinition, runPriority: number, { writes }: Decision): QueuedStepWrite[] {
+  return writes.map((write) => {
+    const node = graph.nodes[graph.positions.get(write.step)!]!;
+    return { ...write, queue: node.queue, priority: runPriority + node.priority };
+  });
+}

@@ -1,0 +1,119 @@
+import type { PayloadCodec } from '../engine/codec.js';
+import type { IndexedGraph } from '../engine/indexed-graph.js';
+import type { RunRecordView, StepRecordView } from '../engine/ports.js';
+import { decodeRunState, MARK } from '../engine/run-state.js';
+import { isEnded, type RunStatus, type StepStatus } from '../engine/words.js';
+
+/**
+ * A run as it stands.
+ *
+ * @publicApi
+ */
+export interface RunDetails {
+  readonly id: string;
+  readonly workflow: string;
+  readonly status: RunStatus;
+  readonly key: string | null;
+  readonly priority: number;
+  readonly input: unknown;
+  /** The step that failed and its error, once the run is failing or failed. */
+  readonly failure: { readonly step: string; readonly error: unknown } | null;
+  readonly cancelReason: string | null;
+  /** When a pending run begins. */
+  readonly dueAt: Date | null;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/**
+ * A step of a run as it stands.
+ *
+ * @publicApi
+ */
+export interface StepDetails {
+  readonly name: string;
+  readonly status: StepStatus;
+  readonly queue: string;
+  /** How often it was taken up. */
+  readonly attempt: number;
+  /** How many attempts failed. */
+  readonly failures: number;
+  /** How many attempts ended with their worker. */
+  readonly crashes: number;
+  /** The worker that runs it, while it is running. */
+  readonly worker: string | null;
+  /** Its result, once it has completed. */
+  readonly result: unknown;
+  /** The error of its last failed attempt, or null. */
+  readonly error: unknown;
+  /** The errors of all failed attempts, oldest first. */
+  readonly errors: readonly unknown[];
+  /** When its next attempt is due, while it is retrying. */
+  readonly dueAt: Date | null;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/**
+ * A page of runs, newest first.
+ *
+ * @publicApi
+ */
+export interface RunPage {
+  readonly runs: readonly RunDetails[];
+  /** Pass it on as `cursor` for the next page; null on the last. */
+  readonly nextCursor: string | null;
+}
+
+export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
+  const { id, workflow, status, key, priority, cancelReason, dueAt, createdAt, startedAt, endedAt } = record;
+  const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
+  const input = codec.decode(record.input);
+  return { id, workflow, status, key, priority, input, failure, cancelReason, dueAt, createdAt, startedAt, endedAt };
+}
+
+/** The steps of a run in the order of its graph: their rows, and the claims that lie in the run's state. */
+export function toStepDetails(
+  run: RunRecordView,
+  graph: IndexedGraph,
+  rows: readonly StepRecordView[],
+  codec: PayloadCodec,
+): StepDetails[] {
+  const state = decodeRunState(run.state);
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return graph.nodes.map(({ name, queue }, position): StepDetails => {
+    const row = byName.get(name);
+    if (row) return fromRow(row, codec);
+    const hold = state.holds.get(name);
+    if (!hold) return { ...UNTOUCHED, name, queue, status: isDropped(run, state.marks[position]) ? 'cancelled' : 'pending' };
+    const startedAt = hold.since ? new Date(hold.since) : run.updatedAt;
+    const { attempt, failures, crashes } = hold;
+    return { ...UNTOUCHED, name, queue, status: 'running', attempt, failures, crashes, worker: run.worker, startedAt };
+  });
+}
+
+const UNTOUCHED = {
+  attempt: 0,
+  failures: 0,
+  crashes: 0,
+  worker: null,
+  result: undefined,
+  error: null,
+  errors: [],
+  dueAt: null,
+  startedAt: null,
+  endedAt: null,
+} as const;
+
+function isDropped(run: RunRecordView, mark: string | undefined): boolean {
+  return mark === MARK.cancelled || isEnded(run.status);
+}
+
+function fromRow(row: StepRecordView, codec: PayloadCodec): StepDetails {
+  const errors = row.errors.map((error) => codec.decodeError(error));
+  const { name, status, queue, attempt, failures, crashes, worker, dueAt, startedAt, endedAt } = row;
+  const result = row.result === null ? undefined : codec.decode(row.result);
+  const error = errors.at(-1) ?? null;
+  return { name, status, queue, attempt, failures, crashes, worker, result, error, errors, dueAt, startedAt, endedAt };
+}

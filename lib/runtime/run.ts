@@ -1,0 +1,49 @@
+import type { Duration } from '../engine/duration.js';
+import type { RunStatus } from '../engine/words.js';
+import type { CancelOptions, ResultOptions } from './orchestrator-options.js';
+
+/** What a handle asks of the orchestrator. */
+export interface RunControls {
+  result(runId: string, options?: ResultOptions): Promise<unknown>;
+  status(runId: string): Promise<RunStatus>;
+  cancel(runId: string, options?: CancelOptions): Promise<void>;
+}
+
+/**
+ * A run that was started: a handle by which to follow and stop it. It holds nothing open and may be forgotten.
+ *
+ * @typeParam Output what `result()` gives
+ * @publicApi
+ */
+export class Run<Output = unknown> {
+  constructor(
+    readonly id: string,
+    /** False where the key had been used before: this is that earlier run. */
+    readonly created: boolean,
+    private readonly controls: RunControls,
+  ) {}
+
+  /**
+   * Waits for the end of the run and gives its output.
+   *
+   * @param options.timeout how long to wait at most. @default no limit
+   * @throws RunFailedError (its cause is the step's error), RunCancelledError, ResultTimeoutError
+   */
+  async result(options?: { timeout?: Duration }): Promise<Output> {
+    return (await this.controls.result(this.id, options)) as Output;
+  }
+
+  /** What the run is doing now. */
+  status(): Promise<RunStatus> {
+    return this.controls.status(this.id);
+  }
+
+  /**
+   * Stops the run: nothing new starts, attempts under way see their AbortSignal. Resolves once that is committed.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_ENDED` where the run has completed or failed
+   */
+  cancel(options?: CancelOptions): Promise<void> {
+    return this.controls.cancel(this.id, options);
+  }
+}

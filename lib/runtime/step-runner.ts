@@ -1,0 +1,137 @@
+import { Logger } from '@nestjs/common';
+
+import { reviveInput } from '../definition/workflow-input.js';
+import type { ParameterBinding, StepDefinition, WorkflowDefinition } from '../definition/registry.js';
+import type { StepContext } from '../definition/step-context.js';
+import type { PayloadCodec } from '../engine/codec.js';
+import { OrchestrateFlowError } from '../engine/errors.js';
+import type { Fact } from '../engine/facts.js';
+import type { Attempt } from './attempt.js';
+import { classifyError } from './error-classes.js';
+
+/** The user's code of one attempt, and how it is told what it needs. */
+export interface StepRunnerPorts {
+  readonly codec: PayloadCodec;
+  /** Encoded results of earlier steps: from memory where this process has them, else from the store. */
+  readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  /** An outcome that came after the attempt had already reported. */
+  readonly onLate: (attempt: Attempt) => void;
+}
+
+/** Executes attempts: bind → invoke → encode → a fact. */
+export class StepRunner {
+  constructor(private readonly ports: StepRunnerPorts) {}
+
+  /** Runs an attempt to its end, or to its timeout. Never rejects: whatever goes wrong is the step's failure. */
+  async run(attempt: Attempt): Promise<Fact> {
+    try {
+      const code = codeOf(attempt);
+      const step = code.steps.get(attempt.node.name)!;
+      const parameters = await this.bind(attempt, code, step);
+      const value = await this.invoke(attempt, code, step, parameters);
+      const result = this.ports.codec.encode(value, `the result of step "${step.name}"`);
+      return { type: 'step-completed', claim: attempt.claim, result };
+    } catch (error) {
+      return this.toFailure(attempt, error);
+    }
+  }
+
+  private async bind(attempt: Attempt, code: WorkflowDefinition, step: StepDefinition): Promise<unknown[]> {
+    const needed = step.parameters.flatMap((binding) => (binding.kind === 'result' ? [binding.step] : []));
+    const results = needed.length === 0 ? NO_RESULTS : await this.ports.loadResults(attempt, needed);
+    const values: unknown[] = [];
+    for (const binding of step.parameters) {
+      values[binding.index] = await this.valueOf(binding, attempt, code, results);
+    }
+    return values;
+  }
+
+  /** Always the decoded value, never the object that another step returned: a step can change only its own. */
+  private valueOf(
+    binding: ParameterBinding,
+    attempt: Attempt,
+    code: WorkflowDefinition,
+    results: ReadonlyMap<string, string>,
+  ): unknown {
+    switch (binding.kind) {
+      case 'input':
+        return reviveInput(code, this.ports.codec.decode(attempt.run.input));
+      case 'result':
+        return this.ports.codec.decode(resultOf(binding.step, attempt, results));
+      case 'context':
+        return contextFor(attempt);
+    }
+  }
+
+  private invoke(
+    attempt: Attempt,
+    code: WorkflowDefinition,
+    step: StepDefinition,
+    parameters: readonly unknown[],
+  ): Promise<unknown> | unknown {
+    const method = (code.instance as Record<string, (...parameters: unknown[]) => unknown>)[step.name]!;
+    const invoked = method.apply(code.instance, [...parameters]);
+    const { timeoutMs } = attempt.node;
+    if (timeoutMs === null || !isPromise(invoked)) return invoked;
+    return this.limit(attempt, invoked, timeoutMs);
+  }
+
+  /** The attempt ends at its timeout, whatever its code does; what the code says afterwards comes too late. */
+  private limit(attempt: Attempt, invoked: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        attempt.abort('timeout');
+        reject(attempt.signal.reason as Error);
+      }, timeoutMs);
+      const settled = () => {
+        clearTimeout(timer);
+        if (attempt.hasReported) this.ports.onLate(attempt);
+      };
+      invoked.then(resolve, reject);
+      invoked.then(settled, settled);
+    });
+  }
+
+  private toFailure(attempt: Attempt, error: unknown): Fact {
+    const { retryable, retryAfterMs } = classifyError(error, attempt);
+    const aborted = attempt.abortReason !== null && attempt.abortReason !== 'timeout';
+    const failure = { error: this.ports.codec.encodeError(error), retryable, retryAfterMs, aborted, random: Math.random() };
+    return { type: 'step-failed', claim: attempt.claim, failure };
+  }
+}
+
+const NO_RESULTS: ReadonlyMap<string, string> = new Map();
+
+function codeOf({ run }: Attempt): WorkflowDefinition {
+  const { code } = run.definition;
+  if (code) return code;
+  // A claim asks for runnable definitions only, so this process has lost what it had at boot.
+  throw new OrchestrateFlowError('OF_WORKFLOW_UNKNOWN', `Cannot run workflow "${run.workflow}": this process has no code for it.`);
+}
+
+function resultOf(step: string, { node, run }: Attempt, results: ReadonlyMap<string, string>): string {
+  const result = results.get(step);
+  if (result !== undefined) return result;
+  throw new OrchestrateFlowError(
+    'OF_STATE_CORRUPT',
+    `Cannot run step "${node.name}" of run ${run.id}: the result of step "${step}" is not in the store.`,
+  );
+}
+
+function contextFor(attempt: Attempt): StepContext {
+  const { run, node, claim } = attempt;
+  const logger = new Logger(`${run.workflow}.${node.name} ${run.id}`);
+  return {
+    runId: run.id,
+    workflow: run.workflow,
+    step: node.name,
+    attempt: claim.attempt,
+    idempotencyKey: `${run.id}:${node.name}`,
+    signal: attempt.signal,
+    logger: logger as StepContext['logger'],
+  };
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
