@@ -10,8 +10,10 @@ import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
  * 5. writes of valid runs and of new ones; a new run whose id or key is taken is left out
  * 6. the lane's number is raised and the answer kept beside it, for a client whose connection breaks before it reads it
  *
- * The guard is by primary key and revision: a status in the join of 2 would make PostgreSQL take an index of open runs,
- * four times slower. `(… IN …) IS TRUE` keeps a hashed lookup where a plain IN becomes a nested loop over the batch.
+ * Every row is found by its primary key, whatever the statistics say: LATERAL and ON CONFLICT leave the planner no other
+ * way (a plan made while a table is small would scan it when it is large). A status in the join of 2 would make PostgreSQL
+ * take an index of open runs, four times slower. `(… IN …) IS TRUE` keeps a hashed lookup where a plain IN becomes a loop
+ * over the batch.
  */
 export const COMMIT_BATCH = `
 WITH lane AS MATERIALIZED (
@@ -21,10 +23,11 @@ locked AS MATERIALIZED (
   SELECT b.*
   FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bool[])
     AS b (id, revision, status, state, worker, failed_step, failure, cancel_reason, ended)
-  JOIN orchestrate_flow.workflow_run r ON r.id = b.id
-  WHERE r.revision = b.revision AND (SELECT count(*) FROM lane) = 1
-  ORDER BY r.id
-  FOR NO KEY UPDATE OF r SKIP LOCKED
+  CROSS JOIN LATERAL (
+    SELECT r.id FROM orchestrate_flow.workflow_run r
+    WHERE r.id = b.id AND r.revision = b.revision
+    FOR NO KEY UPDATE SKIP LOCKED) r
+  WHERE (SELECT count(*) FROM lane) = 1
 ),
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
@@ -35,11 +38,12 @@ step AS MATERIALIZED (
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name
   FROM step b
-  JOIN orchestrate_flow.workflow_step s
-    ON s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
-  WHERE b.guard_attempt IS NOT NULL AND s.attempt = b.guard_attempt AND (s.status = 'running') = b.guard_running
-    AND (b.run_id IN (SELECT id FROM locked)) IS TRUE
-  FOR UPDATE OF s SKIP LOCKED
+  CROSS JOIN LATERAL (
+    SELECT s.run_id FROM orchestrate_flow.workflow_step s
+    WHERE s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
+      AND s.attempt = b.guard_attempt AND (s.status = 'running') = b.guard_running
+    FOR UPDATE SKIP LOCKED) s
+  WHERE b.guard_attempt IS NOT NULL AND (b.run_id IN (SELECT id FROM locked)) IS TRUE
 ),
 valid AS MATERIALIZED (
   SELECT l.* FROM locked l
@@ -76,8 +80,8 @@ created AS (
   ON CONFLICT DO NOTHING
   RETURNING id
 ),
-inserted AS (
-  INSERT INTO orchestrate_flow.workflow_step (run_id, definition, generation, name, status, attempt, failures, crashes,
+written AS (
+  INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, status, attempt, failures, crashes,
     worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at)
   SELECT b.run_id, b.definition, b.generation, b.name, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
@@ -85,20 +89,12 @@ inserted AS (
     coalesce(b.started_at, CASE WHEN b.status = 'running' THEN statement_timestamp() END),
     CASE WHEN b.status IN ('completed', 'failed', 'cancelled') THEN statement_timestamp() END
   FROM step b
-  WHERE b.guard_attempt IS NULL
-    AND (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
-),
-changed AS (
-  UPDATE orchestrate_flow.workflow_step s
-  SET status = b.status, attempt = b.attempt, failures = b.failures, crashes = b.crashes, worker = b.worker,
-      result = b.result,
-      errors = CASE WHEN b.error IS NULL THEN s.errors ELSE s.errors || b.error END,
-      due_at = statement_timestamp() + b.delay_ms * interval '1 millisecond',
-      started_at = coalesce(b.started_at, s.started_at),
-      ended_at = CASE WHEN b.status IN ('completed', 'failed', 'cancelled') THEN statement_timestamp() END
-  FROM step b
-  WHERE b.guard_attempt IS NOT NULL AND (b.run_id IN (SELECT id FROM valid)) IS TRUE
-    AND s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
+  WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
+  ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
+  SET status = excluded.status, attempt = excluded.attempt, failures = excluded.failures, crashes = excluded.crashes,
+      worker = excluded.worker, result = excluded.result, due_at = excluded.due_at, ended_at = excluded.ended_at,
+      errors = CASE WHEN excluded.errors IS NULL THEN s.errors ELSE s.errors || excluded.errors END,
+      started_at = coalesce(excluded.started_at, s.started_at)
 ),
 answer AS MATERIALIZED (
   SELECT jsonb_build_object(
@@ -117,7 +113,9 @@ closed AS (
 SELECT answer FROM closed`;
 
 /** The parameters of a commit, column by column. */
-export function commitParameters(runs: readonly RunWrite[], starts: readonly NewRun[]): unknown[] {
+export function commitParameters(unordered: readonly RunWrite[], starts: readonly NewRun[]): unknown[] {
+  // Locked in this order: two processes that commit the same runs wait for each other in one direction only.
+  const runs = [...unordered].sort((one, other) => (one.id < other.id ? -1 : 1));
   const steps: [run: RunWrite | NewRun, step: QueuedStepWrite][] = [];
   for (const run of runs) for (const step of run.steps) steps.push([run, step]);
   for (const run of starts) for (const step of run.steps) steps.push([run, step]);

@@ -11,6 +11,19 @@ export interface PreparedStatement {
   readonly text: string;
 }
 
+/**
+ * Settings of every session of ours. The plans of our statements are made once and must hold while the tables grow from
+ * nothing to millions of rows: by index and nested loop, never by reading a table that happens to be small.
+ */
+export const PLANNER_SETTINGS = {
+  timezone: 'UTC',
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+} as const;
+
 export interface ConnectionOptions {
   /** Shows in `pg_stat_activity`. */
   readonly name: string;

@@ -3,7 +3,7 @@ import type pg from 'pg';
 
 import type { CommitAnswer, NewRun, RunWrite } from '../engine/ports.js';
 import { COMMIT_BATCH, commitParameters, parseAnswer, type BatchAnswer } from './commit-statement.js';
-import { Connection, type ConnectionConfig, type PreparedStatement } from './connection.js';
+import { Connection, PLANNER_SETTINGS, type ConnectionConfig, type PreparedStatement } from './connection.js';
 import { classifyFailure } from './database-failure.js';
 import { qualify } from './schema.js';
 
@@ -55,8 +55,7 @@ export class Lane {
       name,
       answerWithinMs: leaseMs / 2,
       settings: {
-        timezone: 'UTC',
-        plan_cache_mode: 'force_generic_plan',
+        ...PLANNER_SETTINGS,
         lock_timeout: Math.round(lockTimeoutMs),
         // Autovacuum and checkpoints never ask for it, a stopped process would hold its locks for ever.
         idle_in_transaction_session_timeout: Math.round(leaseMs / 4),

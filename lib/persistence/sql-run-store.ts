@@ -12,7 +12,7 @@ import type {
   StoredRun,
   WorkerIdentity,
 } from '../engine/ports.js';
-import { Connection, type ConnectionConfig } from './connection.js';
+import { Connection, PLANNER_SETTINGS, type ConnectionConfig } from './connection.js';
 import { toFailure, toStoredRun, type RunRecord } from './records.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
 import * as sql from './store-statements.js';
@@ -42,7 +42,7 @@ export class SqlRunStore implements RunStore {
     config: ConnectionConfig,
     private readonly options: { readonly schema: string; readonly leaseMs: number },
   ) {
-    const settings = { timezone: 'UTC', plan_cache_mode: 'force_generic_plan', lock_timeout: options.leaseMs / 4 };
+    const settings = { ...PLANNER_SETTINGS, lock_timeout: Math.round(options.leaseMs / 4) };
     const answerWithinMs = options.leaseMs / 2;
     this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
     this.beats = new Connection(config, { name: 'orchestrate-flow heartbeat', settings, answerWithinMs }, async (client) => {

@@ -1,7 +1,7 @@
 /** Claims ready steps: changes step rows only and raises no revision. Whoever stops a run changes its ready rows itself. */
 export const CLAIM_STEPS = `
 WITH picked AS MATERIALIZED (
-  SELECT run_id, generation, name FROM orchestrate_flow.workflow_step
+  SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
   WHERE queue = $1 AND status = 'ready' AND definition = ANY ($2::int[])
   ORDER BY priority, created_at LIMIT $3
   FOR UPDATE SKIP LOCKED
@@ -10,7 +10,7 @@ claimed AS (
   UPDATE orchestrate_flow.workflow_step s
   SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = statement_timestamp()
   FROM picked p
-  WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = 0 AND s.round = 0
+  WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
   RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.started_at::text
 )
 SELECT c.step, c.attempt, c.failures, c.crashes, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
@@ -91,10 +91,10 @@ WHERE status = 'dead' AND lease_until < statement_timestamp() - interval '1 hour
 export const WAKE_DUE_STEPS = `
 UPDATE orchestrate_flow.workflow_step s SET status = 'ready', due_at = NULL
 FROM (
-  SELECT run_id, generation, name FROM orchestrate_flow.workflow_step
+  SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
   WHERE status = 'retrying' AND due_at <= statement_timestamp()
   ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) d
-WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AND s.item = 0 AND s.round = 0
+WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AND s.item = d.item AND s.round = d.round
 RETURNING s.queue`;
 
 /**
