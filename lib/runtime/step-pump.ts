@@ -66,6 +66,11 @@ export class StepPump {
     await this.running;
   }
 
+  /** Resolves when no claim is on its way any more. */
+  async ended(): Promise<void> {
+    await this.running;
+  }
+
   /** Takes nothing more. What runs goes on. */
   stop(): void {
     this.stopped = true;
@@ -77,7 +82,7 @@ export class StepPump {
     while (!this.stopped) {
       if (this.news && this.slots.free > 0) {
         if (!(await this.takeSteps())) return;
-      } else if (!(await this.untilSignal())) {
+      } else if (!(await this.untilSignal()) && !this.news && this.slots.isIdle) {
         return;
       }
     }
@@ -107,14 +112,14 @@ export class StepPump {
   /** Resolves with false where nothing happened for so long that the pump may sleep. */
   private untilSignal(): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = this.slots.isIdle ? setTimeout(() => finish(false), LINGER_MS) : undefined;
       const finish = (woken: boolean) => {
-        clearTimeout(timer);
         this.signal = () => {};
-        resolve(woken);
+        clearTimeout(timer);
+        // setImmediate: slots are freed by the batch, and one claim then serves them all.
+        setImmediate(resolve, woken);
       };
-      // setImmediate: slots are freed by the batch, and one claim then serves them all.
-      this.signal = () => void setImmediate(finish, true);
+      const timer = this.slots.isIdle ? setTimeout(() => finish(false), LINGER_MS) : undefined;
+      this.signal = () => finish(true);
     });
   }
 
