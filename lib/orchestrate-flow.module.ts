@@ -20,7 +20,7 @@ import { DataSource } from 'typeorm';
 import { loadDefinitions } from './definition/definition-loader.js';
 import { WorkflowExplorer } from './definition/explorer.js';
 import { WorkflowRegistry } from './definition/registry.js';
-import { DEFAULT_QUEUE } from './definition/workflow-options.js';
+import { DEFAULT_QUEUE } from './engine/graph.js';
 import { computeGraphText } from './engine/graph-text.js';
 import { EventHub } from './events/event-hub.js';
 import { logEvents } from './events/log-subscriber.js';
@@ -43,6 +43,9 @@ import { Orchestrator } from './runtime/orchestrator.js';
 const OPTIONS = Symbol('orchestrate-flow:options');
 const DATABASE = Symbol('orchestrate-flow:database');
 const BULL = Symbol('orchestrate-flow:bull');
+
+/** Milliseconds after boot at which an app without shutdown hooks is told: a standalone app turns them on after it has booted. */
+const HOOKS_CHECK_MS = 5_000;
 
 /**
  * Makes the options of `forRootAsync({ useClass | useExisting })`.
@@ -96,8 +99,10 @@ export class OrchestrateFlowModule
 {
   private readonly logger = new Logger('OrchestrateFlow');
   private processors: StepProcessor[] = [];
+  private hooksCheck: NodeJS.Timeout | undefined;
   private opened: { runtime: FlowRuntime; committer: Committer; store: SqlRunStore; bell: Bell } | null = null;
 
+  /** @internal */
   constructor(
     @Inject(OPTIONS) private readonly options: ResolvedOptions,
     @Inject(DATABASE) private readonly database: Database,
@@ -149,12 +154,11 @@ export class OrchestrateFlowModule
     if (!this.options.worker || !this.opened || this.queues.length === 0) return;
     const pumps = await this.opened.runtime.work();
     this.processors = pumps.map((pump) => new StepProcessor(this.bull, pump));
-    if (process.listenerCount('SIGTERM') === 0 && process.env['NODE_ENV'] !== 'test') {
-      this.logger.warn('Shutdown hooks are off: on SIGTERM running steps are cut off and run again elsewhere. Call app.enableShutdownHooks().');
-    }
+    this.hooksCheck = setTimeout(() => this.warnWithoutShutdownHooks(), HOOKS_CHECK_MS).unref();
   }
 
   onModuleDestroy(): void {
+    clearTimeout(this.hooksCheck);
     this.opened?.runtime.stopClaiming();
   }
 
@@ -172,6 +176,13 @@ export class OrchestrateFlowModule
     await Promise.all([this.opened?.committer.close(), this.opened?.store.close()]);
     await this.database.close();
     this.events.complete();
+  }
+
+  private warnWithoutShutdownHooks(): void {
+    if (process.listenerCount('SIGTERM') > 0 || process.env['NODE_ENV'] === 'test') return;
+    this.logger.warn(
+      'Shutdown hooks are off: on SIGTERM running steps are cut off and run again elsewhere. Call app.enableShutdownHooks().',
+    );
   }
 
   private get queues(): readonly string[] {

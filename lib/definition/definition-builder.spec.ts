@@ -9,7 +9,8 @@ import { Result } from './result.decorator.js';
 import { Retry } from './retry.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
 import type { WorkflowDefinition } from './workflow-definition.js';
-import { DEFAULT_QUEUE, type DefinitionDefaults } from './workflow-options.js';
+import { DEFAULT_QUEUE } from '../engine/graph.js';
+import type { DefinitionDefaults } from './workflow-options.js';
 import { Workflow } from './workflow.decorator.js';
 
 function load(target: new () => object, defaults?: DefinitionDefaults): WorkflowDefinition {

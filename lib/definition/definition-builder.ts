@@ -13,7 +13,8 @@ import { readParameters } from './parameter-reader.js';
 import { resolveRetry, type ResolvedRetry, type RetrySettings } from './retry-resolution.js';
 import { readStep, type WrittenStep } from './step-reader.js';
 import type { ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
-import { DEFAULT_PRIORITY, DEFAULT_QUEUE } from './workflow-options.js';
+import { DEFAULT_QUEUE } from '../engine/graph.js';
+import { DEFAULT_PRIORITY } from './workflow-options.js';
 import { readOutput, readWorkflow, type WrittenWorkflow } from './workflow-reader.js';
 
 /** The module's defaults, read. */

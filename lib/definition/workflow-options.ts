@@ -43,9 +43,6 @@ export const WORKFLOW_KEYS = [
   'priority',
 ] as const satisfies readonly (keyof WorkflowOptions)[];
 
-/** The queue of steps that name none. */
-export const DEFAULT_QUEUE = 'orchestrate-flow';
-
 /** The priority of steps that name none. */
 export const DEFAULT_PRIORITY = 0;
 

@@ -26,3 +26,6 @@ export interface WorkflowGraph {
 
 /** The most steps a graph may have: what one decision costs is bounded by it. */
 export const MAX_NODES = 1_000;
+
+/** The queue of steps that name none. */
+export const DEFAULT_QUEUE = 'orchestrate-flow';

@@ -38,6 +38,7 @@ export class Connection {
   private client: pg.Client | null = null;
   private opening: Promise<pg.Client> | null = null;
   private closed = false;
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly config: ConnectionConfig,
@@ -51,7 +52,13 @@ export class Connection {
   }
 
   /** Runs several statements on the connection, with nothing else of this process in between. */
-  async run<T>(use: (client: pg.Client) => Promise<T>): Promise<T> {
+  run<T>(use: (client: pg.Client) => Promise<T>): Promise<T> {
+    const turn = this.queue.then(() => this.runNow(use));
+    this.queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async runNow<T>(use: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = await this.open();
     const timer = setTimeout(() => this.discard(client, unanswered(this.options)), this.options.answerWithinMs);
     try {

@@ -1,7 +1,7 @@
 import { createPostgresBackend, runMigrations, withBackend } from 'bullmq';
 import pg from 'pg';
 
-import { DEFAULT_QUEUE } from '../definition/workflow-options.js';
+import { DEFAULT_QUEUE } from '../engine/graph.js';
 
 /** The schema of BullMQ's tables: it reads no other from a pool that it is given. */
 const BULL_SCHEMA = 'bullmq';
