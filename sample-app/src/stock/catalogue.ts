@@ -1,0 +1,35 @@
+/** What the shop sells, with the shelf as it stands on the first day: [sku, name, unit price in cents, grams, on hand]. */
+const ROWS: readonly (readonly [string, string, number, number, number])[] = [
+  ['GRD-HAND-38', 'Hand grinder, 38 mm steel burr', 7900, 520, 400],
+  ['GRD-HAND-48', 'Hand grinder, 48 mm steel burr', 14900, 710, 300],
+  ['GRD-FLAT-64', 'Flat burr grinder, 64 mm', 44900, 8200, 120],
+  ['KET-GOOS-09', 'Gooseneck kettle, 0.9 l', 8900, 1150, 300],
+  ['KET-GOOS-06', 'Gooseneck kettle, 0.6 l, matte black', 9900, 980, 0],
+  ['BRW-CONE-01', 'Pour-over cone, porcelain, 1–2 cups', 2400, 380, 500],
+  ['BRW-CONE-02', 'Pour-over cone, porcelain, 1–4 cups', 2900, 460, 500],
+  ['BRW-PRES-08', 'French press, 0.8 l, double wall', 4900, 1240, 300],
+  ['BRW-MOKA-03', 'Moka pot, 3 cups', 3200, 540, 400],
+  ['BRW-MOKA-06', 'Moka pot, 6 cups', 3900, 780, 400],
+  ['BRW-SIPH-05', 'Siphon brewer, 5 cups', 12900, 1650, 0],
+  ['SRV-GLAS-06', 'Glass server, 600 ml', 2200, 310, 500],
+  ['CUP-ESPR-SET', 'Espresso cups, set of four', 3600, 720, 400],
+  ['CUP-FLAT-SET', 'Flat white cups, set of two', 2800, 640, 400],
+  ['SCL-DRIP-02', 'Drip scale with timer, 0.1 g', 5900, 430, 300],
+  ['TMP-PALM-58', 'Palm tamper, 58.5 mm', 4500, 390, 300],
+  ['JUG-MILK-35', 'Milk jug, 350 ml', 1900, 240, 500],
+  ['FLT-CONE-100', 'Paper filters, cone, 100 pieces', 650, 140, 2000],
+  ['FLT-CLOTH-02', 'Cloth filter, organic cotton, two pieces', 1200, 60, 900],
+  ['BEA-ETHI-250', 'Beans, Ethiopia Yirgacheffe, 250 g', 1390, 270, 1500],
+  ['BEA-COLO-250', 'Beans, Colombia Huila, 250 g', 1250, 270, 1500],
+  ['BEA-KENY-250', 'Beans, Kenya Nyeri AA, 250 g', 1590, 270, 1200],
+  ['BEA-DECA-250', 'Beans, decaf, Mexico Chiapas, 250 g', 1350, 270, 900],
+  ['BEA-GEIS-100', 'Beans, Panama Geisha, limited lot, 100 g', 3900, 115, 0],
+];
+
+export const CATALOGUE = ROWS.map(([sku, name, unitCents, weightGrams, onHand]) => ({
+  sku,
+  name,
+  unitCents,
+  weightGrams,
+  onHand,
+}));
