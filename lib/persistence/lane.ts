@@ -128,8 +128,9 @@ export class Lane {
         return outcome;
       } catch (error) {
         const failure = classifyFailure(error);
-        if (failure === 'data') return { kind: 'culprit', error: error as Error };
-        if (failure === 'lock-timeout') return { kind: 'locked' };
+        // As long as it is not known whether the last commit came in, whoever left now would leave its answer to the next.
+        if (!this.unsettled && failure === 'data') return { kind: 'culprit', error: error as Error };
+        if (!this.unsettled && failure === 'lock-timeout') return { kind: 'locked' };
         if (failure === 'unknown') this.unsettled = this.registered;
         if (failure === 'race') continue;
         if (this.closing) throw error;

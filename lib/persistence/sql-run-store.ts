@@ -101,7 +101,8 @@ export class SqlRunStore implements RunStore {
     const { worker, queues, definitions, leaseMs, mayReap } = request;
     const alive = (await this.pulse('renew', sql.RENEW_LEASE, [worker, leaseMs])).length > 0;
     if (mayReap) await this.pulse('bury', sql.BURY_WORKERS, [worker, leaseMs]);
-    const lost = mayReap ? await this.findLost() : [];
+    // Whoever is dead already is dead for everybody.
+    const lost = await this.findLost();
     const woken = await this.pulse<{ queue: string }>('wake', sql.WAKE_DUE_STEPS, [MAX_DUE]);
     const [look] = await this.pulse<LookRecord>('look', sql.LOOK_ROUND, [worker, queues, definitions, MAX_DUE]);
     return {

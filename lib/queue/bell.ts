@@ -33,6 +33,6 @@ export class Bell implements WorkQueue {
 
   /** Resolves when no bell is on its way. */
   async settled(): Promise<void> {
-    while (this.ringing.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (this.ringing.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

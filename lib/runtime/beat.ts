@@ -1,4 +1,4 @@
-import type { BeatNews, RunStore } from '../engine/ports.js';
+import type { BeatNews, RunStore, WorkerIdentity } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { RunDesk } from './run-desk.js';
@@ -29,16 +29,29 @@ export class Beat {
   private renewedAt = -Infinity;
   /** Since when this process has renewed without a gap: after an outage it does not reap before everyone could renew. */
   private steadySince = Infinity;
+  /** For how long it must have renewed before it reaps: after an outage one lease, half of one if it has just started. */
+  private patienceMs: number;
   private beating: Promise<void> | null = null;
-  private stopped = false;
-  /** Own claims in the step table that nothing here runs, as seen by the last beat. */
-  private strangers = new Set<string>();
+  /** Not before it is started: a process that runs no steps keeps no timers, and is no worker. */
+  private stopped = true;
+  /** Own claims in the step table that nothing here runs, and since when they have been seen. */
+  private strangers = new Map<string, number>();
+  /** What runs are being told at this moment: they are not told it again by every beat until they have heard. */
+  private readonly telling = new Set<string>();
 
-  constructor(private readonly ports: BeatPorts) {}
+  constructor(private readonly ports: BeatPorts) {
+    this.patienceMs = ports.leaseMs / 2;
+  }
+
+  /** Whether this worker's lease still runs, as far as its own clock tells: nobody has taken it for dead. */
+  get holdsLease(): boolean {
+    return performance.now() - this.renewedAt < this.ports.leaseMs;
+  }
 
   /** Registers the worker and begins. */
   async start(): Promise<void> {
-    await this.register();
+    await this.register(this.ports.self.describe());
+    this.stopped = false;
     this.schedule(0);
   }
 
@@ -54,11 +67,12 @@ export class Beat {
     await this.beating;
   }
 
-  private async register(): Promise<void> {
-    await this.ports.store.registerWorker(this.ports.self.describe(), this.ports.leaseMs);
-    this.renewedAt = performance.now();
-    this.steadySince = Math.min(this.steadySince, this.renewedAt);
-    this.ports.events.announce({ type: 'worker.started', worker: this.ports.self.id, queues: this.ports.queues });
+  private async register(worker: WorkerIdentity): Promise<void> {
+    const begunAt = performance.now();
+    await this.ports.store.registerWorker(worker, this.ports.leaseMs);
+    this.renewedAt = begunAt;
+    this.steadySince = Math.min(this.steadySince, begunAt);
+    this.ports.events.announce({ type: 'worker.started', worker: worker.id, queues: this.ports.queues });
   }
 
   private schedule(delayMs: number): void {
@@ -85,10 +99,13 @@ export class Beat {
   private async look(): Promise<number> {
     const { store, shelf, self, queues, leaseMs } = this.ports;
     const begunAt = performance.now();
-    if (begunAt - this.renewedAt > leaseMs / 2) this.steadySince = begunAt;
-    const mayReap = begunAt - this.steadySince >= leaseMs;
+    if (begunAt - this.renewedAt > leaseMs / 2) {
+      this.steadySince = begunAt;
+      this.patienceMs = leaseMs;
+    }
+    const mayReap = begunAt - this.steadySince >= this.patienceMs;
     const news = await store.beat({ worker: self.id, queues, definitions: shelf.runnableIds, leaseMs, mayReap });
-    this.renewedAt = begunAt;
+    this.renewedAt = news.alive ? begunAt : -Infinity;
     this.ports.events.announceDatabase(null);
     if (!news.alive) await this.goOnUnderNewId();
     this.act(news);
@@ -114,29 +131,46 @@ export class Beat {
     else pump.nudge();
   }
 
-  /** A claim whose answer was lost lies in the table and nobody runs it. Seen twice in a row, it is released. */
+  /**
+   * A claim whose answer was lost lies in the table and nobody runs it. It is released once no answer can be on its way
+   * any more: an answer that has taken half a lease is not waited for.
+   */
   private releaseStrangers({ claims }: BeatNews): void {
-    const strangers = new Set<string>();
+    const strangers = new Map<string, number>();
+    const now = performance.now();
     for (const { runId, claim } of claims) {
       if (this.ports.desk.isRunning(runId, claim)) continue;
       const name = `${runId}/${claim.step}/${claim.attempt}`;
-      if (this.strangers.has(name)) this.tell(runId, { type: 'step-released', claim });
-      strangers.add(name);
+      const since = this.strangers.get(name) ?? now;
+      if (now - since > this.ports.leaseMs / 2) this.tell(runId, { type: 'step-released', claim });
+      strangers.set(name, since);
     }
     this.strangers = strangers;
   }
 
   private tell(runId: string, fact: Parameters<RunDesk['tell']>[1]): void {
-    this.ports.desk.tell(runId, fact).catch((error: unknown) => {
-      this.ports.events.announce({ type: 'internal.error', doing: `telling run ${runId} that "${fact.type}"`, error });
-    });
+    const what = `${fact.type}/${runId}`;
+    if (this.telling.has(what)) return;
+    this.telling.add(what);
+    this.ports.desk
+      .tell(runId, fact)
+      .catch((error: unknown) => {
+        this.ports.events.announce({
+          type: 'internal.error',
+          doing: `telling run ${runId} that "${fact.type}"`,
+          error,
+        });
+      })
+      .finally(() => this.telling.delete(what));
   }
 
   /** This process was declared dead: what it held is others' now. */
   private async goOnUnderNewId(): Promise<void> {
-    const was = this.ports.self.renew();
+    const next = this.ports.self.describeNext();
+    // Registered before anything is claimed under it: a worker that nobody knows is as lost as a dead one.
+    await this.register(next);
+    const was = this.ports.self.become(next.id);
     this.ports.desk.dropClaims();
-    await this.register();
     this.ports.events.announce({ type: 'worker.replaced', worker: this.ports.self.id, was });
   }
 }

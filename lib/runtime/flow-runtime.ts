@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { PayloadCodec } from '../engine/codec.js';
-import type { RunArchive, RunDoor, RunStore, TransactionalStarts, WorkQueue } from '../engine/ports.js';
+import type { ClaimedStep, RunArchive, RunDoor, RunStore, TransactionalStarts, WorkQueue } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
@@ -51,9 +51,17 @@ export class FlowRuntime {
   ) {
     const { registry, store, codec, events, bell, door } = ports;
     this.self = new WorkerSelf(options.queues);
-    this.slots = new SlotOffice((queue) => bell.ring(queue));
+    this.slots = new SlotOffice(
+      (queue) => bell.ring(queue),
+      () => this.beat.holdsLease,
+    );
     this.shelf = new DefinitionShelf(registry, store);
-    this.results = new ResultDesk(store, codec, (runId) => this.desk.isOpen(runId), (error) => events.announceDatabase(error));
+    this.results = new ResultDesk(
+      store,
+      codec,
+      (runId) => this.desk.isOpen(runId),
+      (error) => events.announceDatabase(error),
+    );
     const runner = new StepRunner({
       codec,
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
@@ -73,7 +81,17 @@ export class FlowRuntime {
   async open(): Promise<OrchestratorPorts> {
     await this.shelf.fill();
     const { registry, store, archive, transactions, codec, events } = this.ports;
-    return { registry, store, archive, transactions, codec, events, shelf: this.shelf, desk: this.desk, results: this.results };
+    return {
+      registry,
+      store,
+      archive,
+      transactions,
+      codec,
+      events,
+      shelf: this.shelf,
+      desk: this.desk,
+      results: this.results,
+    };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */
@@ -94,11 +112,14 @@ export class FlowRuntime {
   async drain(timeoutMs: number): Promise<void> {
     if (!this.isWorking) return;
     this.isWorking = false;
+    await Promise.all(this.slots.all().map((pump) => pump.ended()));
     await this.untilQuiet(timeoutMs);
     const handedOver = this.desk.handOver();
     await this.untilSettled(this.options.leaseMs);
     await this.beat.stop();
-    await this.ports.store.removeWorker(this.self.id).catch((error: unknown) => this.ports.events.announceDatabase(error));
+    await this.ports.store
+      .removeWorker(this.self.id)
+      .catch((error: unknown) => this.ports.events.announceDatabase(error));
     this.ports.events.announce({ type: 'worker.drained', worker: this.self.id, handedOver });
   }
 
@@ -113,10 +134,27 @@ export class FlowRuntime {
   }
 
   private async claim(queue: string, limit: number): Promise<number> {
-    const definitions = this.shelf.runnableIds;
-    const claimed = await this.ports.store.claim({ queue, limit, definitions, worker: this.self.id });
-    for (const step of claimed) await this.desk.admit(step);
-    return claimed.length;
+    // The beat that renews the lease comes back for the rows.
+    if (!this.beat.holdsLease) return 0;
+    const [definitions, worker] = [this.shelf.runnableIds, this.self.id];
+    const claimed = await this.ports.store.claim({ queue, limit, definitions, worker });
+    let admitted = 0;
+    for (const step of claimed) {
+      // A run that cannot be read keeps none of the others that were claimed with it from running.
+      if (await this.admit(step, worker)) admitted += 1;
+    }
+    return admitted;
+  }
+
+  private async admit(step: ClaimedStep, worker: string): Promise<boolean> {
+    try {
+      await this.desk.admit(step, worker);
+      return true;
+    } catch (error) {
+      const doing = `taking up step "${step.step}" of run ${step.run.id}`;
+      this.ports.events.announce({ type: 'internal.error', doing, error });
+      return false;
+    }
   }
 
   /** From memory where this process has them; else from the store, as often as it takes: it is not the step's fault. */

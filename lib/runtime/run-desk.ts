@@ -46,6 +46,8 @@ interface Folded {
   readonly facts: readonly PendingFact[];
   readonly decision: Decision | null;
   readonly write: RunWrite | null;
+  /** As which worker this process decided. */
+  readonly worker: string;
   /** Slots by queue that the ended attempts give back, and that the steps which start here use. */
   readonly own: ReadonlyMap<string, number>;
   readonly used: ReadonlyMap<string, number>;
@@ -58,6 +60,8 @@ interface Folded {
 export class RunDesk {
   private readonly runs = new Map<string, OpenRun>();
   private readonly quietListeners: (() => void)[] = [];
+  /** Running steps have been handed over: none begins any more. */
+  private isLeaving = false;
 
   constructor(private readonly ports: RunDeskPorts) {}
 
@@ -71,17 +75,12 @@ export class RunDesk {
       folds = requests.map((request) => this.foldStart(request, held));
       return requests.map((request, index) => toNewRun(request, folds[index]!.decision));
     }, named);
-    return requests.map((request, index) => {
-      const answer = answers[index];
-      const fold = folds[index]!;
-      if (answer?.kind === 'applied') {
-        this.adoptStart(request, fold, answer.at);
-        return true;
-      }
-      this.undo(fold);
-      if (answer?.kind === 'refused') throw answer.error;
-      return false;
+    answers.forEach((answer, index) => {
+      if (answer.kind === 'applied') this.adoptStart(requests[index]!, folds[index]!, answer.at);
+      else this.undo(folds[index]!);
     });
+    for (const answer of answers) if (answer.kind === 'refused') throw answer.error;
+    return answers.map(({ kind }) => kind === 'applied');
   }
 
   /** What a run looks like when it is started by somebody else's transaction: ready rows, and nothing claimed here. */
@@ -89,19 +88,21 @@ export class RunDesk {
     return toNewRun(request, this.foldStart(request, true).decision);
   }
 
-  /** Takes up a step that was claimed from the step table. Its slot has been taken. */
-  async admit({ step, tally, startedAt, run: stored }: ClaimedStep): Promise<void> {
+  /** Takes up a step that this worker has claimed from the step table. Its slot has been taken. */
+  async admit({ step, tally, startedAt, run: stored }: ClaimedStep, worker: string): Promise<void> {
     const definition = await this.ports.shelf.get(stored.definition, stored.workflow);
     const run = this.runs.get(stored.id) ?? OpenRun.from(stored, definition);
     this.runs.set(run.id, run);
     if (!run.isCommitting && run.revision < stored.revision) run.refresh(stored);
-    this.begin(run, { step, startedAt, ...tally });
+    this.begin(run, { step, startedAt, ...tally }, worker);
   }
 
   /** Tells a run something that did not happen in an attempt of this process. @returns false where there is no such run */
   async tell(runId: string, fact: Fact): Promise<boolean> {
-    const run = this.runs.get(runId) ?? (await this.open(runId));
-    if (!run) return false;
+    const opened = this.runs.get(runId) ?? (await this.open(runId));
+    if (!opened) return false;
+    // Somebody else may have opened it meanwhile: there is one desk entry per run.
+    const run = this.runs.get(runId) ?? opened;
     await new Promise<void>((resolve, reject) => {
       const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error as Error));
       run.facts.push({ fact, slot: null, settle });
@@ -118,8 +119,10 @@ export class RunDesk {
     return [...this.runs.values()].flatMap((run) => [...run.attempts.values()]);
   }
 
+  /** Whether this claim runs here, or may have an outcome that is being committed. */
   isRunning(runId: string, claim: Claim): boolean {
-    return this.runs.get(runId)?.isRunning(claim) ?? false;
+    const run = this.runs.get(runId);
+    return run !== undefined && (run.isCommitting || run.isRunning(claim));
   }
 
   /** Raises the AbortSignal of a run's attempts. They may still report. */
@@ -129,6 +132,7 @@ export class RunDesk {
 
   /** Hands all running steps over: to others where the store can be told, for nothing if it cannot. */
   handOver(): number {
+    this.isLeaving = true;
     const attempts = this.attempts.filter((attempt) => !attempt.hasReported);
     for (const attempt of attempts) {
       attempt.abort('handed-over');
@@ -174,8 +178,13 @@ export class RunDesk {
     this.announceStep(run, 'step.stale', claim);
   }
 
-  private begin(run: OpenRun, claim: Claim): void {
+  /** Begins an attempt that was claimed under this worker's id, unless that id is dead by now or the process is leaving. */
+  private begin(run: OpenRun, claim: Claim, worker: string): void {
     const node = run.definition.graph.nodes[run.definition.graph.positions.get(claim.step)!]!;
+    if (this.isLeaving || worker !== this.ports.self.id) {
+      run.facts.push({ fact: { type: 'step-released', claim }, slot: node.queue });
+      return this.work(run);
+    }
     const attempt = new Attempt(run, node, claim);
     run.attempts.set(claim.step, attempt);
     if (isStopping(run.status)) attempt.abort('stopped');
@@ -218,7 +227,10 @@ export class RunDesk {
   private async commitShared(run: OpenRun): Promise<void> {
     let folded: Folded | null = null;
     const answer = await this.ports.door.submit(() => {
-      folded = this.fold(run, run.takeFacts(), null);
+      // Asked again where somebody's lock held the commit up: the same facts, and those that have come since.
+      if (folded) this.takeBack(run, folded);
+      folded = null;
+      folded = this.foldAll(run);
       return folded.write;
     });
     const fold = folded as Folded | null;
@@ -227,8 +239,7 @@ export class RunDesk {
     if (answer.kind === 'refused') return this.replaceRefused(run, fold, answer.error);
     if (answer.kind === 'nothing' && fold.decision) return this.finish(run, fold);
     // Missed, or the engine has to see the rows: once more, alone.
-    this.undo(fold);
-    run.returnFacts(fold.facts);
+    this.takeBack(run, fold);
     run.mustLock = true;
   }
 
@@ -236,15 +247,20 @@ export class RunDesk {
     const facts = run.takeFacts();
     let folded: Folded | null = null;
     let isGone = false;
-    const answer = await this.ports.door.submitLocked(run.id, (locked: LockedRun | null) => {
-      if (folded) this.undo(folded);
-      folded = null;
-      isGone = locked === null;
-      if (!locked) return null;
-      run.refresh(locked.run);
-      folded = this.fold(run, facts, locked.rows);
-      return folded.write;
-    });
+    const answer = await this.ports.door
+      .submitLocked(run.id, (locked: LockedRun | null) => {
+        if (folded) this.undo(folded);
+        folded = null;
+        isGone = locked === null;
+        if (!locked) return null;
+        run.refresh(locked.run);
+        folded = this.fold(run, facts, locked.rows);
+        return folded.write;
+      })
+      .catch((error: unknown) => {
+        run.returnFacts(facts);
+        throw error;
+      });
     const fold = (folded as Folded | null) ?? nothingFolded(facts);
     if (answer.kind === 'stale') {
       this.undo(fold);
@@ -257,18 +273,39 @@ export class RunDesk {
     if (isGone || isStopping(run.status) || isEnded(run.status)) this.abort(run.id);
   }
 
+  private foldAll(run: OpenRun): Folded {
+    const facts = run.takeFacts();
+    try {
+      return this.fold(run, facts, null);
+    } catch (error) {
+      run.returnFacts(facts);
+      throw error;
+    }
+  }
+
   private fold(run: OpenRun, facts: readonly PendingFact[], rows: LockedRun['rows'] | null): Folded {
     const own = countSlots(facts);
     const place = { worker: this.ports.self.id, slots: this.ports.slots.offer(own) };
-    const decision = decide(run.view(rows), facts.map(({ fact }) => fact), place);
-    if (decision.kind === 'needs-rows') return { facts, own, used: NO_SLOTS, decision: null, write: null };
+    const decision = decide(
+      run.view(rows),
+      facts.map(({ fact }) => fact),
+      place,
+    );
+    if (decision.kind === 'needs-rows')
+      return { facts, own, used: NO_SLOTS, decision: null, write: null, worker: place.worker };
     const used = this.ports.slots.use(own, queuesOf(run.definition, decision.starts));
-    return { facts, own, used, decision, write: decision.changed ? toRunWrite(run, decision) : null };
+    const write = decision.changed ? toRunWrite(run, decision) : null;
+    return { facts, own, used, decision, write, worker: place.worker };
   }
 
   /** The commit did not come to pass: slots taken for it are free again, those of the ended attempts are still theirs. */
   private undo({ own, used }: Folded): void {
     this.ports.slots.giveBack(used, own);
+  }
+
+  private takeBack(run: OpenRun, fold: Folded): void {
+    this.undo(fold);
+    run.returnFacts(fold.facts);
   }
 
   // ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -278,10 +315,12 @@ export class RunDesk {
     const wasStopping = isStopping(run.status);
     run.advance(decision, run.revision + 1, at);
     for (const { fact } of fold.facts) {
-      if (fact.type === 'step-completed') run.results.set(fact.claim.step, fact.result);
+      // What came too late was not recorded, and no step may go on from it.
+      if (fact.type === 'step-completed' && !decision.stale.includes(fact.claim))
+        run.results.set(fact.claim.step, fact.result);
     }
     this.finish(run, fold);
-    for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally });
+    for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally }, fold.worker);
     if (isStopping(run.status) && !wasStopping) this.abort(run.id);
     this.ringFor(decision);
     for (const { status, delayMs } of decision.writes) if (status === 'retrying') this.ports.onTimer(delayMs!);
@@ -304,12 +343,19 @@ export class RunDesk {
   private foldStart(request: StartRequest, held: boolean): Folded {
     if (request.delayMs !== null) return nothingFolded([]);
     const { graph } = request.definition;
-    const view = { graph, status: 'pending', state: newRunState(graph.nodes.length), worker: null, rows: null } as const;
+    const view = {
+      graph,
+      status: 'pending',
+      state: newRunState(graph.nodes.length),
+      worker: null,
+      rows: null,
+    } as const;
     const slots = held ? NO_SLOTS : this.ports.slots.offer(NO_SLOTS);
-    const decision = decide(view, [{ type: 'begun' }], { worker: this.ports.self.id, slots });
+    const worker = this.ports.self.id;
+    const decision = decide(view, [{ type: 'begun' }], { worker, slots });
     if (decision.kind === 'needs-rows') throw new Error('A run that begins has no rows to see.');
     const used = this.ports.slots.use(NO_SLOTS, queuesOf(request.definition, decision.starts));
-    return { facts: [], own: NO_SLOTS, used, decision, write: null };
+    return { facts: [], own: NO_SLOTS, used, decision, write: null, worker };
   }
 
   private adoptStart({ id, definition, priority, input, key, delayMs }: StartRequest, fold: Folded, at: string): void {
@@ -319,10 +365,11 @@ export class RunDesk {
     if (!decision) return;
     this.ringFor(decision);
     if (decision.starts.length === 0) return;
-    const run = new OpenRun(definition, id, priority, input);
-    run.advance(decision, 0, at);
+    const run = this.runs.get(id) ?? new OpenRun(definition, id, priority, input);
+    // Unless somebody had to tell it something before this answer came: then what is known of it is newer.
+    if (!this.runs.has(id)) run.advance(decision, 0, at);
     this.runs.set(id, run);
-    for (const start of decision.starts) this.begin(run, { step: start.step, startedAt: at, ...start.tally });
+    for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally }, fold.worker);
   }
 
   /** The database refuses a value of these facts, whoever sends it: the steps that brought it fail, and only they. */
@@ -357,8 +404,7 @@ export class RunDesk {
     const stored = await this.ports.store.findRun(runId);
     if (!stored) return null;
     const definition = await this.ports.shelf.get(stored.definition, stored.workflow);
-    // Somebody else may have opened it meanwhile: there is one desk entry per run.
-    return this.runs.get(runId) ?? OpenRun.from(stored, definition);
+    return OpenRun.from(stored, definition);
   }
 
   private forgetIfIdle(run: OpenRun): void {
@@ -404,7 +450,7 @@ export class RunDesk {
 const NO_SLOTS: ReadonlyMap<string, number> = new Map();
 
 function nothingFolded(facts: readonly PendingFact[]): Folded {
-  return { facts, decision: null, write: null, own: countSlots(facts), used: NO_SLOTS };
+  return { facts, decision: null, write: null, own: countSlots(facts), used: NO_SLOTS, worker: '' };
 }
 
 function countSlots(facts: readonly PendingFact[]): ReadonlyMap<string, number> {
@@ -435,7 +481,10 @@ function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
   };
 }
 
-function toNewRun({ id, definition, key, inputHash, priority, input, delayMs }: StartRequest, decision: Decision | null): NewRun {
+function toNewRun(
+  { id, definition, key, inputHash, priority, input, delayMs }: StartRequest,
+  decision: Decision | null,
+): NewRun {
   const { graph } = definition;
   const state = decision?.state ?? newRunState(graph.nodes.length);
   return {

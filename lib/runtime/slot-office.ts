@@ -10,6 +10,8 @@ export class SlotOffice {
 
   constructor(
     private readonly ringBell: (queue: string) => void,
+    /** Whether this process may claim: not when its lease may have run out, because what it claims then is taken for lost. */
+    private readonly mayClaim: () => boolean,
   ) {}
 
   add(pump: StepPump): void {
@@ -33,7 +35,7 @@ export class SlotOffice {
   /** How many steps may start here, by queue: in the slots of attempts that have just ended, and in free ones. */
   offer(own: SlotCounts): SlotCounts {
     const offered = new Map<string, number>();
-    if (!this.isOpen) return offered;
+    if (!this.isOpen || !this.mayClaim()) return offered;
     for (const [queue, pump] of this.pumps) offered.set(queue, (own.get(queue) ?? 0) + pump.openSlots);
     return offered;
   }

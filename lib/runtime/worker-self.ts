@@ -13,14 +13,19 @@ export class WorkerSelf {
     return this.identity;
   }
 
-  /** Takes a new id. @returns the old one */
-  renew(): string {
+  /** Takes another id. @returns the old one */
+  become(id: string): string {
     const old = this.identity;
-    this.identity = uuidv7();
+    this.identity = id;
     return old;
   }
 
-  describe(): WorkerIdentity {
-    return { id: this.identity, host: hostname(), pid: process.pid, queues: this.queues };
+  describe(id: string = this.identity): WorkerIdentity {
+    return { id, host: hostname(), pid: process.pid, queues: this.queues };
+  }
+
+  /** Who this process would be under an id that nobody has had. */
+  describeNext(): WorkerIdentity {
+    return this.describe(uuidv7());
   }
 }

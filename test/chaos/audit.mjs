@@ -1,0 +1,156 @@
+import { dependencies } from './workflows.mjs';
+
+/** Everything that may be said against a chaos run, from the database and the ledger. All counts should be zero. */
+export async function audit(rig, posted) {
+  const runs = await rig.query(`
+    SELECT r.id, r.workflow, r.status, r.failed_step, r.failure, r.state, r.worker, s.result AS output
+    FROM orchestrate_flow.workflow_run r
+    JOIN orchestrate_flow.workflow_definition d ON d.id = r.definition
+    LEFT JOIN orchestrate_flow.workflow_step s ON s.run_id = r.id AND s.generation = r.generation AND s.name = d.output`);
+  const rows = await rig.query(
+    'SELECT run_id, name, status, attempt, failures, crashes, result FROM orchestrate_flow.workflow_step',
+  );
+  const orphans = await rig.query('SELECT id FROM orchestrate_flow.orphans');
+  const ledger = rig.ledger();
+
+  const complaints = [];
+  const complain = (kind, detail) => complaints.push({ kind, detail });
+  const known = new Map(runs.map((run) => [run.id, run]));
+  const acknowledged = posted.filter(({ id }) => id !== null);
+  const lost = acknowledged.filter(({ id }) => !known.has(id));
+  for (const run of lost) complain('lost', run);
+  for (const { error } of posted.filter(({ id }) => id === null)) complain('refused', error);
+
+  const rowsOf = groupBy(rows, ({ run_id }) => run_id);
+  const eventsOf = groupBy(ledger, ({ runId }) => runId);
+  let [stuck, failed, secondOutcomes, earlySteps, doubledEffects, crashes, failures] = [0, 0, 0, 0, 0, 0, 0];
+  for (const run of runs) {
+    if (run.status !== 'completed') {
+      if (run.status === 'failed' || run.status === 'cancelled') failed++;
+      else stuck++;
+      complain(run.status, {
+        ...run,
+        output: undefined,
+        rows: rowsOf.get(run.id)?.map(({ name, status, attempt }) => `${name} ${status} ${attempt}`),
+      });
+      continue;
+    }
+    const before = dependencies[run.workflow];
+    const own = new Map((rowsOf.get(run.id) ?? []).map((row) => [row.name, row]));
+    const events = eventsOf.get(run.id) ?? [];
+    const steps = Object.keys(before);
+    for (const row of own.values()) {
+      crashes += row.crashes;
+      failures += row.failures;
+    }
+    // One completed row for each step, and what it holds is what its own attempt returned.
+    for (const step of steps) {
+      const row = own.get(step);
+      if (row?.status !== 'completed') {
+        secondOutcomes++;
+        complain('not recorded', { run: run.id, step, row });
+      } else if (!row.result.includes(`${step}#${row.attempt}"`)) {
+        secondOutcomes++;
+        complain('recorded under a foreign token', { run: run.id, step, row });
+      }
+    }
+    // What the output was made from is what was recorded, step by step.
+    const expected = steps.map((step) => `"${step}#${own.get(step)?.attempt}"`);
+    const missing = expected.filter((token) => !run.output?.includes(token));
+    if (missing.length > 0) {
+      secondOutcomes++;
+      complain('went on from an outcome that was not recorded', { run: run.id, missing, output: run.output });
+    }
+    // An attempt's token is given once.
+    const begun = new Set();
+    for (const { event, step, attempt } of events) {
+      if (event !== 'begin') continue;
+      if (begun.has(`${step}#${attempt}`)) {
+        secondOutcomes++;
+        complain('two attempts with one token', { run: run.id, step, attempt });
+      }
+      begun.add(`${step}#${attempt}`);
+    }
+    // No attempt before the recorded ends of all that it waits for.
+    const endedAt = new Map();
+    for (const { event, step, attempt, at } of events) {
+      if (event === 'end' && own.get(step)?.attempt === attempt) endedAt.set(step, at);
+    }
+    for (const { event, step, attempt, at } of events) {
+      if (event !== 'begin') continue;
+      for (const other of before[step]) {
+        if (at > (endedAt.get(other) ?? Infinity)) continue;
+        earlySteps++;
+        complain('early', { run: run.id, step, attempt, other });
+      }
+    }
+    const ends = groupBy(
+      events.filter(({ event }) => event === 'end'),
+      ({ step }) => step,
+    );
+    for (const list of ends.values()) doubledEffects += list.length - 1;
+  }
+  if (orphans.length > 0)
+    complain(
+      'orphans',
+      orphans.map(({ id }) => id),
+    );
+  return {
+    complaints,
+    ledger,
+    figures: {
+      runs: runs.length,
+      acknowledged: acknowledged.length,
+      completed: runs.filter(({ status }) => status === 'completed').length,
+      lost: lost.length,
+      refused: posted.length - acknowledged.length,
+      stuck,
+      failed,
+      secondOutcomes,
+      earlySteps,
+      orphans: orphans.length,
+      doubledEffects,
+      crashes,
+      failures,
+    },
+  };
+}
+
+/** How long what a fault interrupted waited for its next attempt. */
+export function recoveries(ledger, faults) {
+  const byStep = groupBy(ledger, ({ runId, step }) => `${runId}/${step}`);
+  const times = [];
+  for (const { pid, at, kind } of faults) {
+    if (kind === 'SIGTERM') continue;
+    for (const events of byStep.values()) {
+      const began = events.findLast(({ event, pid: by, at: when }) => event === 'begin' && by === pid && when < at);
+      if (!began) continue;
+      const ended = events.find(
+        ({ event, attempt, pid: by, at: when }) =>
+          event !== 'begin' && by === pid && attempt === began.attempt && when < at,
+      );
+      if (ended) continue;
+      const next = events.find(({ event, at: when }) => event === 'begin' && when > at);
+      if (next) times.push(next.at - at);
+    }
+  }
+  times.sort((a, b) => a - b);
+  const quantile = (q) =>
+    times.length === 0 ? null : Math.round(times[Math.min(times.length - 1, Math.floor(q * times.length))]);
+  return {
+    interrupted: times.length,
+    recoveryP50Ms: quantile(0.5),
+    recoveryP99Ms: quantile(0.99),
+    recoveryMaxMs: quantile(1),
+  };
+}
+
+function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (groups.has(key)) groups.get(key).push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}

@@ -1,0 +1,122 @@
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+import { startPostgresServer } from '../support/postgres-server.mjs';
+import { nowMs, readLedger } from './ledger.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+
+/** A private durable server, a build of one's own, and processes that work on them. Everything ends with `close()`. */
+export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs = 15 } = {}) {
+  // Below node_modules, so that the packages are found and no other build wipes it away under our feet.
+  const cache = join(root, 'node_modules', '.cache');
+  mkdirSync(cache, { recursive: true });
+  const build = mkdtempSync(join(cache, 'chaos-'));
+  writeFileSync(join(build, 'package.json'), '{"type":"module"}');
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  execFileSync(
+    process.execPath,
+    [tsc, '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--declaration', 'false', '--outDir', build],
+    { stdio: 'inherit' },
+  );
+  const ledger = mkdtempSync(join(tmpdir(), 'of-ledger-'));
+  const server = await startPostgresServer({ binaries: 'system' });
+  const { host, port, user, database } = server.connection;
+  const url = `postgres://${user}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
+  const library = join(build, 'index.js');
+
+  const all = new Set();
+  const reports = [];
+  const rig = {
+    server,
+    /** Every fault, every unhandled rejection and exit nobody asked for, in order. */
+    reports,
+    ledger: () => readLedger(ledger),
+    async startProcess(role) {
+      const settings = JSON.stringify({ library, url, lease, ledger, role, shutdownTimeout, workMs });
+      const child = fork(join(here, 'process.mjs'), [settings], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const member = { child, pid: child.pid, role, expectsExit: false, isReady: false };
+      all.add(member);
+      child.on('error', () => {});
+      child.on('message', (message) => {
+        if (message.type === 'ready') member.isReady = true;
+        if (message.type === 'unhandled' || message.type === 'event')
+          reports.push({ ...message, pid: child.pid, role });
+      });
+      child.on('exit', (code, signal) => {
+        all.delete(member);
+        if (!member.expectsExit) reports.push({ type: 'exit', pid: child.pid, role, code, signal });
+      });
+      await Promise.race([until(() => member.isReady, 30_000), once(child, 'exit')]);
+      return member;
+    },
+    async ask(member, message, answer) {
+      const answered = new Promise((resolve, reject) => {
+        member.child.on('message', (other) => other.type === answer && resolve(other));
+        member.child.once('exit', () => reject(new Error(`The ${member.role} ended before it answered.`)));
+      });
+      member.child.send(message);
+      return answered;
+    },
+    kill(member) {
+      member.expectsExit = true;
+      member.child.kill('SIGKILL');
+    },
+    /** Resolves when the process is gone, with how long that took. */
+    async terminate(member) {
+      const at = nowMs();
+      member.expectsExit = true;
+      const exit = once(member.child, 'exit');
+      member.child.kill('SIGTERM');
+      await exit;
+      return nowMs() - at;
+    },
+    /** A statement over a connection that is opened for it. */
+    async query(sql, values = []) {
+      const client = new pg.Client(server.connection);
+      client.on('error', () => {});
+      await client.connect();
+      try {
+        return (await client.query(sql, values)).rows;
+      } finally {
+        await client.end().catch(() => {});
+      }
+    },
+    /** Waits until no run is open, or so long; answers with how many are left. */
+    async untilEnded(timeoutMs) {
+      const deadline = nowMs() + timeoutMs;
+      for (;;) {
+        const [{ open }] = await rig
+          .query('SELECT count(*)::int AS open FROM orchestrate_flow.workflow_run WHERE ended_at IS NULL')
+          .catch(() => [{ open: -1 }]);
+        if (open === 0 || nowMs() > deadline) return open;
+        await sleep(250);
+      }
+    },
+    async close() {
+      for (const member of all) {
+        rig.kill(member);
+        if (member.child.exitCode === null && member.child.signalCode === null) await once(member.child, 'exit');
+      }
+      await server.stop();
+      rmSync(build, { recursive: true, force: true });
+      rmSync(ledger, { recursive: true, force: true });
+    },
+  };
+  return rig;
+}
+
+export async function until(condition, timeoutMs) {
+  const deadline = nowMs() + timeoutMs;
+  while (!(await condition())) {
+    if (nowMs() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain.`);
+    await sleep(20);
+  }
+}
