@@ -9,14 +9,18 @@ import { isEnded, isStopping } from './words.js';
  * What happens next in a run, given what has happened. Pure: the same view, facts and place give the same decision.
  * Several facts are folded in their order, so that one commit carries them all.
  *
- * @returns the decision, or `needs-rows` where it depends on open rows that the view does not show
+ * @returns the decision, or `needs-rows` where it depends on open rows that the view does not show, or would refuse an
+ * outcome although nobody has checked that the view is the newest
  */
 export function decide(view: RunView, facts: readonly Fact[], place: Place): Decision | NeedsRows {
   const draft = new Draft(view, place);
   for (const fact of facts) {
     if (fold(draft, fact) === NEEDS_ROWS) return NEEDS_ROWS;
   }
-  return draft.toDecision();
+  const decision = draft.toDecision();
+  // Where nothing is written no guard checks the view, and it may itself be what is late.
+  if (decision.stale.length > 0 && !decision.changed && view.rows === null) return NEEDS_ROWS;
+  return decision;
 }
 
 function fold(draft: Draft, fact: Fact): NeedsRows | void {
@@ -138,6 +142,7 @@ function cancel(draft: Draft, reason: string | null): NeedsRows | void {
 
 /** Nothing new starts: what waits is cancelled here and now, what runs may still report. */
 function stop(draft: Draft): void {
+  draft.withdrawStarts();
   for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
   for (const position of draft.positionsOf(MARK.queued)) {
     const waiting = draft.findWaiting(position);

@@ -115,6 +115,16 @@ export class Draft {
     this.end(position, MARK.cancelled, { status: 'cancelled', tally, error, startedAt });
   }
 
+  /** What was to start here with this very commit does not, because a later fact has stopped its run. It leaves no row. */
+  withdrawStarts(): void {
+    for (const step of this.started.keys()) {
+      this.holds.delete(step);
+      this.writes.delete(step);
+      this.mark(this.position(step)!, MARK.cancelled);
+    }
+    this.started.clear();
+  }
+
   /** A step that never started ends with its stopped run. It leaves no row. */
   drop(position: number): void {
     this.mark(position, MARK.cancelled);

@@ -49,6 +49,9 @@ export function encodeRunState(state: RunState): string {
   return text;
 }
 
+const MARKS = new RegExp(`^[${Object.values(MARK).join('')}]+$`);
+const HOLD = /^([^,]+),(\d+),(\d+),(\d+),([^,]*)$/;
+
 /**
  * The state of a text that `encodeRunState` wrote.
  *
@@ -56,14 +59,25 @@ export function encodeRunState(state: RunState): string {
  */
 export function decodeRunState(text: string): RunState {
   const [marks = '', ...parts] = text.split(';');
+  if (!MARKS.test(marks)) throw corrupt(text);
   const holds = new Map<string, Hold>();
   for (const part of parts) {
-    const [name, attempt, failures, crashes, since] = part.split(',');
+    const [, name, attempt, failures, crashes, since] = HOLD.exec(part) ?? [];
+    const step = name && findDecoded(name);
+    if (!step) throw corrupt(text);
     const tally = { attempt: Number(attempt), failures: Number(failures), crashes: Number(crashes) };
-    if (!name || !Number.isInteger(tally.attempt + tally.failures + tally.crashes)) throw corrupt(text);
-    holds.set(decodeURIComponent(name), since ? { ...tally, since } : tally);
+    holds.set(step, since ? { ...tally, since } : tally);
   }
   return { marks, holds };
+}
+
+/** What `encodeURIComponent` made this of, or null where it made no such text. */
+function findDecoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function corrupt(text: string): OrchestrateFlowError {

@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { isEnded, isStopping, RUN_MOVES, RUN_STATUSES, STEP_MOVES, STEP_STATUSES } from './words.js';
+
+describe.each([
+  ['run', RUN_STATUSES, RUN_MOVES],
+  ['step', STEP_STATUSES, STEP_MOVES],
+] as const)(
+  'the table of moves of a %s',
+  (_, statuses: readonly string[], moves: Readonly<Record<string, readonly string[]>>) => {
+    it('has a line for each status and leads to statuses only', () => {
+      expect(Object.keys(moves)).toEqual(statuses);
+      expect(statuses).toEqual(expect.arrayContaining(Object.values(moves).flat()));
+    });
+
+    it('names each move once and none that stays', () => {
+      for (const [from, to] of Object.entries(moves)) {
+        expect(new Set(to).size).toBe(to.length);
+        expect(to).not.toContain(from);
+      }
+    });
+
+    it('reaches every status from pending', () => {
+      expect([...reachableFrom('pending', moves)].sort()).toEqual(
+        statuses.filter((status) => status !== 'pending').sort(),
+      );
+    });
+
+    it('leads from every status to an end, and can always be cancelled before', () => {
+      for (const status of statuses) {
+        const reachable = reachableFrom(status, moves);
+        const isEnd = moves[status]!.length === 0;
+        const ends = ['completed', 'failed', 'cancelled'];
+        expect(isEnd || ends.some((end) => reachable.has(end))).toBe(true);
+        expect(isEnd).toBe(ends.includes(status));
+        // What has failed is not called cancelled any more.
+        if (!isEnd && status !== 'failing') expect(reachable).toContain('cancelled');
+      }
+    });
+  },
+);
+
+describe('a run', () => {
+  it('has ended when it is completed, failed or cancelled', () => {
+    expect(RUN_STATUSES.filter(isEnded)).toEqual(['completed', 'failed', 'cancelled']);
+  });
+
+  it('is stopping when it is failing or cancelling', () => {
+    expect(RUN_STATUSES.filter(isStopping)).toEqual(['failing', 'cancelling']);
+  });
+
+  it('that was stopped only waits for its end', () => {
+    expect([RUN_MOVES.failing, RUN_MOVES.cancelling]).toEqual([['failed'], ['cancelled']]);
+  });
+
+  it('fails and is cancelled by way of a stop once it has begun', () => {
+    expect(RUN_MOVES.running).toEqual(['completed', 'failing', 'cancelling']);
+  });
+});
+
+describe('a step', () => {
+  it('runs again only by way of ready', () => {
+    const leadToRunning = STEP_STATUSES.filter((status) => STEP_MOVES[status].includes('running'));
+    expect(leadToRunning).toEqual(['pending', 'ready']);
+  });
+
+  it('completes and fails only out of an attempt', () => {
+    for (const end of ['completed', 'failed'] as const) {
+      expect(STEP_STATUSES.filter((status) => STEP_MOVES[status].includes(end))).toEqual(['running']);
+    }
+  });
+});
+
+function reachableFrom(status: string, moves: Readonly<Record<string, readonly string[]>>): Set<string> {
+  const seen = new Set(moves[status]);
+  for (const word of seen) for (const next of moves[word]!) seen.add(next);
+  return seen;
+}

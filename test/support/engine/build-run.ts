@@ -1,0 +1,85 @@
+import type { Decision, NeedsRows, OpenRow, Place, RunView } from '../../../lib/engine/decision.js';
+import type { AttemptFailure, Fact } from '../../../lib/engine/facts.js';
+import type { GraphNode } from '../../../lib/engine/graph.js';
+import { indexGraph, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
+import { DEFAULT_RETRY } from '../../../lib/engine/retry-policy.js';
+import { newRunState, type Hold } from '../../../lib/engine/run-state.js';
+import type { RunStatus } from '../../../lib/engine/words.js';
+
+/** Step names with the steps each waits for. */
+export type Edges = Readonly<Record<string, readonly string[]>>;
+
+/** A graph of these steps, all in queue `q`; `changes` are laid over the node of that name. */
+export function buildGraph(edges: Edges, changes: Readonly<Record<string, Partial<GraphNode>>> = {}): IndexedGraph {
+  const nodes = Object.entries(edges).map(([name, after]): GraphNode => {
+    const node = { name, after, results: after, queue: 'q', priority: 0, retry: DEFAULT_RETRY, timeoutMs: null };
+    return { ...node, ...changes[name] };
+  });
+  return indexGraph({ workflow: 'w', version: null, output: null, nodes });
+}
+
+export interface ViewParts {
+  readonly status?: RunStatus;
+  readonly marks?: string;
+  readonly holds?: Readonly<Record<string, Partial<Hold>>>;
+  readonly worker?: string | null;
+  readonly rows?: Readonly<Record<string, Partial<OpenRow>>> | null;
+}
+
+/** A run as the engine sees it. Without marks it has not begun; holds lie with worker `here` unless another is named. */
+export function buildView(graph: IndexedGraph, parts: ViewParts = {}): RunView {
+  const holds = Object.entries(parts.holds ?? {}).map(([step, hold]): [string, Hold] => {
+    return [step, { attempt: 1, failures: 0, crashes: 0, since: 'then', ...hold }];
+  });
+  const rows = Object.entries(parts.rows ?? {}).map(([step, row]): [string, OpenRow] => {
+    const worker = row.status === 'running' ? 'there' : null;
+    return [step, { status: 'ready', attempt: 0, failures: 0, crashes: 0, worker, ...row }];
+  });
+  const marks = parts.marks ?? newRunState(graph.nodes.length).marks;
+  return {
+    graph,
+    status: parts.status ?? (parts.marks === undefined ? 'pending' : 'running'),
+    state: { marks, holds: new Map(holds) },
+    worker: parts.worker ?? (holds.length > 0 ? 'here' : null),
+    rows: parts.rows ? new Map(rows) : null,
+  };
+}
+
+/** The worker `here` with so many free slots in queue `q`. */
+export function buildPlace(slots = 0, worker = 'here'): Place {
+  return { worker, slots: new Map([['q', slots]]) };
+}
+
+export function completed(step: string, attempt = 1): Fact {
+  return { type: 'step-completed', claim: { step, attempt, failures: 0, crashes: 0, startedAt: 'then' }, result: '42' };
+}
+
+export function failed(
+  step: string,
+  failure: Partial<AttemptFailure> & { attempt?: number; failures?: number } = {},
+): Fact {
+  const { attempt = 1, failures = 0, ...rest } = failure;
+  const plain = { error: 'boom', retryable: true, retryAfterMs: null, aborted: false, random: 0.5 };
+  return {
+    type: 'step-failed',
+    claim: { step, attempt, failures, crashes: 0, startedAt: 'then' },
+    failure: { ...plain, ...rest },
+  };
+}
+
+export function released(step: string, attempt = 1): Fact {
+  return { type: 'step-released', claim: { step, attempt, failures: 0, crashes: 0, startedAt: 'then' } };
+}
+
+export function lost(...workers: readonly string[]): Fact {
+  return { type: 'workers-lost', workers: new Set(workers) };
+}
+
+export const BEGUN: Fact = { type: 'begun' };
+export const CANCELLED: Fact = { type: 'cancel-requested', reason: 'no longer wanted' };
+
+/** The decision, where the engine could decide. */
+export function expectDecided(answer: Decision | NeedsRows): Decision {
+  if (answer.kind === 'decided') return answer;
+  throw new Error('The engine asks for the open rows.');
+}

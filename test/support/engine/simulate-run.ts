@@ -1,0 +1,577 @@
+import { decide } from '../../../lib/engine/decide.js';
+import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
+import type { Claim, Fact } from '../../../lib/engine/facts.js';
+import type { IndexedGraph } from '../../../lib/engine/indexed-graph.js';
+import { decodeRunState, encodeRunState, MARK, newRunState, type RunState } from '../../../lib/engine/run-state.js';
+import {
+  isEnded,
+  isStopping,
+  RUN_MOVES,
+  STEP_MOVES,
+  type RunStatus,
+  type StepStatus,
+} from '../../../lib/engine/words.js';
+
+/** A row of the step table, with the columns that decisions and claims write. */
+export interface StepRow {
+  readonly status: Exclude<StepStatus, 'pending'>;
+  readonly attempt: number;
+  readonly failures: number;
+  readonly crashes: number;
+  readonly worker: string | null;
+  readonly result: string | null;
+  readonly errors: readonly string[];
+  readonly startedAt: string | null;
+}
+
+/** The row of the run. */
+export interface RunRow {
+  readonly status: RunStatus;
+  readonly revision: number;
+  readonly state: string;
+  readonly worker: string | null;
+  readonly failure: RunFailure | null;
+  readonly cancelReason: string | null;
+  readonly updatedAt: string;
+}
+
+/** A process: what it believes of the run, what it runs, and what it has not yet committed. */
+interface Process {
+  worker: string;
+  readonly slots: ReadonlyMap<string, number>;
+  known: KnownRun;
+  attempts: Claim[];
+  facts: Fact[];
+  mustLock: boolean;
+}
+
+type KnownRun = Pick<RunView, 'status' | 'state' | 'worker'> & { readonly revision: number };
+
+/** What may happen in a simulation beside steps that complete. */
+export interface Chaos {
+  /** Attempts fail, for now or for good. */
+  readonly failures?: boolean;
+  /** Processes die, and outcomes of the dead may still arrive; attempts are handed over. */
+  readonly crashes?: boolean;
+  readonly cancels?: boolean;
+  /** Facts come twice, late and by way of other processes. */
+  readonly doubles?: boolean;
+}
+
+type Action = () => void;
+
+/** Of so many choices one makes mischief, where there is any. */
+const MISCHIEF_EVERY = 6;
+const MAX_KILLS = 4;
+/** A run of twelve steps, each tried and lost a few times, ends long before. */
+const MAX_ACTIONS = 2_000;
+
+/**
+ * A run between several processes on one database, both in memory. Decisions are committed as `commit-statement.ts` does
+ * it, guards and all; ready rows are claimed as `store-statements.ts` does it. Throws as soon as anything is not as it
+ * must be, so that whoever simulates need only say what may happen.
+ */
+export class RunSimulation {
+  run: RunRow;
+  readonly rows = new Map<string, StepRow>();
+  /** Every attempt that ever started. */
+  readonly started = new Set<string>();
+  /** Every run status that was ever written. */
+  readonly statuses: RunStatus[] = ['pending'];
+  /** Outcomes that were refused. */
+  staleCount = 0;
+  /** Misses of a guard or needs for rows, after which a commit went alone. */
+  lockedCount = 0;
+  private readonly processes: Process[];
+  private readonly dead = new Set<string>();
+  private echoes: Fact[] = [];
+  private ticks = 0;
+  private kills = 0;
+  private isCancelled = false;
+
+  /** @param slots slots of each process by queue; the first process must have one in every queue, or nothing ends */
+  constructor(
+    readonly graph: IndexedGraph,
+    slots: readonly ReadonlyMap<string, number>[],
+    private readonly chaos: Chaos = {},
+  ) {
+    const state = encodeRunState(newRunState(graph.nodes.length));
+    this.run = {
+      status: 'pending',
+      revision: 0,
+      state,
+      worker: null,
+      failure: null,
+      cancelReason: null,
+      updatedAt: '',
+    };
+    this.processes = slots.map((own, index): Process => {
+      return { worker: `p${index}`, slots: own, known: this.look(), attempts: [], facts: [], mustLock: false };
+    });
+  }
+
+  get isEnded(): boolean {
+    return isEnded(this.run.status);
+  }
+
+  get marks(): string {
+    return decodeRunState(this.run.state).marks;
+  }
+
+  /** Lets happen what the choices say, one thing each. */
+  follow(choices: readonly number[]): this {
+    for (const choice of choices) this.step(choice);
+    return this;
+  }
+
+  /** Lets everything run its course without further mischief until the run ends. */
+  finish(): this {
+    for (let count = 0; !this.isEnded; count++) {
+      if (count > MAX_ACTIONS)
+        throw new Error(`The run has not ended after ${MAX_ACTIONS} actions: ${this.describe()}`);
+      this.expectProgress()[0]!();
+    }
+    return this;
+  }
+
+  /** Delivers whatever is still on its way. */
+  deliverAll(): this {
+    for (const process of this.processes) {
+      process.facts.push(...process.attempts.map((claim): Fact => ({ type: 'step-completed', claim, result: 'late' })));
+      process.attempts = [];
+      if (process.facts.length > 0) this.commitAll(process);
+    }
+    for (const echo of this.echoes.splice(0)) this.tell(this.processes[0]!, echo);
+    return this;
+  }
+
+  /** Facts that may come next: outcomes of attempts under way, of past ones, losses and a cancel. */
+  possibleFacts(): Fact[] {
+    const claims = this.processes.flatMap(({ attempts }) => attempts);
+    const pending = this.processes.flatMap(({ facts }) => facts);
+    return [
+      { type: 'begun' },
+      ...claims.flatMap((claim) => [complete(claim), fail(claim, 1), fail(claim, 0), release(claim)]),
+      ...pending,
+      ...this.echoes,
+      ...this.processes.map(({ worker }): Fact => ({ type: 'workers-lost', workers: new Set([worker]) })),
+      { type: 'workers-lost', workers: new Set(this.dead) },
+      { type: 'cancel-requested', reason: 'enough' },
+    ];
+  }
+
+  /** The run under lock: as it lies in the store, with its open rows. */
+  view(): RunView {
+    const open = [...this.rows].filter(([, row]) => ['ready', 'running', 'retrying'].includes(row.status));
+    return { graph: this.graph, ...this.look(), rows: new Map(open as [string, StepRow & OpenRow][]) };
+  }
+
+  copy(): RunSimulation {
+    const copy = new RunSimulation(this.graph, []);
+    copy.run = this.run;
+    for (const [step, row] of this.rows) copy.rows.set(step, row);
+    for (const start of this.started) copy.started.add(start);
+    copy.ticks = this.ticks;
+    return copy;
+  }
+
+  /** Commits a decision made from what the store says now. @returns false where a guard refuses it */
+  apply(decision: Decision, from: { readonly revision: number }, worker: string): boolean {
+    if (!this.isGuarded(decision, from.revision)) return false;
+    const before = this.statusesOfSteps();
+    const earlier = this.run;
+    this.ticks++;
+    for (const write of decision.writes) this.writeRow(write);
+    this.run = {
+      status: decision.status,
+      revision: earlier.revision + 1,
+      state: encodeRunState(decision.state),
+      worker: decision.worker,
+      failure: decision.failure ?? earlier.failure,
+      cancelReason: decision.cancelReason ?? earlier.cancelReason,
+      updatedAt: this.now,
+    };
+    this.statuses.push(decision.status);
+    this.expectMoves(earlier.status, before);
+    this.expectSound();
+    for (const { step, tally } of decision.starts) this.noteStart(step, tally.attempt, worker);
+    return true;
+  }
+
+  // ── what may happen ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private step(choice: number): void {
+    if (this.isEnded && this.echoes.length === 0) return;
+    const progress = this.isEnded ? [] : this.expectProgress();
+    const mischief = choice % MISCHIEF_EVERY === 0 ? this.mischief() : [];
+    const actions = mischief.length > 0 ? mischief : progress;
+    actions[Math.floor(choice / MISCHIEF_EVERY) % actions.length]?.();
+  }
+
+  /** What moves the run on. There is always something until it has ended: a run is never stuck. */
+  private expectProgress(): Action[] {
+    const actions = [
+      ...(this.run.status === 'pending' ? [() => this.tell(this.processes[0]!, { type: 'begun' })] : []),
+      ...this.processes.flatMap((process) => this.progressOf(process)),
+      ...[...this.rows].flatMap(([step, row]) => this.progressOfRow(step, row)),
+      ...this.reaping(),
+    ];
+    if (actions.length === 0) throw new Error(`The run is stuck: ${this.describe()}`);
+    return actions;
+  }
+
+  private progressOf(process: Process): Action[] {
+    const reports = process.attempts.map((claim) => () => this.report(process, complete(claim)));
+    const { facts } = process;
+    if (facts.length === 0) return reports;
+    const some = [() => this.commit(process, 1), () => this.commitAll(process)];
+    return [...some, ...reports];
+  }
+
+  private progressOfRow(step: string, row: StepRow): Action[] {
+    if (row.status === 'retrying') return [() => this.rows.set(step, { ...row, status: 'ready' })];
+    if (row.status !== 'ready') return [];
+    const queue = this.queueOf(step);
+    return this.processes
+      .filter((process) => this.freeSlots(process, queue) > 0)
+      .flatMap((process) => [true, false].map((refreshes) => () => this.claim(process, step, row, refreshes)));
+  }
+
+  private reaping(): Action[] {
+    const names = [this.run.worker, ...[...this.rows.values()].map(({ worker }) => worker)];
+    const workers = new Set(names.filter((name) => name !== null && this.dead.has(name)) as string[]);
+    if (workers.size === 0) return [];
+    return this.processes.map((process) => () => this.tell(process, { type: 'workers-lost', workers }));
+  }
+
+  private mischief(): Action[] {
+    const { failures, crashes, cancels, doubles } = this.chaos;
+    const actions: Action[] = [];
+    for (const process of this.processes) {
+      for (const claim of process.attempts) {
+        if (failures) for (const kind of [0, 1, 1, 1]) actions.push(() => this.report(process, fail(claim, kind)));
+        if (failures || cancels) {
+          if (isStopping(this.run.status)) actions.push(() => this.report(process, abort(claim)));
+        }
+        if (crashes) actions.push(() => this.report(process, release(claim)));
+      }
+      if (crashes && this.kills < MAX_KILLS) actions.push(() => this.kill(process));
+      if (doubles) for (const echo of this.echoes) actions.push(() => this.echo(process, echo));
+    }
+    if (cancels && !this.isCancelled) {
+      actions.push(() => {
+        this.isCancelled = true;
+        this.tell(this.processes[0]!, { type: 'cancel-requested', reason: 'enough' });
+      });
+    }
+    return actions;
+  }
+
+  /** An attempt ends in its process; the outcome waits there for a commit. */
+  private report(process: Process, fact: Fact & { claim: Claim }): void {
+    process.attempts = process.attempts.filter((claim) => claim !== fact.claim);
+    process.facts.push(fact);
+    if (this.chaos.doubles) this.echoes.push(fact);
+  }
+
+  private echo(process: Process, fact: Fact): void {
+    process.facts.push(fact);
+    if (this.ticks % 2 === 0) this.echoes = this.echoes.filter((other) => other !== fact);
+  }
+
+  /** The process dies and another takes its place. What it was about to report may still arrive, by way of another. */
+  private kill(process: Process): void {
+    this.kills++;
+    this.dead.add(process.worker);
+    if (this.chaos.doubles) this.echoes.push(...process.facts, ...process.attempts.map(complete));
+    Object.assign(process, {
+      worker: `${process.worker}'`,
+      known: this.look(),
+      attempts: [],
+      facts: [],
+      mustLock: false,
+    });
+  }
+
+  private claim(process: Process, step: string, row: StepRow, refreshes: boolean): void {
+    this.ticks++;
+    const attempt = row.attempt + 1;
+    this.rows.set(step, { ...row, status: 'running', attempt, worker: process.worker, startedAt: this.now });
+    this.noteStart(step, attempt, process.worker);
+    process.attempts.push({ step, attempt, failures: row.failures, crashes: row.crashes, startedAt: this.now });
+    // While a commit of the run is under way in the process, it learns nothing from a claim.
+    if (refreshes) process.known = this.look();
+  }
+
+  // ── commits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private commitAll(process: Process): void {
+    while (process.facts.length > 0) this.commit(process, process.facts.length);
+  }
+
+  private tell(process: Process, fact: Fact): void {
+    process.facts.push(fact);
+    process.mustLock = true;
+    this.commitAll(process);
+  }
+
+  /** As the desk does it: from what the process believes; after a miss once more, under the run's lock. */
+  private commit(process: Process, count: number): void {
+    const facts = process.facts.slice(0, count);
+    if (process.mustLock || !this.decideAndApply(process, facts, false)) {
+      this.lockedCount++;
+      process.known = this.look();
+      if (!this.decideAndApply(process, facts, true)) throw new Error('A commit alone was refused.');
+    }
+    process.facts.splice(0, count);
+    process.mustLock = false;
+  }
+
+  private decideAndApply(process: Process, facts: readonly Fact[], locked: boolean): boolean {
+    const view = locked ? this.view() : { graph: this.graph, ...process.known, rows: null };
+    const decision = decide(view, facts, { worker: process.worker, slots: this.freeSlotsOf(process) });
+    if (decision.kind === 'needs-rows') {
+      if (locked) throw new Error('The engine asks for rows that it was shown.');
+      return false;
+    }
+    const ran = this.attemptsOf(facts);
+    const underWay = new Set(facts.filter((fact) => 'claim' in fact && this.isUnderWay(fact.claim)));
+    if (decision.changed && !this.apply(decision, process.known, process.worker)) return false;
+    this.expectNothingLost(decision, facts, underWay);
+    this.expectOnlyLostFreed(decision, facts, ran);
+    const ready = decision.writes.filter(({ status }) => status === 'ready').map(({ step }) => this.queueOf(step));
+    same('the queues that are rung', [...decision.rings].sort().join(), [...new Set(ready)].sort().join());
+    this.staleCount += decision.stale.length;
+    if (decision.changed) this.adopt(process, decision);
+    return true;
+  }
+
+  private adopt(process: Process, decision: Decision): void {
+    const at = this.now;
+    process.known = { ...this.look(), state: dated(decision.state, at) };
+    same('what a process believes', encodeRunState(process.known.state), encodeRunState(this.look().state));
+    for (const { step, tally } of decision.starts) {
+      if (this.freeSlots(process, this.queueOf(step)) === 0) throw new Error(`Step ${step} starts without a slot.`);
+      process.attempts.push({ step, ...tally, startedAt: at });
+    }
+  }
+
+  private isGuarded({ writes }: Decision, revision: number): boolean {
+    if (this.run.revision !== revision) return false;
+    return writes.every(({ step, guard }) => {
+      if (!guard) return true;
+      const row = this.rows.get(step);
+      return row !== undefined && row.attempt === guard.attempt && (row.status === 'running') === guard.running;
+    });
+  }
+
+  private writeRow({ step, guard, status, tally, worker, result, error, delayMs, startedAt }: StepWrite): void {
+    const row = this.rows.get(step);
+    if (guard === null && row) throw new Error(`The row of step ${step} is inserted twice.`);
+    same('a running row has a worker', status === 'running', worker !== null);
+    same('a retrying row has a delay', status === 'retrying', delayMs !== null);
+    const { attempt, failures, crashes } = tally;
+    const errors = [...(row?.errors ?? []), ...(error === null ? [] : [error])];
+    const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
+    this.rows.set(step, { status, attempt, failures, crashes, worker, result, errors, startedAt: began });
+  }
+
+  private look(): KnownRun {
+    const { status, revision, worker, state, updatedAt } = this.run;
+    return { status, revision, worker, state: dated(decodeRunState(state), updatedAt) };
+  }
+
+  private get now(): string {
+    return `t${this.ticks}`;
+  }
+
+  private queueOf(step: string): string {
+    return this.graph.nodes[this.graph.positions.get(step)!]!.queue;
+  }
+
+  private freeSlotsOf(process: Process): ReadonlyMap<string, number> {
+    return new Map([...process.slots.keys()].map((queue) => [queue, this.freeSlots(process, queue)]));
+  }
+
+  private freeSlots({ slots, attempts }: Process, queue: string): number {
+    const used = attempts.filter(({ step }) => this.queueOf(step) === queue).length;
+    return Math.max(0, (slots.get(queue) ?? 0) - used);
+  }
+
+  // ── what must be so ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What a step is doing, as mark, hold and row say together. */
+  private statusesOfSteps(): StepStatus[] {
+    const { marks } = decodeRunState(this.run.state);
+    return this.graph.nodes.map(({ name }, position): StepStatus => {
+      switch (marks[position]) {
+        case MARK.pending:
+          return 'pending';
+        case MARK.held:
+          return 'running';
+        case MARK.completed:
+          return 'completed';
+        case MARK.failed:
+          return 'failed';
+        case MARK.cancelled:
+          return 'cancelled';
+        default:
+          return this.rows.get(name)!.status;
+      }
+    });
+  }
+
+  private noteStart(step: string, attempt: number, worker: string): void {
+    const position = this.graph.positions.get(step)!;
+    const start = `${step}#${attempt}`;
+    if (this.started.has(start)) throw new Error(`Attempt ${start} is started twice.`);
+    if (attempt > 1 && !this.started.has(`${step}#${attempt - 1}`)) throw new Error(`Attempt ${start} leaves one out.`);
+    this.started.add(start);
+    const early = this.graph.before[position]!.filter((before) => this.marks[before] !== MARK.completed);
+    if (early.length > 0) throw new Error(`Step ${step} starts before its dependencies have completed.`);
+    same('the run in which a step starts', this.run.status, 'running');
+    const holder = this.marks[position] === MARK.held ? this.run.worker : this.rows.get(step)?.worker;
+    same(`the worker that claims ${start}`, holder, worker);
+  }
+
+  private expectMoves(from: RunStatus, before: readonly StepStatus[]): void {
+    const to = this.run.status;
+    if (isEnded(from)) throw new Error(`An ended run is written: ${from} → ${to}.`);
+    if (to !== from && !isReachable(RUN_MOVES, from, to)) throw new Error(`No run goes from ${from} to ${to}.`);
+    this.statusesOfSteps().forEach((status, position) => {
+      const was = before[position]!;
+      if (status !== was && !isReachable(STEP_MOVES, was, status))
+        throw new Error(`No step goes from ${was} to ${status}.`);
+    });
+  }
+
+  private expectSound(): void {
+    const { status, worker } = this.run;
+    const { marks, holds } = decodeRunState(this.run.state);
+    const { nodes } = this.graph;
+    same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
+    same('holds', [...holds.keys()].sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
+    if (isEnded(status) && /[.hq]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
+    // A run that was being cancelled stays so, even where its last attempts have completed after all.
+    if (status !== 'cancelled') same('all completed', status === 'completed', /^c+$/.test(marks));
+    if (status === 'failing' || status === 'failed') {
+      if (!this.run.failure) throw new Error('The failure that stopped the run is not told.');
+    }
+    nodes.forEach(({ name, retry }, position) => {
+      const row = this.rows.get(name);
+      const mark = marks[position];
+      const words = WORDS_OF_MARK[mark!]!;
+      if (!words.includes(row?.status ?? 'none'))
+        throw new Error(`Step ${name} is marked ${mark}, its row is ${row?.status}.`);
+      const tally = holds.get(name) ?? row;
+      if (!tally) return;
+      if (tally.failures > retry.attempts) throw new Error(`Step ${name} has failed more often than it may.`);
+      if (tally.failures + tally.crashes > tally.attempt)
+        throw new Error(`Step ${name} counts more ends than attempts.`);
+      if (row?.status === 'ready' && isStopping(status)) throw new Error(`Step ${name} may start in a stopped run.`);
+    });
+  }
+
+  private isUnderWay({ step, attempt }: Claim): boolean {
+    const { marks, holds } = decodeRunState(this.run.state);
+    const row = this.rows.get(step);
+    if (marks[this.graph.positions.get(step)!] === MARK.held) return holds.get(step)!.attempt === attempt;
+    return row?.status === 'running' && row.attempt === attempt;
+  }
+
+  /** The first outcome of an attempt under way is taken, unless it is told in the same breath that its worker died. */
+  private expectNothingLost({ stale }: Decision, facts: readonly Fact[], underWay: ReadonlySet<Fact>): void {
+    if (facts.some(({ type }) => type === 'workers-lost')) return;
+    const taken = new Set<string>();
+    const late = facts.flatMap((fact) => {
+      if (!('claim' in fact)) return [];
+      const name = `${fact.claim.step}#${fact.claim.attempt}`;
+      if (!underWay.has(fact) || taken.has(name)) return [name];
+      taken.add(name);
+      return [];
+    });
+    same('what is refused', stale.map(({ step, attempt }) => `${step}#${attempt}`).join(), late.join());
+  }
+
+  /** The steps that the workers told lost were running. */
+  private attemptsOf(facts: readonly Fact[]): string[] {
+    const workers = new Set(facts.flatMap((fact) => (fact.type === 'workers-lost' ? [...fact.workers] : [])));
+    const rows = [...this.rows]
+      .filter(([, { worker }]) => worker !== null && workers.has(worker))
+      .map(([step]) => step);
+    const { worker } = this.run;
+    const held = worker !== null && workers.has(worker) ? [...decodeRunState(this.run.state).holds.keys()] : [];
+    return [...rows, ...held].sort();
+  }
+
+  /** Told that workers died and nothing else, a run frees or ends what they were running and nothing else. */
+  private expectOnlyLostFreed({ writes }: Decision, facts: readonly Fact[], ran: readonly string[]): void {
+    if (facts.some(({ type }) => type !== 'workers-lost')) return;
+    same(
+      'what is freed',
+      writes
+        .map(({ step }) => step)
+        .sort()
+        .join(),
+      ran.join(),
+    );
+  }
+
+  private describe(): string {
+    return JSON.stringify({ run: this.run, rows: [...this.rows] });
+  }
+}
+
+const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
+  [MARK.pending]: ['none'],
+  [MARK.held]: ['none'],
+  [MARK.queued]: ['ready', 'running', 'retrying'],
+  [MARK.completed]: ['completed'],
+  [MARK.failed]: ['failed'],
+  [MARK.cancelled]: ['none', 'cancelled'],
+};
+
+/** A claim made by the newest commit carries no time in the stored state: it is the commit's own. */
+function dated(state: RunState, at: string): RunState {
+  const holds = [...state.holds].map(([step, hold]) => [step, { ...hold, since: hold.since ?? at }] as const);
+  return { marks: state.marks, holds: new Map(holds) };
+}
+
+function namesOf(nodes: IndexedGraph['nodes'], marks: string, mark: string): string[] {
+  return nodes.filter((_, position) => marks[position] === mark).map(({ name }) => name);
+}
+
+/** Whether one or more moves of the table lead there: one commit may carry several. */
+function isReachable<Word extends string>(
+  moves: Readonly<Record<Word, readonly Word[]>>,
+  from: Word,
+  to: Word,
+): boolean {
+  const seen = new Set<Word>(moves[from]);
+  for (const word of seen) for (const next of moves[word]) seen.add(next);
+  return seen.has(to);
+}
+
+function same(what: string, actual: unknown, expected: unknown): void {
+  if (actual !== expected) throw new Error(`Expected ${what} to be ${String(expected)}, got ${String(actual)}.`);
+}
+
+function complete(claim: Claim) {
+  return { type: 'step-completed', claim, result: `result of ${claim.step}` } as const;
+}
+
+/** @param kind 0: for good; else the policy may grant another attempt */
+function fail(claim: Claim, kind: number) {
+  const error = `error of ${claim.step}#${claim.attempt}`;
+  const failure = { error, retryable: kind !== 0, retryAfterMs: null, aborted: false, random: 0.5 };
+  return { type: 'step-failed', claim, failure } as const;
+}
+
+function abort(claim: Claim) {
+  const failure = { error: 'aborted', retryable: true, retryAfterMs: null, aborted: true, random: 0 };
+  return { type: 'step-failed', claim, failure } as const;
+}
+
+function release(claim: Claim) {
+  return { type: 'step-released', claim } as const;
+}
