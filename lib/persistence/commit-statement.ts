@@ -61,7 +61,7 @@ advanced AS (
       failure = coalesce(v.failure, r.failure),
       cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
       due_at = CASE WHEN v.status = 'pending' THEN r.due_at END,
-      started_at = CASE WHEN v.status = 'pending' THEN NULL ELSE coalesce(r.started_at, statement_timestamp()) END,
+      started_at = CASE WHEN v.status = 'running' THEN coalesce(r.started_at, statement_timestamp()) ELSE r.started_at END,
       updated_at = statement_timestamp(),
       ended_at = CASE WHEN v.ended THEN statement_timestamp() END
   FROM valid v

@@ -141,6 +141,7 @@ export class Orchestrator {
     }
     const requests = await Promise.all(items.map(({ input, ...options }) => this.prepare(workflow, input, options)));
     if (requests.length === 0) return [];
+    await this.assertNamesFit(requests, items);
     const created = await this.connected.desk.start(requests, items.some(isNamed));
     return Promise.all(
       requests.map(async (request, index) => {
@@ -236,6 +237,27 @@ export class Orchestrator {
     const inputHash = key === null ? null : createHash('sha256').update(text).digest();
     const delayMs = readDuration('delay', options.delay) || null;
     return { id: id.toLowerCase(), definition: shelf.currentOf(definition), key, inputHash, priority, input: text, delayMs };
+  }
+
+  /**
+   * Looks for names that are taken before anything is started: all or none. Names that others take between this look and
+   * the commit are met afterwards, one by one.
+   */
+  private async assertNamesFit(requests: readonly StartRequest[], items: readonly StartOptions[]): Promise<void> {
+    const first = new Map<string, StartRequest>();
+    const ids = new Set<string>();
+    const look = async (request: StartRequest, { id }: StartOptions) => {
+      const { key } = request;
+      const twin = key === null ? undefined : first.get(key);
+      if (key !== null && !twin) first.set(key, request);
+      const isRepeated = id !== undefined && ids.has(request.id);
+      ids.add(request.id);
+      const sameKey = twin ? { id: twin.id, inputHash: twin.inputHash! } : null;
+      const findByKey = async (name: string) => sameKey ?? this.findByKey(request, name);
+      const isTaken = isRepeated || (id !== undefined && (await this.connected.store.findRun(request.id)) !== null);
+      if (key !== null || isTaken) await this.findTaken(request, isTaken, findByKey);
+    };
+    await Promise.all(requests.map((request, index) => look(request, items[index]!)));
   }
 
   private async startInTransaction(request: StartRequest, hasOwnId: boolean, manager: EntityManager): Promise<Run> {

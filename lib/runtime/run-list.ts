@@ -7,6 +7,9 @@ import { isRunId } from './start-options.js';
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
 
+/** As PostgreSQL writes a timestamptz: to the microsecond, which a Date would lose. */
+const TIMESTAMP = /^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[-+]\d\d(:\d\d){0,2}$/;
+
 /** Reads the options of `list()`. @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` */
 export function readListOptions({ status, from, to, cursor, limit = DEFAULT_LIMIT }: ListOptions, workflow: string | null): RunQuery {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
@@ -30,7 +33,7 @@ export function writeCursor({ createdAt, id }: RunPosition): string {
 function readCursor(cursor: string): RunPosition {
   try {
     const [createdAt, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [string, string];
-    if (isRunId(id) && /^[-+:. 0-9]+$/.test(createdAt)) return { createdAt, id };
+    if (isRunId(id) && TIMESTAMP.test(createdAt) && !Number.isNaN(Date.parse(createdAt))) return { createdAt, id };
   } catch {
     // Not ours: said below.
   }
