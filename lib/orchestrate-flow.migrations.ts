@@ -29,7 +29,11 @@ export async function migrate(dataSource: DataSource, schema: string = DEFAULT_S
 }
 
 /** Brings the tables up to date at boot, or refuses to start where they are behind. */
-export async function prepareSchema({ dataSource }: Database, migrations: 'run' | 'check', schema: string): Promise<void> {
+export async function prepareSchema(
+  { dataSource }: Database,
+  migrations: 'run' | 'check',
+  schema: string,
+): Promise<void> {
   if (migrations === 'run') return migrate(dataSource, schema);
   const pending = await findPending(dataSource, schema);
   if (pending.length === 0) return;

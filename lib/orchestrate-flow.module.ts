@@ -39,6 +39,7 @@ import { BullQueues, type BullQueue } from './queue/bull-queues.js';
 import { StepProcessor } from './queue/step.processor.js';
 import { FlowRuntime } from './runtime/flow-runtime.js';
 import { Orchestrator } from './runtime/orchestrator.js';
+import { within } from './runtime/within.js';
 
 const OPTIONS = Symbol('orchestrate-flow:options');
 const DATABASE = Symbol('orchestrate-flow:database');
@@ -143,7 +144,9 @@ export class OrchestrateFlowModule
   async onModuleInit(): Promise<void> {
     logEvents(this.events, this.logger);
     if (this.database.folder) {
-      this.logger.warn(`Runs are kept in embedded PostgreSQL in ${this.database.folder}. For production use a PostgreSQL server.`);
+      this.logger.warn(
+        `Runs are kept in embedded PostgreSQL in ${this.database.folder}. For production use a PostgreSQL server.`,
+      );
     }
     this.registry.fill(loadDefinitions(this.explorer.explore(), this.options.defaults));
     for (const { graph } of this.registry.all()) this.logger.log(computeGraphText(graph));
@@ -170,8 +173,11 @@ export class OrchestrateFlowModule
 
   async onApplicationShutdown(): Promise<void> {
     this.orchestrator.disconnect();
-    await this.opened?.committer.settled();
-    await this.opened?.bell.settled();
+    if (this.opened) {
+      const { committer, bell } = this.opened;
+      // Bounded: a database that is away must not keep the app from ending. What is not told is found by the others.
+      await within(this.options.leaseMs / 2, Promise.all([committer.settled(), bell.settled()]));
+    }
     await this.bull.close();
     await Promise.all([this.opened?.committer.close(), this.opened?.store.close()]);
     await this.database.close();
@@ -193,7 +199,11 @@ export class OrchestrateFlowModule
     const { schema, leaseMs, worker, maxValueBytes } = this.options;
     const { connectionConfig: config, dataSource } = this.database;
     const store = new SqlRunStore(config, { schema, leaseMs });
-    const committer = new Committer(config, { schema, leaseMs, onHealth: (error) => this.events.announceDatabase(error) });
+    const committer = new Committer(config, {
+      schema,
+      leaseMs,
+      onHealth: (error) => this.events.announceDatabase(error),
+    });
     const bell = new Bell(this.bull, (queue, error) => this.events.announce({ type: 'queue.failed', queue, error }));
     const runtime = new FlowRuntime(
       {
@@ -208,7 +218,13 @@ export class OrchestrateFlowModule
     return runtime.open();
   }
 
-  private static async shape({ dataSource, queues, isGlobal, imports = [], options }: ModuleShape): Promise<DynamicModule> {
+  private static async shape({
+    dataSource,
+    queues,
+    isGlobal,
+    imports = [],
+    options,
+  }: ModuleShape): Promise<DynamicModule> {
     const name = typeof dataSource === 'string' ? dataSource : 'default';
     if (!(dataSource instanceof DataSource)) await registerEntities(name);
     const published = [...new Set([DEFAULT_QUEUE, ...queues])].map(queueProvider);
@@ -217,7 +233,17 @@ export class OrchestrateFlowModule
       module: OrchestrateFlowModule,
       global: isGlobal,
       imports: [DiscoveryModule, ...imports],
-      providers: [...options, databaseProvider(name), BULL_PROVIDER, EventHub, WorkflowRegistry, WorkflowExplorer, Orchestrator, ...published, ...repositories],
+      providers: [
+        ...options,
+        databaseProvider(name),
+        BULL_PROVIDER,
+        EventHub,
+        WorkflowRegistry,
+        WorkflowExplorer,
+        Orchestrator,
+        ...published,
+        ...repositories,
+      ],
       exports: [Orchestrator, ...tokensOf(published), ...tokensOf(repositories)],
     };
   }
@@ -231,7 +257,9 @@ function asyncOptions({ useFactory, inject = [], useClass, useExisting }: Orches
   const factory = useClass ?? useExisting;
   if (!factory) {
     // Said by the options' own check, so that it reads like every other fault of theirs.
-    return [{ provide: OPTIONS, useFactory: () => resolveOptions({ useFactory: undefined } as OrchestrateFlowOptions) }];
+    return [
+      { provide: OPTIONS, useFactory: () => resolveOptions({ useFactory: undefined } as OrchestrateFlowOptions) },
+    ];
   }
   const make = async (made: OrchestrateFlowOptionsFactory) => resolveOptions(await made.createOrchestrateFlowOptions());
   const options: Provider = { provide: OPTIONS, useFactory: make, inject: [factory] };
@@ -265,13 +293,21 @@ const BULL_PROVIDER: Provider = {
 
 /** The token is that of @nestjs/bullmq's `getQueueToken(name)`, so that `@InjectQueue(name)` finds our queues. */
 function queueProvider(name: string): Provider & { provide: string } {
-  return { provide: `BullQueue_${name}`, inject: [BULL], useFactory: (bull: BullQueues): BullQueue => bull.queue(name) };
+  return {
+    provide: `BullQueue_${name}`,
+    inject: [BULL],
+    useFactory: (bull: BullQueues): BullQueue => bull.queue(name),
+  };
 }
 
 /** The token is that of @nestjs/typeorm's `getRepositoryToken(entity, name)`, so that `@InjectRepository` finds ours. */
 function repositoryProvider(entity: (typeof ORCHESTRATE_FLOW_ENTITIES)[number], name: string) {
   const token = `${name === 'default' ? '' : `${name}_`}${entity.name}Repository`;
-  return { provide: token, inject: [DATABASE], useFactory: ({ dataSource }: Database) => dataSource.getRepository(entity) };
+  return {
+    provide: token,
+    inject: [DATABASE],
+    useFactory: ({ dataSource }: Database) => dataSource.getRepository(entity),
+  };
 }
 
 function tokensOf(providers: readonly { provide: InjectionToken }[]): InjectionToken[] {

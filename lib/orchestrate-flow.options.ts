@@ -62,7 +62,11 @@ export interface ResolvedOptions {
   readonly embedded: { readonly allowed: boolean; readonly dataDir: string | null };
   readonly schema: string;
   readonly migrations: 'run' | 'check';
-  readonly worker: { readonly concurrency: number; readonly queues: readonly string[] | null; readonly shutdownTimeoutMs: number } | null;
+  readonly worker: {
+    readonly concurrency: number;
+    readonly queues: readonly string[] | null;
+    readonly shutdownTimeoutMs: number;
+  } | null;
   readonly leaseMs: number;
   readonly defaults: NonNullable<OrchestrateFlowOptions['defaults']>;
   readonly maxValueBytes: number;
@@ -97,11 +101,17 @@ export interface OptionsEnvironment {
  *
  * @throws OrchestrateFlowError `OF_OPTIONS_INVALID` with every fault
  */
-export function resolveOptions(options: OrchestrateFlowOptions, env: OptionsEnvironment = process.env): ResolvedOptions {
+export function resolveOptions(
+  options: OrchestrateFlowOptions,
+  env: OptionsEnvironment = process.env,
+): ResolvedOptions {
   const faults = findFaults(options);
   if (faults.length > 0) {
     const lines = faults.map((fault) => `  - ${fault}`).join('\n');
-    throw new OrchestrateFlowError('OF_OPTIONS_INVALID', `Cannot use these options of OrchestrateFlowModule:\n${lines}`);
+    throw new OrchestrateFlowError(
+      'OF_OPTIONS_INVALID',
+      `Cannot use these options of OrchestrateFlowModule:\n${lines}`,
+    );
   }
   const { dataSource = null, schema = DEFAULT_SCHEMA, worker = {}, defaults = {} } = options;
   const isProduction = env.NODE_ENV === 'production';
@@ -122,12 +132,13 @@ export function resolveOptions(options: OrchestrateFlowOptions, env: OptionsEnvi
 }
 
 /** Whether this names a PostgreSQL database. */
-export function isPostgresUrl(url: unknown): boolean {
+function isPostgresUrl(url: unknown): boolean {
   return typeof url === 'string' && /^postgres(ql)?:/.test(url);
 }
 
 function resolveWorker({ concurrency = DEFAULTS.concurrency, queues, shutdownTimeout }: WorkerOptions) {
-  const shutdownTimeoutMs = shutdownTimeout === undefined ? DEFAULTS.shutdownTimeoutMs : findDurationMs(shutdownTimeout)!;
+  const shutdownTimeoutMs =
+    shutdownTimeout === undefined ? DEFAULTS.shutdownTimeoutMs : findDurationMs(shutdownTimeout)!;
   return { concurrency, queues: queues ?? null, shutdownTimeoutMs };
 }
 
@@ -143,15 +154,36 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
   expect(isOptional(dataSource, ['string', 'object']), 'dataSource', 'a DataSource or its name', dataSource);
   expect(url === undefined || isPostgresUrl(url), 'url', 'a connection string beginning with postgres:', url);
   expect(isOptional(embedded, ['boolean', 'object']), 'embedded', 'true, false or { dataDir }', embedded);
-  expect(schema === undefined || isSchemaName(schema), 'schema', 'a lower-case PostgreSQL identifier of at most 63 characters', schema);
-  expect(migrations === undefined || migrations === 'run' || migrations === 'check', 'migrations', `'run' or 'check'`, migrations);
+  expect(
+    schema === undefined || isSchemaName(schema),
+    'schema',
+    'a lower-case PostgreSQL identifier of at most 63 characters',
+    schema,
+  );
+  expect(
+    migrations === undefined || migrations === 'run' || migrations === 'check',
+    'migrations',
+    `'run' or 'check'`,
+    migrations,
+  );
   expect(queue === undefined || queue?.backend === 'postgres', 'queue', `{ backend: 'postgres' }`, queue);
   const leaseMs = lease === undefined ? DEFAULTS.leaseMs : findDurationMs(lease);
-  expect(leaseMs !== null && leaseMs >= LEASE.least && leaseMs <= LEASE.most, 'lease', `${DURATION_FORM}, from 1 s to 10 min`, lease);
+  expect(
+    leaseMs !== null && leaseMs >= LEASE.least && leaseMs <= LEASE.most,
+    'lease',
+    `${DURATION_FORM}, from 1 s to 10 min`,
+    lease,
+  );
   const bytes = limits?.value;
-  expect(bytes === undefined || isWhole(bytes, 1_024, 256 * 1_048_576), 'limits.value', 'bytes, from 1 KiB to 256 MiB', bytes);
+  expect(
+    bytes === undefined || isWhole(bytes, 1_024, 256 * 1_048_576),
+    'limits.value',
+    'bytes, from 1 KiB to 256 MiB',
+    bytes,
+  );
   if (worker !== undefined && worker !== false) findWorkerFaults(worker, expect);
-  if (url !== undefined && dataSource !== undefined) faults.push('Expected dataSource or url, got both. Leave one of them out.');
+  if (url !== undefined && dataSource !== undefined)
+    faults.push('Expected dataSource or url, got both. Leave one of them out.');
   return faults;
 }
 
@@ -160,9 +192,19 @@ type Expect = (holds: boolean, name: string, expected: string, got: unknown) => 
 function findWorkerFaults(worker: WorkerOptions, expect: Expect): void {
   if (typeof worker !== 'object' || worker === null) return expect(false, 'worker', 'false or options', worker);
   const { concurrency, queues, shutdownTimeout } = worker;
-  expect(concurrency === undefined || isWhole(concurrency, 1, MAX_CONCURRENCY), 'worker.concurrency', `a whole number from 1 to ${MAX_CONCURRENCY}`, concurrency);
+  expect(
+    concurrency === undefined || isWhole(concurrency, 1, MAX_CONCURRENCY),
+    'worker.concurrency',
+    `a whole number from 1 to ${MAX_CONCURRENCY}`,
+    concurrency,
+  );
   expect(queues === undefined || isNames(queues), 'worker.queues', 'a list of names of queues', queues);
-  expect(shutdownTimeout === undefined || findDurationMs(shutdownTimeout) !== null, 'worker.shutdownTimeout', DURATION_FORM, shutdownTimeout);
+  expect(
+    shutdownTimeout === undefined || findDurationMs(shutdownTimeout) !== null,
+    'worker.shutdownTimeout',
+    DURATION_FORM,
+    shutdownTimeout,
+  );
 }
 
 function isOptional(value: unknown, types: readonly string[]): boolean {
@@ -179,5 +221,5 @@ function isNames(value: unknown): boolean {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.replace(/:\/\/[^@]*@/, '://…@')}'`;
-  return typeof value === 'object' ? (JSON.stringify(value) ?? 'an object') : String(value);
+  return JSON.stringify(value) ?? typeof value;
 }

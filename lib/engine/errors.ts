@@ -86,7 +86,11 @@ export class InputInvalidError extends OrchestrateFlowError {
     options?: ErrorOptions,
   ) {
     const lines = faults.map(({ path, message }) => `  - ${path === '' ? 'input' : path}: ${message}`);
-    super('OF_INPUT_INVALID', `Cannot start workflow "${workflow}": its input is invalid.\n${lines.join('\n')}`, options);
+    super(
+      'OF_INPUT_INVALID',
+      `Cannot start workflow "${workflow}": its input is invalid.\n${lines.join('\n')}`,
+      options,
+    );
   }
 }
 
@@ -139,7 +143,10 @@ export class RetryAfterError extends OrchestrateFlowError {
     super('OF_RETRY_AFTER', message, options);
     const delayMs = findDurationMs(delay);
     if (delayMs === null) {
-      throw new OrchestrateFlowError('OF_ARGUMENT_INVALID', `Expected the delay of RetryAfterError to be ${DURATION_FORM}, got ${String(delay)}.`);
+      throw new OrchestrateFlowError(
+        'OF_ARGUMENT_INVALID',
+        `Expected the delay of RetryAfterError to be ${DURATION_FORM}, got ${String(delay)}.`,
+      );
     }
     this.delayMs = delayMs;
   }
@@ -177,7 +184,10 @@ export class RunCancelledError extends OrchestrateFlowError {
     readonly workflow: string,
     readonly reason: string | null,
   ) {
-    super('OF_RUN_CANCELLED', `Run ${runId} of workflow "${workflow}" was cancelled${reason === null ? '.' : `: ${reason}`}`);
+    super(
+      'OF_RUN_CANCELLED',
+      `Run ${runId} of workflow "${workflow}" was cancelled${reason === null ? '.' : `: ${reason}`}`,
+    );
   }
 }
 
@@ -193,6 +203,9 @@ export class ResultTimeoutError extends OrchestrateFlowError {
     readonly runId: string,
     readonly timeoutMs: number,
   ) {
-    super('OF_RESULT_TIMEOUT', `Run ${runId} has not ended within ${timeoutMs} ms. It goes on: ask again, or give it more time.`);
+    super(
+      'OF_RESULT_TIMEOUT',
+      `Run ${runId} has not ended within ${timeoutMs} ms. It goes on: ask again, or give it more time.`,
+    );
   }
 }

@@ -274,5 +274,9 @@ export interface TransactionalStarts<Manager> {
   /** Inserts, and nothing but inserts, a run and its first steps. @returns false where its id or key is taken */
   insert(manager: Manager, run: NewRun): Promise<boolean>;
   /** The run with this key as the caller's transaction sees it. */
-  findByKey(manager: Manager, workflow: string, key: string): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;
+  findByKey(
+    manager: Manager,
+    workflow: string,
+    key: string,
+  ): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;
 }

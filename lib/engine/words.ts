@@ -20,15 +20,7 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** Statuses of a step, in the order in which a step may meet them. */
-export const STEP_STATUSES = [
-  'pending',
-  'ready',
-  'running',
-  'retrying',
-  'completed',
-  'failed',
-  'cancelled',
-] as const;
+export const STEP_STATUSES = ['pending', 'ready', 'running', 'retrying', 'completed', 'failed', 'cancelled'] as const;
 
 /**
  * What a step of a run is doing.

@@ -19,7 +19,10 @@ export function logEvents(hub: EventHub, log: EventLog): Subscription {
 function write(event: FlowEvent, log: EventLog): void {
   switch (event.type) {
     case 'run.failed':
-      return log.error(`${nameOf(event)} failed in step "${event.step}": ${messageOf(event.error)}`, stackOf(event.error));
+      return log.error(
+        `${nameOf(event)} failed in step "${event.step}": ${messageOf(event.error)}`,
+        stackOf(event.error),
+      );
     case 'run.cancelled':
       return log.log(`${nameOf(event)} was cancelled${event.reason === null ? '' : `: ${event.reason}`}.`);
     case 'worker.replaced':
@@ -34,11 +37,18 @@ function write(event: FlowEvent, log: EventLog): void {
     case 'database.back':
       return log.log('The database is back; runs go on.');
     case 'queue.failed':
-      return log.warn(`The queue "${event.queue}" cannot be reached; steps start with the next beat instead. ${messageOf(event.error)}`);
+      return log.warn(
+        `The queue "${event.queue}" cannot be reached; steps start with the next beat instead. ${messageOf(event.error)}`,
+      );
     case 'internal.error':
-      return log.error(`Cannot go on ${event.doing}: ${messageOf(event.error)}. Please report this.`, stackOf(event.error));
+      return log.error(
+        `Cannot go on ${event.doing}: ${messageOf(event.error)}. Please report this.`,
+        stackOf(event.error),
+      );
     case 'worker.started':
-      return log.log(`Worker ${event.worker} takes steps from ${event.queues.map((queue) => `"${queue}"`).join(', ')}.`);
+      return log.log(
+        `Worker ${event.worker} takes steps from ${event.queues.map((queue) => `"${queue}"`).join(', ')}.`,
+      );
     case 'step.retrying':
       return log.debug(
         `${nameOf(event)} step "${event.step}" failed in attempt ${event.attempt} and is tried again in ${event.delayMs} ms: ${messageOf(event.error)}`,

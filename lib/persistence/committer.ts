@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 import type { OpenRow } from '../engine/decision.js';
@@ -102,6 +103,7 @@ export class Committer implements RunDoor {
     await Promise.all([this.shared.settled(), this.named.settled(), this.side.catch(() => undefined)]);
   }
 
+  /** Closes the lanes: what is still waiting for the database is told that it was given up. */
   async close(): Promise<void> {
     await Promise.all([this.sharedLane.close(), this.namedLane.close(), this.sideLane.close()]);
   }
@@ -122,7 +124,7 @@ export class Committer implements RunDoor {
       this.side = sent;
       const outcome = await sent;
       if (outcome?.kind !== 'locked') return outcome;
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await sleep(waitMs);
     }
   }
 

@@ -28,7 +28,10 @@ export class Database {
 
   /** A database for an app without TypeORM. */
   static async ofUrl(url: string, schema: string): Promise<Database> {
-    const dataSource = await initialize({ type: 'postgres', url, entities: [...ORCHESTRATE_FLOW_ENTITIES] }, 'the url given');
+    const dataSource = await initialize(
+      { type: 'postgres', url, entities: [...ORCHESTRATE_FLOW_ENTITIES] },
+      'the url given',
+    );
     adoptSchema(dataSource, schema);
     return new Database(dataSource, true, null);
   }
@@ -69,7 +72,22 @@ export function connectionConfigOf(dataSource: DataSource): ConnectionConfig {
 }
 
 /** Options of a pool, or of its connections in the app's use, that do not concern a connection of ours. */
-const POOL_OPTIONS = ['max', 'min', 'idleTimeoutMillis', 'maxUses', 'maxLifetimeSeconds', 'allowExitOnIdle', 'Client', 'Promise', 'log', 'verify', 'onConnect', 'application_name', 'statement_timeout', 'query_timeout'];
+const POOL_OPTIONS = [
+  'max',
+  'min',
+  'idleTimeoutMillis',
+  'maxUses',
+  'maxLifetimeSeconds',
+  'allowExitOnIdle',
+  'Client',
+  'Promise',
+  'log',
+  'verify',
+  'onConnect',
+  'application_name',
+  'statement_timeout',
+  'query_timeout',
+];
 
 async function initialize(options: DataSourceOptions, where: string): Promise<DataSource> {
   try {

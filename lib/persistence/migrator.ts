@@ -32,7 +32,10 @@ export async function migrateWorkflowTables(dataSource: DataSource, schema: stri
     for (const { migration, servesFrom } of MIGRATIONS) {
       if (applied.has(migration.name)) continue;
       await migration.up(runner);
-      const ledger = qualify('INSERT INTO orchestrate_flow.workflow_migration (name, serves_from) VALUES ($1, $2)', schema);
+      const ledger = qualify(
+        'INSERT INTO orchestrate_flow.workflow_migration (name, serves_from) VALUES ($1, $2)',
+        schema,
+      );
       await runner.query(ledger, [migration.name, servesFrom]);
     }
   });
@@ -45,7 +48,9 @@ export async function revertMigrations(dataSource: DataSource, schema: string = 
     for (const { migration } of [...MIGRATIONS].reverse()) {
       if (!applied.has(migration.name)) continue;
       await migration.down(runner);
-      await runner.query(qualify('DELETE FROM orchestrate_flow.workflow_migration WHERE name = $1', schema), [migration.name]);
+      await runner.query(qualify('DELETE FROM orchestrate_flow.workflow_migration WHERE name = $1', schema), [
+        migration.name,
+      ]);
     }
   });
 }
@@ -62,12 +67,18 @@ export async function findPending(dataSource: DataSource, schema: string = DEFAU
 }
 
 async function findApplied(runner: QueryRunner, schema: string): Promise<Set<string>> {
-  const rows = (await runner.query(qualify('SELECT name FROM orchestrate_flow.workflow_migration', schema))) as { name: string }[];
+  const rows = (await runner.query(qualify('SELECT name FROM orchestrate_flow.workflow_migration', schema))) as {
+    name: string;
+  }[];
   return new Set(rows.map(({ name }) => name));
 }
 
 /** One transaction under an advisory lock: a migrator that dies leaves nothing behind and blocks nobody. */
-async function locked(dataSource: DataSource, schema: string, use: (runner: QueryRunner) => Promise<void>): Promise<void> {
+async function locked(
+  dataSource: DataSource,
+  schema: string,
+  use: (runner: QueryRunner) => Promise<void>,
+): Promise<void> {
   await withRunner(dataSource, async (runner) => {
     await assertServer(runner);
     await runner.startTransaction();
@@ -84,7 +95,9 @@ async function locked(dataSource: DataSource, schema: string, use: (runner: Quer
 }
 
 async function assertServer(runner: QueryRunner): Promise<void> {
-  const [{ version }] = (await runner.query(`SELECT current_setting('server_version_num')::int AS version`)) as [{ version: number }];
+  const [{ version }] = (await runner.query(`SELECT current_setting('server_version_num')::int AS version`)) as [
+    { version: number },
+  ];
   if (version >= MINIMUM_SERVER) return;
   throw new OrchestrateFlowError(
     'OF_DATABASE_UNSUITABLE',

@@ -57,7 +57,9 @@ function filter(select: SelectQueryBuilder<WorkflowRun>, { workflow, statuses, f
   if (to !== null) select.andWhere('run.createdAt < :to', { to });
   if (after === null) return;
   select.andWhere(
-    new Brackets((where) => where.where('(run.createdAt, run.id) < (:createdAt::timestamptz, :id::uuid)', { ...after })),
+    new Brackets((where) =>
+      where.where('(run.createdAt, run.id) < (:createdAt::timestamptz, :id::uuid)', { ...after }),
+    ),
   );
 }
 

@@ -45,10 +45,14 @@ export class SqlRunStore implements RunStore {
     const settings = { ...PLANNER_SETTINGS, lock_timeout: Math.round(options.leaseMs / 4) };
     const answerWithinMs = options.leaseMs / 2;
     this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
-    this.beats = new Connection(config, { name: 'orchestrate-flow heartbeat', settings, answerWithinMs }, async (client) => {
-      client.on('notification', ({ payload }) => this.hear(payload));
-      await client.query(`LISTEN ${this.channel}`);
-    });
+    this.beats = new Connection(
+      config,
+      { name: 'orchestrate-flow heartbeat', settings, answerWithinMs },
+      async (client) => {
+        client.on('notification', ({ payload }) => this.hear(payload));
+        await client.query(`LISTEN ${this.channel}`);
+      },
+    );
   }
 
   async claim({ queue, worker, definitions, limit }: ClaimRequest): Promise<ClaimedStep[]> {

@@ -57,7 +57,11 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
     return rows.length > 0;
   }
 
-  async findByKey(manager: EntityManager, workflow: string, key: string): Promise<{ id: string; inputHash: Uint8Array } | null> {
+  async findByKey(
+    manager: EntityManager,
+    workflow: string,
+    key: string,
+  ): Promise<{ id: string; inputHash: Uint8Array } | null> {
     type Row = { id: string; input_hash: string };
     const [row] = await manager.query<Row[]>(qualify(FIND_BY_KEY, this.schema), [workflow, key]);
     return row ? { id: row.id, inputHash: Buffer.from(row.input_hash, 'hex') } : null;

@@ -14,7 +14,7 @@ export type BullQueue = InstanceType<typeof Backend.Queue>;
 export type BullWorker = InstanceType<typeof Backend.Worker>;
 
 /** What BullMQ calls a queue of ours. Apart from the app's own: a worker of the one must not take the other's jobs. */
-export function bullNameOf(queue: string): string {
+function bullNameOf(queue: string): string {
   return queue === DEFAULT_QUEUE ? DEFAULT_QUEUE : `${DEFAULT_QUEUE}-${queue}`;
 }
 

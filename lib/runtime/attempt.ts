@@ -46,9 +46,15 @@ export class Attempt {
       case 'stopped':
         return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: the run has been stopped.`);
       case 'handed-over':
-        return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: this process shuts down and hands the step over.`);
+        return new OrchestrateFlowError(
+          'OF_STEP_ABORTED',
+          `${subject}: this process shuts down and hands the step over.`,
+        );
       case 'lost':
-        return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: this process was declared dead and the step was given to another.`);
+        return new OrchestrateFlowError(
+          'OF_STEP_ABORTED',
+          `${subject}: this process was declared dead and the step was given to another.`,
+        );
     }
   }
 }

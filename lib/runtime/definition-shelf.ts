@@ -27,7 +27,13 @@ export class DefinitionShelf {
     for (const definition of this.registry.all()) {
       const { name, hash, graph } = definition;
       const text = JSON.stringify(graph);
-      const id = await this.store.registerDefinition({ name, hash, version: graph.version, output: graph.output, graph: text });
+      const id = await this.store.registerDefinition({
+        name,
+        hash,
+        version: graph.version,
+        output: graph.output,
+        graph: text,
+      });
       this.current.set(name, this.put(id, graph));
     }
     await this.refresh(this.registry.all().map(({ name }) => name));

@@ -13,6 +13,7 @@ import { RunDesk } from './run-desk.js';
 import { SlotOffice } from './slot-office.js';
 import { StepPump } from './step-pump.js';
 import { StepRunner } from './step-runner.js';
+import { within } from './within.js';
 import { WorkerSelf } from './worker-self.js';
 
 /** Milliseconds between two tries to read what a step needs while the database is away. */
@@ -176,21 +177,10 @@ export class FlowRuntime {
 
   private async untilQuiet(timeoutMs: number): Promise<void> {
     if (this.desk.isQuiet) return;
-    await within(timeoutMs, (resolve) => this.desk.onQuiet(resolve));
+    await within(timeoutMs, new Promise<void>((resolve) => this.desk.onQuiet(resolve)));
   }
 
   private async untilSettled(timeoutMs: number): Promise<void> {
-    await within(timeoutMs, (resolve) => void this.desk.settled().then(resolve));
+    await within(timeoutMs, this.desk.settled());
   }
-}
-
-/** Waits for a call, but no longer than so many milliseconds. */
-function within(timeoutMs: number, wait: (resolve: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, timeoutMs);
-    wait(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -14,7 +14,7 @@ export interface PendingFact {
   /** Whether the database has refused this fact's values and they were replaced. */
   readonly replaced?: boolean;
   /** Told when the fact has been folded into a commit, or has come too late. */
-  readonly settle?: (error?: unknown) => void;
+  readonly settle?: (error?: Error) => void;
 }
 
 /** A run on which this process works: its newest committed state as far as known here, and what waits to be committed. */

@@ -89,7 +89,10 @@ export class Orchestrator {
    * @throws ValueNotStorableError where the input holds what cannot be stored
    * @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN`, `OF_KEY_CONFLICT`, `OF_RUN_EXISTS`, `OF_NOT_IN_TRANSACTION`, `OF_ARGUMENT_INVALID`
    */
-  start<C extends WorkflowClass>(workflow: C, ...parameters: StartArguments<C, StartOptions>): Promise<Run<OutputOf<C>>>;
+  start<C extends WorkflowClass>(
+    workflow: C,
+    ...parameters: StartArguments<C, StartOptions>
+  ): Promise<Run<OutputOf<C>>>;
   /** Starts a run of the workflow of that name. */
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
   async start(workflow: WorkflowClass | string, input?: unknown, options: StartOptions = {}): Promise<Run> {
@@ -128,7 +131,10 @@ export class Orchestrator {
    * Starts up to 1,000 runs in one commit: all or none. A run whose key was used before is the earlier one, as in `start()`.
    */
   async startMany<C extends WorkflowClass>(workflow: C, items: readonly StartItem<C>[]): Promise<Run<OutputOf<C>>[]>;
-  async startMany(workflow: string, items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[]): Promise<Run[]>;
+  async startMany(
+    workflow: string,
+    items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[],
+  ): Promise<Run[]>;
   async startMany(
     workflow: WorkflowClass | string,
     items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[],
@@ -168,7 +174,7 @@ export class Orchestrator {
   async steps(address: RunAddress): Promise<StepDetails[]> {
     const { shelf, archive, codec } = this.connected;
     // The run is read again after its rows, until both speak of the same moment.
-    for (let record = await this.getRecord(address); ; ) {
+    for (let record = await this.getRecord(address); ;) {
       const definition = await shelf.get(record.definition, record.workflow);
       const rows = await archive.steps(record.id, record.generation);
       const again = await this.getRecord(record.id);
@@ -204,7 +210,10 @@ export class Orchestrator {
     }
     const { id, status } = await this.getRecord(before.id);
     if (status === 'cancelling' || status === 'cancelled') return;
-    throw new OrchestrateFlowError('OF_RUN_ENDED', `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`);
+    throw new OrchestrateFlowError(
+      'OF_RUN_ENDED',
+      `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`,
+    );
   }
 
   /** The graph of a workflow as this build has it. @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN` */
@@ -227,7 +236,11 @@ export class Orchestrator {
     );
   }
 
-  private async prepare(workflow: WorkflowClass | string, input: unknown, options: StartOptions): Promise<StartRequest> {
+  private async prepare(
+    workflow: WorkflowClass | string,
+    input: unknown,
+    options: StartOptions,
+  ): Promise<StartRequest> {
     const { registry, shelf, codec, transactions } = this.connected;
     const definition = registry.get(workflow);
     assertStartOptions(options);
@@ -236,7 +249,15 @@ export class Orchestrator {
     const text = codec.encode(await validateInput(definition, input), `the input of workflow "${definition.name}"`);
     const inputHash = key === null ? null : createHash('sha256').update(text).digest();
     const delayMs = readDuration('delay', options.delay) || null;
-    return { id: id.toLowerCase(), definition: shelf.currentOf(definition), key, inputHash, priority, input: text, delayMs };
+    return {
+      id: id.toLowerCase(),
+      definition: shelf.currentOf(definition),
+      key,
+      inputHash,
+      priority,
+      input: text,
+      delayMs,
+    };
   }
 
   /**
@@ -268,7 +289,10 @@ export class Orchestrator {
       const existing = await this.findTaken(request, hasOwnId, findByKey);
       if (existing) return this.handle(existing, false, manager);
     }
-    throw new OrchestrateFlowError('OF_RUN_EXISTS', `Cannot start the run: its key "${request.key}" is taken by a run that this transaction cannot see.`);
+    throw new OrchestrateFlowError(
+      'OF_RUN_EXISTS',
+      `Cannot start the run: its key "${request.key}" is taken by a run that this transaction cannot see.`,
+    );
   }
 
   private findByKey(request: StartRequest, key: string): ReturnType<RunStore['findByKey']> {
@@ -283,7 +307,11 @@ export class Orchestrator {
   ): Promise<string | null> {
     const existing = request.key === null ? null : await findByKey(request.key);
     if (!existing) {
-      if (hasOwnId) throw new OrchestrateFlowError('OF_RUN_EXISTS', `Cannot start run ${request.id}: a run with this id exists. Leave \`id\` out, or use \`key\` to get the existing run.`);
+      if (hasOwnId)
+        throw new OrchestrateFlowError(
+          'OF_RUN_EXISTS',
+          `Cannot start run ${request.id}: a run with this id exists. Leave \`id\` out, or use \`key\` to get the existing run.`,
+        );
       return null;
     }
     if (Buffer.compare(existing.inputHash, request.inputHash!) === 0) return existing.id;
@@ -299,12 +327,18 @@ export class Orchestrator {
     if (typeof address === 'string') {
       const record = isRunId(address) ? await archive.find(address) : null;
       if (record) return record;
-      throw new OrchestrateFlowError('OF_RUN_UNKNOWN', `Cannot find run "${address}": there is none with this id. By key: { workflow, key }.`);
+      throw new OrchestrateFlowError(
+        'OF_RUN_UNKNOWN',
+        `Cannot find run "${address}": there is none with this id. By key: { workflow, key }.`,
+      );
     }
     const { name } = registry.get(address.workflow);
     const record = await archive.findByKey(name, address.key);
     if (record) return record;
-    throw new OrchestrateFlowError('OF_RUN_UNKNOWN', `Cannot find a run of workflow "${name}" with key "${address.key}": none was started with it.`);
+    throw new OrchestrateFlowError(
+      'OF_RUN_UNKNOWN',
+      `Cannot find a run of workflow "${name}" with key "${address.key}": none was started with it.`,
+    );
   }
 
   private handle(id: string, created: boolean, manager?: EntityManager): Run {

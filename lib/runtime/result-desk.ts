@@ -8,7 +8,7 @@ const LOOK_MS = { first: 25, last: 500, factor: 1.5 } as const;
 
 interface Waiter {
   readonly resolve: (ended: EndedRun) => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Where callers wait for the end of runs. One look at the store serves all of them; a run that ends here needs none. */
@@ -60,9 +60,12 @@ export class ResultDesk {
       };
       const waiter: Waiter = {
         resolve: (ended) => (settle(), resolve(ended)),
-        reject: (error) => (settle(), reject(error as Error)),
+        reject: (error) => (settle(), reject(error)),
       };
-      const timer = timeoutMs === null ? undefined : setTimeout(() => waiter.reject(new ResultTimeoutError(runId, timeoutMs)), timeoutMs);
+      const timer =
+        timeoutMs === null
+          ? undefined
+          : setTimeout(() => waiter.reject(new ResultTimeoutError(runId, timeoutMs)), timeoutMs);
       this.add(runId, waiter);
       this.lookSoon(this.isHere(runId) ? LOOK_MS.last : LOOK_MS.first);
     });

@@ -104,7 +104,7 @@ export class RunDesk {
     // Somebody else may have opened it meanwhile: there is one desk entry per run.
     const run = this.runs.get(runId) ?? opened;
     await new Promise<void>((resolve, reject) => {
-      const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error as Error));
+      const settle = (error?: Error) => (error ? reject(error) : resolve());
       run.facts.push({ fact, slot: null, settle });
       run.mustLock = true;
       this.work(run);
@@ -393,7 +393,8 @@ export class RunDesk {
   private giveUp({ facts, own }: Folded, error: unknown): void {
     this.ports.slots.giveBack(own, NO_SLOTS);
     this.ports.events.announce({ type: 'internal.error', doing: 'committing a decision', error });
-    for (const { settle } of facts) settle?.(error);
+    const reason = error instanceof Error ? error : new Error(String(error));
+    for (const { settle } of facts) settle?.(reason);
   }
 
   private fail(run: OpenRun, error: unknown): void {

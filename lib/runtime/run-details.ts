@@ -86,7 +86,8 @@ export function toStepDetails(
     const row = byName.get(name);
     if (row) return fromRow(row, codec);
     const hold = state.holds.get(name);
-    if (!hold) return { ...UNTOUCHED, name, queue, status: isDropped(run, state.marks[position]) ? 'cancelled' : 'pending' };
+    if (!hold)
+      return { ...UNTOUCHED, name, queue, status: isDropped(run, state.marks[position]) ? 'cancelled' : 'pending' };
     const startedAt = hold.since ? new Date(hold.since) : run.updatedAt;
     const { attempt, failures, crashes } = hold;
     return { ...UNTOUCHED, name, queue, status: 'running', attempt, failures, crashes, worker: run.worker, startedAt };

@@ -11,7 +11,10 @@ const MAX_LIMIT = 1_000;
 const TIMESTAMP = /^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[-+]\d\d(:\d\d){0,2}$/;
 
 /** Reads the options of `list()`. @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` */
-export function readListOptions({ status, from, to, cursor, limit = DEFAULT_LIMIT }: ListOptions, workflow: string | null): RunQuery {
+export function readListOptions(
+  { status, from, to, cursor, limit = DEFAULT_LIMIT }: ListOptions,
+  workflow: string | null,
+): RunQuery {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
     throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${String(limit)}.`);
   }
@@ -44,7 +47,9 @@ function readStatuses(status: RunStatus | readonly RunStatus[]): readonly RunSta
   const statuses = typeof status === 'string' ? [status] : status;
   const unknown = statuses.find((word) => !RUN_STATUSES.includes(word));
   if (unknown !== undefined || statuses.length === 0) {
-    throw invalid(`Expected status to be of ${RUN_STATUSES.join(', ')}, got ${unknown === undefined ? 'an empty list' : `"${String(unknown)}"`}.`);
+    throw invalid(
+      `Expected status to be of ${RUN_STATUSES.join(', ')}, got ${unknown === undefined ? 'an empty list' : `"${String(unknown)}"`}.`,
+    );
   }
   return statuses;
 }

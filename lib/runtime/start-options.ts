@@ -14,9 +14,12 @@ export function isRunId(id: unknown): id is string {
 /** Refuses options of `start()` that cannot be meant, all faults in one error. */
 export function assertStartOptions({ id, key, delay, priority }: StartOptions): void {
   const faults: string[] = [];
-  if (id !== undefined && !isRunId(id)) faults.push(`Expected id to be a UUID, got ${show(id)}. For a name of your own use \`key\`.`);
-  if (key !== undefined && !isKey(key)) faults.push(`Expected key to be text of 1 to ${MAX_KEY_LENGTH} characters without NUL, got ${show(key)}.`);
-  if (delay !== undefined && findDurationMs(delay) === null) faults.push(`Expected delay to be ${DURATION_FORM}, got ${show(delay)}.`);
+  if (id !== undefined && !isRunId(id))
+    faults.push(`Expected id to be a UUID, got ${show(id)}. For a name of your own use \`key\`.`);
+  if (key !== undefined && !isKey(key))
+    faults.push(`Expected key to be text of 1 to ${MAX_KEY_LENGTH} characters without NUL, got ${show(key)}.`);
+  if (delay !== undefined && findDurationMs(delay) === null)
+    faults.push(`Expected delay to be ${DURATION_FORM}, got ${show(delay)}.`);
   if (priority !== undefined && !isPriority(priority)) {
     faults.push(`Expected priority to be a whole number from 0 to ${MAX_PRIORITY}, got ${show(priority)}.`);
   }
@@ -28,11 +31,20 @@ export function readDuration(name: string, duration: Duration | undefined): numb
   if (duration === undefined) return null;
   const ms = findDurationMs(duration);
   if (ms !== null) return ms;
-  throw new OrchestrateFlowError('OF_ARGUMENT_INVALID', `Expected ${name} to be ${DURATION_FORM}, got ${show(duration)}.`);
+  throw new OrchestrateFlowError(
+    'OF_ARGUMENT_INVALID',
+    `Expected ${name} to be ${DURATION_FORM}, got ${show(duration)}.`,
+  );
 }
 
 function isKey(key: unknown): boolean {
-  return typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY_LENGTH && !key.includes('\0') && key.isWellFormed();
+  return (
+    typeof key === 'string' &&
+    key.length > 0 &&
+    key.length <= MAX_KEY_LENGTH &&
+    !key.includes('\0') &&
+    key.isWellFormed()
+  );
 }
 
 function isPriority(priority: unknown): boolean {

@@ -68,7 +68,7 @@ export class StepRunner {
     code: WorkflowDefinition,
     step: StepDefinition,
     parameters: readonly unknown[],
-  ): Promise<unknown> | unknown {
+  ): unknown {
     const method = (code.instance as Record<string, (...parameters: unknown[]) => unknown>)[step.name]!;
     const invoked = method.apply(code.instance, [...parameters]);
     const { timeoutMs } = attempt.node;
@@ -95,7 +95,13 @@ export class StepRunner {
   private toFailure(attempt: Attempt, error: unknown): Fact {
     const { retryable, retryAfterMs } = classifyError(error, attempt);
     const aborted = attempt.abortReason !== null && attempt.abortReason !== 'timeout';
-    const failure = { error: this.ports.codec.encodeError(error), retryable, retryAfterMs, aborted, random: Math.random() };
+    const failure = {
+      error: this.ports.codec.encodeError(error),
+      retryable,
+      retryAfterMs,
+      aborted,
+      random: Math.random(),
+    };
     return { type: 'step-failed', claim: attempt.claim, failure };
   }
 }
@@ -106,7 +112,10 @@ function codeOf({ run }: Attempt): WorkflowDefinition {
   const { code } = run.definition;
   if (code) return code;
   // A claim asks for runnable definitions only, so this process has lost what it had at boot.
-  throw new OrchestrateFlowError('OF_WORKFLOW_UNKNOWN', `Cannot run workflow "${run.workflow}": this process has no code for it.`);
+  throw new OrchestrateFlowError(
+    'OF_WORKFLOW_UNKNOWN',
+    `Cannot run workflow "${run.workflow}": this process has no code for it.`,
+  );
 }
 
 function resultOf(step: string, { node, run }: Attempt, results: ReadonlyMap<string, string>): string {
@@ -128,7 +137,7 @@ function contextFor(attempt: Attempt): StepContext {
     attempt: claim.attempt,
     idempotencyKey: `${run.id}:${node.name}`,
     signal: attempt.signal,
-    logger: logger as StepContext['logger'],
+    logger: logger,
   };
 }
 
