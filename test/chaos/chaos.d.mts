@@ -1,0 +1,22 @@
+import type { AuditFigures, Complaint } from './audit.mjs';
+
+export interface ChaosSettings {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly leaseMs: number;
+}
+
+export interface ChaosFigures extends AuditFigures, ChaosSettings {
+  readonly faults: number;
+  readonly leakedSlots: number;
+  readonly openRuns: number;
+  readonly unhandled: number;
+  readonly internalErrors: number;
+  readonly recoveryMaxMs: number | null;
+}
+
+export function runChaos(
+  settings: ChaosSettings,
+): Promise<{ readonly figures: ChaosFigures; readonly complaints: readonly Complaint[] }>;
+
+export function settingsFrom(environment: NodeJS.ProcessEnv): ChaosSettings;

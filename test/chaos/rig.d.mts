@@ -1,0 +1,60 @@
+import type { ChildProcess } from 'node:child_process';
+
+export interface Member {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly role: 'worker' | 'poster';
+}
+
+export interface Report {
+  readonly type: 'unhandled' | 'event' | 'exit';
+  readonly pid: number;
+  readonly role: string;
+  readonly error?: string;
+  readonly event?: { readonly type: string; readonly handedOver?: number };
+}
+
+export interface Posted {
+  readonly id: string | null;
+  readonly workflow: string;
+  readonly error?: string;
+}
+
+export interface LedgerLine {
+  readonly event: 'begin' | 'end' | 'fail';
+  readonly runId: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly at: number;
+  readonly pid: number;
+}
+
+export interface Rig {
+  readonly server: {
+    readonly getPid: () => number;
+    start(): Promise<void>;
+    halt(signal?: NodeJS.Signals): Promise<void>;
+  };
+  readonly reports: readonly Report[];
+  ledger(): LedgerLine[];
+  startProcess(role: Member['role']): Promise<Member>;
+  ask(member: Member, message: object, answer: 'posted'): Promise<{ readonly runs: readonly Posted[] }>;
+  ask(
+    member: Member,
+    message: object,
+    answer: 'slots',
+  ): Promise<{ readonly slots: { readonly used: readonly number[]; readonly openRuns: number } }>;
+  kill(member: Member): void;
+  terminate(member: Member): Promise<number>;
+  query<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  untilEnded(timeoutMs: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+export function openRig(options?: {
+  readonly lease?: string | number;
+  readonly shutdownTimeout?: string;
+  readonly workMs?: number;
+}): Promise<Rig>;
+
+export function until(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void>;
