@@ -422,6 +422,10 @@ describe('a run that is cancelled', () => {
       { step: 'b', status: 'cancelled', guard: { attempt: 1, running: false }, tally: tally(1, 1) },
     ]);
     expect(decision).toMatchObject({ status: 'cancelled', state: { marks: 'xx' }, rings: new Set() });
+    expect(decision.news).toMatchObject([
+      { step: 'a', status: 'cancelled', attempt: 0 },
+      { step: 'b', status: 'cancelled', attempt: 1 },
+    ]);
   });
 
   it('waits for the attempts under way', () => {

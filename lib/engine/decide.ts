@@ -122,14 +122,13 @@ function free(draft: Draft, position: number, tally: Tally): void {
   const stopping = isStopping(draft.status);
   if (stopping) draft.abort(position, tally, null, null);
   else draft.release(position, tally);
-  draft.announce({
-    step: draft.node(position).name,
-    status: stopping ? 'cancelled' : 'ready',
-    attempt: tally.attempt,
-    error: null,
-    delayMs: null,
-  });
+  announceEnd(draft, position, stopping ? 'cancelled' : 'ready', tally.attempt);
   if (stopping) endIfSettled(draft);
+}
+
+/** An attempt, or a wait for one, has ended without an outcome. */
+function announceEnd(draft: Draft, position: number, status: 'cancelled' | 'ready', attempt: number): void {
+  draft.announce({ step: draft.node(position).name, status, attempt, error: null, delayMs: null });
 }
 
 function cancel(draft: Draft, reason: string | null): NeedsRows | void {
@@ -146,7 +145,9 @@ function stop(draft: Draft): void {
   for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
   for (const position of draft.positionsOf(MARK.queued)) {
     const waiting = draft.findWaiting(position);
-    if (waiting) draft.cancelWaiting(position, tallyOf(waiting));
+    if (!waiting) continue;
+    draft.cancelWaiting(position, tallyOf(waiting));
+    announceEnd(draft, position, 'cancelled', waiting.attempt);
   }
   endIfSettled(draft);
 }
