@@ -25,6 +25,8 @@ interface PreparedItem {
 /** Gathers what comes while the last commit is on its way and sends it as the next one. Alone, an item waits for nobody. */
 export class Batcher {
   private waiting: BatchItem[] = [];
+  /** Prepared, but of a run that the commit on its way writes already: they come with the next. */
+  private postponed: PreparedItem[] = [];
   private isFlowing = false;
   private readonly settledListeners: (() => void)[] = [];
 
@@ -44,7 +46,7 @@ export class Batcher {
   }
 
   private async drain(): Promise<void> {
-    while (this.waiting.length > 0) await this.send(this.take());
+    while (this.waiting.length + this.postponed.length > 0) await this.send(this.take());
     // In the same turn as the check above: an item that comes later must find that nothing flows.
     this.isFlowing = false;
     for (const listener of this.settledListeners.splice(0)) listener();
@@ -52,16 +54,25 @@ export class Batcher {
 
   private take(): PreparedItem[] {
     const taken: PreparedItem[] = [];
+    const ids = new Set<string>();
     let count = 0;
     let characters = 0;
     let next = 0;
+    const add = (prepared: PreparedItem) => {
+      // A statement cannot write a row twice, nor tell two starts with one id which of them came first.
+      if (prepared.writes.some((write) => ids.has(idOf(write)))) return this.postponed.push(prepared);
+      for (const write of prepared.writes) {
+        ids.add(idOf(write));
+        characters += sizeOf(write);
+      }
+      count += prepared.writes.length;
+      return taken.push(prepared);
+    };
+    for (const prepared of this.postponed.splice(0)) add(prepared);
     while (next < this.waiting.length && count < MAX_ITEMS && characters < MAX_CHARACTERS) {
       const item = this.waiting[next++]!;
       const writes = prepare(item);
-      if (writes.length === 0) continue;
-      count += writes.length;
-      for (const write of writes) characters += sizeOf(write);
-      taken.push({ item, writes });
+      if (writes.length > 0) add({ item, writes });
     }
     this.waiting = this.waiting.slice(next);
     return taken;
@@ -109,6 +120,10 @@ function prepare(item: BatchItem): readonly LaneWrite[] {
 
 function refuse({ item, writes }: PreparedItem, error: Error): void {
   item.answer(writes.map(() => ({ kind: 'refused', error })));
+}
+
+function idOf(write: LaneWrite): string {
+  return 'run' in write ? write.run.id : write.start.id;
 }
 
 function sizeOf(write: LaneWrite): number {

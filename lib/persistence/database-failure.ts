@@ -12,6 +12,8 @@ export type DatabaseFailure =
   | 'unknown';
 
 const CLASSES: Readonly<Record<string, DatabaseFailure>> = {
+  // The same row twice in one statement.
+  '21': 'data',
   '22': 'data',
   '23': 'data',
   '54': 'data',
