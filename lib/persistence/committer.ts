@@ -37,6 +37,8 @@ export class Committer implements RunDoor {
   private readonly named: Batcher;
   /** The side lane sends one at a time; its connection is one conversation. */
   private side: Promise<unknown> = Promise.resolve();
+  /** Starts under held names take turns before they queue there: a run that stands alone waits for one of them at most. */
+  private held: Promise<unknown> = Promise.resolve();
 
   constructor(
     config: ConnectionConfig,
@@ -92,7 +94,7 @@ export class Committer implements RunDoor {
         return (write = null);
       }
     };
-    const outcome = await this.patiently(() => this.sideLane.sendLocked(lockAndDecide));
+    const outcome = await this.patiently(() => this.afterSide(() => this.sideLane.sendLocked(lockAndDecide)));
     if (failure) throw failure as Error;
     if (outcome === null || write === null) return NOTHING;
     return toAnswer(write, outcome);
@@ -113,19 +115,30 @@ export class Committer implements RunDoor {
   }
 
   private async startPatiently(writes: readonly LaneWrite[]): Promise<readonly CommitAnswer[]> {
-    const outcome = await this.patiently(() => this.sideLane.send(writes));
+    const outcome = await this.patiently(() => this.afterHeld(() => this.sideLane.send(writes)));
     return writes.map((write) => toAnswer(write, outcome));
   }
 
   /** Sends by the side lane, behind what is there. Whoever is held up by a lock waits off the lane and comes again. */
   private async patiently<T extends LaneOutcome | null>(send: () => Promise<T>): Promise<T> {
     for (let waitMs: number = HELD_UP_MS.first; ; waitMs = Math.min(waitMs * 2, HELD_UP_MS.last)) {
-      const sent = this.side.then(send, send);
-      this.side = sent;
-      const outcome = await sent;
+      const outcome = await send();
       if (outcome?.kind !== 'locked') return outcome;
       await sleep(waitMs);
     }
+  }
+
+  private afterSide<T>(send: () => Promise<T>): Promise<T> {
+    const sent = this.side.then(send, send);
+    this.side = sent;
+    return sent;
+  }
+
+  private afterHeld<T>(send: () => Promise<T>): Promise<T> {
+    const sendNext = () => this.afterSide(send);
+    const sent = this.held.then(sendNext, sendNext);
+    this.held = sent;
+    return sent;
   }
 
   private async lockRun(client: pg.Client, runId: string): Promise<LockedRun | null> {

@@ -82,7 +82,9 @@ afterAll(async () => {
   await database?.drop();
 });
 
-beforeEach(() => (act = () => undefined));
+beforeEach(() => {
+  act = () => undefined;
+});
 
 const failWith = (thrown: unknown) => () => {
   throw thrown;
