@@ -1,0 +1,377 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { getQueueToken } from '@nestjs/bullmq';
+import { Global, Injectable, Module, type ModuleMetadata } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import {
+  Ctx,
+  ORCHESTRATE_FLOW_ENTITIES,
+  OrchestrateFlowModule,
+  type OrchestrateFlowOptions,
+  type OrchestrateFlowOptionsFactory,
+  Step,
+  type StepContext,
+  Workflow,
+} from 'orchestrate-flow';
+import { DataSource } from 'typeorm';
+
+import { connect, type TestConnection } from '../support/connect.js';
+import { createDatabase, type TestDatabase } from '../support/create-database.js';
+import { Gate } from '../support/gate.js';
+import { appDatabase, startApp, startModules, type TestApp } from '../support/start-app.js';
+import { getStep, waitForStep } from '../support/wait-for-run.js';
+
+@Workflow({ name: 'plain' })
+class Plain {
+  static readonly output = 'one';
+
+  @Step() one(): number {
+    return 1;
+  }
+}
+
+@Workflow({ name: 'report' })
+class Report {
+  static readonly output = 'send';
+
+  @Step() gather(): string {
+    return 'gathered';
+  }
+  @Step({ queue: 'pdf' }) render(): string {
+    return 'rendered';
+  }
+  @Step() send(): string {
+    return 'sent';
+  }
+}
+
+/** Which gate the steps of one process wait at. */
+class Threshold {
+  constructor(readonly gate: Gate) {}
+}
+
+@Workflow({ name: 'slow', retry: 1 })
+class Slow {
+  static readonly output = 'wait';
+  static readonly signals: AbortSignal[] = [];
+
+  constructor(private readonly threshold: Threshold) {}
+
+  @Step() async wait(@Ctx() step: StepContext): Promise<number> {
+    Slow.signals.push(step.signal);
+    await this.threshold.gate.pass();
+    return step.attempt;
+  }
+  @Step() after(): void {}
+}
+
+let database: TestDatabase;
+let db: TestConnection;
+let apps: TestApp[];
+const environment = { ...process.env };
+
+beforeAll(async () => {
+  database = await createDatabase();
+  db = await connect(database);
+});
+
+beforeEach(() => {
+  apps = [];
+  delete process.env['DATABASE_URL'];
+});
+
+afterEach(async () => {
+  for (const name of ['NODE_ENV', 'DATABASE_URL']) {
+    if (environment[name] === undefined) delete process.env[name];
+    else process.env[name] = environment[name];
+  }
+  await Promise.all(apps.map((app) => app.close()));
+});
+
+afterAll(async () => {
+  await db?.close();
+  await database?.drop();
+});
+
+async function keep(app: Promise<TestApp>): Promise<TestApp> {
+  apps.push(await app);
+  return app;
+}
+
+const saying = (text: string) => expect.stringContaining(text) as unknown as string;
+const start = (imports: ModuleMetadata['imports'], providers: ModuleMetadata['providers'] = [Plain]) =>
+  keep(startModules({ imports: imports!, providers }));
+
+/** Which database the runs of an app lie in. */
+async function databaseOf(app: TestApp): Promise<boolean> {
+  const run = await app.orchestrator.start('plain');
+  await expect(run.result()).resolves.toBe(1);
+  return (await db.query('SELECT 1 FROM orchestrate_flow.workflow_run WHERE id = $1', [run.id])).length === 1;
+}
+
+describe('options', () => {
+  it('that are wrong are reported all together', async () => {
+    const options = {
+      ...{ url: 'mysql://u:secret@host/db', schema: 'Not A Schema', migrations: 'maybe', lease: '1ms' },
+      ...{ queue: { backend: 'kafka' }, worker: { concurrency: 0, queues: [], shutdownTimeout: 'soon' } },
+      ...{ limits: { value: 1 }, embedded: 'yes', wroker: true },
+    } as unknown as OrchestrateFlowOptions;
+    const error = (await OrchestrateFlowModule.forRoot(options).catch((reason: unknown) => reason)) as Error;
+    expect(error).toMatchObject({ code: 'OF_OPTIONS_INVALID' });
+    const names = ['url', 'schema', 'migrations', 'lease', 'queue', 'limits.value', 'embedded', 'wroker'];
+    for (const name of [...names, 'worker.concurrency', 'worker.queues', 'worker.shutdownTimeout']) {
+      expect(error.message).toContain(name);
+    }
+    expect(error.message).not.toContain('secret');
+  });
+
+  it('that contradict each other are refused', async () => {
+    const both = OrchestrateFlowModule.forRoot({ url: database.url, dataSource: 'one' });
+    await expect(both).rejects.toMatchObject({ message: saying('Leave one of them out') });
+  });
+
+  it('come from a factory that injects', async () => {
+    @Module({ providers: [{ provide: 'url', useFactory: () => database.url }], exports: ['url'] })
+    class Config {}
+    const options = { useFactory: (url: string) => ({ url }), inject: ['url'], imports: [Config] };
+    expect(await databaseOf(await start([OrchestrateFlowModule.forRootAsync(options)]))).toBe(true);
+  });
+
+  it('come from a class, made here or elsewhere', async () => {
+    @Injectable()
+    class Options implements OrchestrateFlowOptionsFactory {
+      createOrchestrateFlowOptions(): OrchestrateFlowOptions {
+        return { url: database.url };
+      }
+    }
+    @Module({ providers: [Options], exports: [Options] })
+    class Config {}
+    expect(await databaseOf(await start([OrchestrateFlowModule.forRootAsync({ useClass: Options })]))).toBe(true);
+    const elsewhere = OrchestrateFlowModule.forRootAsync({ useExisting: Options, imports: [Config] });
+    expect(await databaseOf(await start([elsewhere]))).toBe(true);
+  });
+
+  it('of a factory are checked as well', async () => {
+    const wrong = OrchestrateFlowModule.forRootAsync({ useFactory: () => ({ url: 'mysql://h/d' }) });
+    await expect(start([wrong])).rejects.toMatchObject({ code: 'OF_OPTIONS_INVALID' });
+    await expect(start([OrchestrateFlowModule.forRootAsync({})])).rejects.toMatchObject({ code: 'OF_OPTIONS_INVALID' });
+  });
+});
+
+describe('the database', () => {
+  it('is the default DataSource of the app', async () => {
+    process.env['DATABASE_URL'] = 'postgres://nobody@127.0.0.1:1/nothing';
+    const app = await start([appDatabase(database), OrchestrateFlowModule.forRoot()]);
+    expect(await databaseOf(app)).toBe(true);
+  });
+
+  it('is the DataSource that is named', async () => {
+    const other = await createDatabase();
+    const imports = [appDatabase(other), appDatabase(database, [], 'flows')];
+    const app = await start([...imports, OrchestrateFlowModule.forRoot({ dataSource: 'flows' })]);
+    expect(await databaseOf(app)).toBe(true);
+    await apps.pop()!.close();
+    await other.drop();
+  });
+
+  it('is the DataSource that is given', async () => {
+    const { host, port, user: username, database: name } = database.connection;
+    const entities = [...ORCHESTRATE_FLOW_ENTITIES];
+    const dataSource = new DataSource({ type: 'postgres', host, port, username, database: name, entities });
+    const app = await start([OrchestrateFlowModule.forRoot({ dataSource })]);
+    expect(await databaseOf(app)).toBe(true);
+    await apps.pop()!.close();
+    // It is the app's, and the app's to close.
+    expect(dataSource.isInitialized).toBe(true);
+    await dataSource.destroy();
+  });
+
+  it('is that of DATABASE_URL for an app without TypeORM', async () => {
+    process.env['DATABASE_URL'] = database.url;
+    expect(await databaseOf(await start([OrchestrateFlowModule.forRoot()]))).toBe(true);
+  });
+
+  it('is not a DataSource that is no PostgreSQL', async () => {
+    const dataSource = Object.assign(Object.create(DataSource.prototype) as object, { options: { type: 'mysql' } });
+    @Global()
+    @Module({ providers: [{ provide: DataSource, useValue: dataSource }], exports: [DataSource] })
+    class Foreign {}
+    await expect(start([Foreign, OrchestrateFlowModule.forRoot()])).rejects.toMatchObject({
+      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('"mysql"') },
+    });
+  });
+
+  it('is not chosen among several of which none is the default', async () => {
+    const two = [appDatabase(database, [], 'one'), appDatabase(database, [], 'two')];
+    await expect(start([...two, OrchestrateFlowModule.forRoot()])).rejects.toMatchObject({
+      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('"one", "two"') },
+    });
+    const unknown = OrchestrateFlowModule.forRoot({ dataSource: 'three' });
+    await expect(start([...two, unknown])).rejects.toMatchObject({ message: saying('"three"') });
+  });
+
+  it('is not embedded in production unless asked for', async () => {
+    process.env['NODE_ENV'] = 'production';
+    await expect(start([OrchestrateFlowModule.forRoot()])).rejects.toMatchObject({
+      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('embedded: true') },
+    });
+  });
+
+  it('of a DataSource that does not know the entities is refused with the remedy', async () => {
+    const { host, port, user: username, database: name } = database.connection;
+    const dataSource = new DataSource({ type: 'postgres', host, port, username, database: name });
+    await expect(start([OrchestrateFlowModule.forRoot({ dataSource })])).rejects.toMatchObject({
+      message: saying('autoLoadEntities'),
+    });
+    await dataSource.destroy();
+  });
+
+  it('that cannot be reached is said, without the password', async () => {
+    const url = 'postgres://user:secret@127.0.0.1:1/nothing';
+    const error = (await start([OrchestrateFlowModule.forRoot({ url })]).catch((reason: unknown) => reason)) as Error;
+    expect(error).toMatchObject({ code: 'OF_DATABASE_UNAVAILABLE' });
+    expect(error.message).not.toContain('secret');
+  });
+});
+
+describe('a definition that is wrong', () => {
+  it('stops the boot, with every fault of every workflow', async () => {
+    @Workflow({ name: 'twice' })
+    class One {
+      static readonly output: string = 'nope';
+
+      @Step() one(): void {}
+    }
+    @Workflow({ name: 'twice' })
+    class Two {}
+    await expect(startApp({ database, workflows: [One, Two] })).rejects.toMatchObject({
+      code: 'OF_DEFINITION_INVALID',
+      faults: expect.arrayContaining([
+        { where: 'One', fault: saying('nope') },
+        { where: 'Two', fault: saying('no steps') },
+        { where: 'Two', fault: saying('"twice"') },
+      ]) as unknown,
+    });
+  });
+});
+
+describe('a worker', () => {
+  it('that is switched off starts and reads only', async () => {
+    const fresh = await createDatabase();
+    const reader = await startApp({ database: fresh, workflows: [Plain], worker: false });
+    const run = await reader.orchestrator.start(Plain);
+    expect(await getStep(reader.orchestrator, run.id, 'one')).toMatchObject({ status: 'ready' });
+    const worker = await startApp({ database: fresh, workflows: [Plain] });
+    await expect(run.result()).resolves.toBe(1);
+    await worker.close();
+    const next = await reader.orchestrator.start(Plain);
+    expect(await getStep(reader.orchestrator, next.id, 'one')).toMatchObject({ status: 'ready', attempt: 0 });
+    await reader.close();
+    await fresh.drop();
+  });
+
+  it('takes the steps of all queues that its workflows use', async () => {
+    const app = await keep(startApp({ database, workflows: [Report] }));
+    await expect(app.orchestrator.execute(Report)).resolves.toBe('sent');
+  });
+
+  it('takes the steps of its own queues only', async () => {
+    const fresh = await createDatabase();
+    const main = await startApp({ database: fresh, workflows: [Report], worker: { queues: ['orchestrate-flow'] } });
+    const run = await main.orchestrator.start(Report);
+    await waitForStep(main.orchestrator, run.id, 'render', 'ready');
+    expect(await getStep(main.orchestrator, run.id, 'gather')).toMatchObject({ status: 'completed' });
+    const pdf = await startApp({ database: fresh, workflows: [Report], worker: { queues: ['pdf'] } });
+    await expect(run.result()).resolves.toBe('sent');
+    const ran = (app: TestApp) => app.events.flatMap((event) => (event.type === 'step.started' ? event.step : []));
+    expect([ran(main), ran(pdf)]).toEqual([['gather', 'send'], ['render']]);
+    await main.close();
+    await pdf.close();
+    await fresh.drop();
+  });
+
+  it('publishes its queues under the tokens of @nestjs/bullmq', async () => {
+    const worker = { queues: ['orchestrate-flow', 'pdf'] };
+    const app = await keep(startApp({ database, workflows: [Report], worker }));
+    for (const [name, bullName] of [
+      ['orchestrate-flow', 'orchestrate-flow'],
+      ['pdf', 'orchestrate-flow-pdf'],
+    ] as const) {
+      const queue = app.context.get<Queue>(getQueueToken(name), { strict: false });
+      expect(queue.name).toBe(bullName);
+      await expect(queue.getJobCounts()).resolves.toMatchObject({ failed: 0 });
+    }
+  });
+});
+
+describe('a shutdown', () => {
+  async function startSlow(fresh: TestDatabase, gate: Gate, worker = {}): Promise<TestApp> {
+    const threshold = { provide: Threshold, useValue: new Threshold(gate) };
+    return startApp({ database: fresh, workflows: [Slow], providers: [threshold], worker });
+  }
+
+  it('lets a running step end and starts nothing more', async () => {
+    const fresh = await createDatabase();
+    const gate = new Gate();
+    const app = await startSlow(fresh, gate);
+    const run = await app.orchestrator.start(Slow);
+    await gate.arrival();
+    const closing = app.close();
+    const late = await app.orchestrator.start(Slow);
+    gate.open();
+    await closing;
+    const reader = await startApp({
+      ...{ database: fresh, workflows: [Slow], worker: false },
+      providers: [{ provide: Threshold, useValue: null }],
+    });
+    const { orchestrator } = reader;
+    expect(await getStep(orchestrator, run.id, 'wait')).toMatchObject({ status: 'completed', attempt: 1, result: 1 });
+    expect(await getStep(orchestrator, run.id, 'after')).toMatchObject({ status: 'ready', attempt: 0 });
+    expect(await getStep(orchestrator, late.id, 'wait')).toMatchObject({ status: 'ready', attempt: 0 });
+    expect(app.events.at(-1)).toMatchObject({ type: 'worker.drained', handedOver: 0 });
+    await reader.close();
+    await fresh.drop();
+  });
+
+  it('hands over what does not end in time, and another process ends it', async () => {
+    const fresh = await createDatabase();
+    const never = new Gate();
+    const leaving = await startSlow(fresh, never, { shutdownTimeout: '50ms' });
+    const runs = [await leaving.orchestrator.start(Slow), await leaving.orchestrator.start(Slow)];
+    await never.arrival(2);
+    const open = new Gate();
+    open.open();
+    const staying = await startSlow(fresh, open);
+    await leaving.close();
+    expect(leaving.events.at(-1)).toMatchObject({ type: 'worker.drained', handedOver: 2 });
+    expect(Slow.signals.filter(({ aborted }) => aborted)).toHaveLength(2);
+    for (const { id } of runs) {
+      await expect(staying.orchestrator.result(id)).resolves.toBe(2);
+      const step = await getStep(staying.orchestrator, id, 'wait');
+      expect(step).toMatchObject({ attempt: 2, failures: 0, crashes: 0, errors: [] });
+    }
+    never.open();
+    const rows = await connect(fresh);
+    expect(await rows.query('SELECT 1 FROM orchestrate_flow.workflow_worker')).toHaveLength(1);
+    await rows.close();
+    await staying.close();
+    await fresh.drop();
+  });
+
+  it('hands over at once where nobody waits: a lease is not needed', async () => {
+    const fresh = await createDatabase();
+    const never = new Gate();
+    const leaving = await startSlow(fresh, never, { shutdownTimeout: 0 });
+    const run = await leaving.orchestrator.start(Slow);
+    await never.arrival();
+    await leaving.close();
+    const rows = await connect(fresh);
+    expect(
+      await rows.query('SELECT status, worker FROM orchestrate_flow.workflow_step WHERE run_id = $1', [run.id]),
+    ).toEqual([{ status: 'ready', worker: null }]);
+    expect(await rows.query('SELECT 1 FROM orchestrate_flow.workflow_worker')).toEqual([]);
+    expect(await rows.query('SELECT 1 FROM orchestrate_flow.workflow_lane')).toEqual([]);
+    never.open();
+    await rows.close();
+    await fresh.drop();
+  });
+});
