@@ -15,6 +15,8 @@ interface Waiter {
 export class ResultDesk {
   private readonly waiters = new Map<string, Set<Waiter>>();
   private timer: NodeJS.Timeout | null = null;
+  private isLooking = false;
+  /** Milliseconds to the next look. */
   private lookMs: number = LOOK_MS.first;
   private closedBy: Error | null = null;
 
@@ -84,13 +86,21 @@ export class ResultDesk {
 
   /** Looks within so many milliseconds, or sooner where a look is planned sooner. */
   private lookSoon(lookMs: number): void {
-    if (this.timer && this.lookMs <= lookMs) return;
-    if (this.timer) clearTimeout(this.timer);
+    if ((this.timer || this.isLooking) && this.lookMs <= lookMs) return;
     this.lookMs = lookMs;
-    this.timer = setTimeout(() => void this.look(), lookMs);
+    // One look at a time: the one under way plans the next.
+    if (!this.isLooking) this.planLook();
+  }
+
+  private planLook(): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.look(), this.lookMs);
   }
 
   private async look(): Promise<void> {
+    this.timer = null;
+    this.isLooking = true;
+    this.lookMs = Math.min(LOOK_MS.last, this.lookMs * LOOK_MS.factor);
     try {
       const elsewhere = [...this.waiters.keys()].filter((runId) => !this.isHere(runId));
       const ended = elsewhere.length > 0 ? await this.store.findEnded(elsewhere) : [];
@@ -98,8 +108,8 @@ export class ResultDesk {
     } catch (error) {
       this.onError(error);
     }
-    this.timer = null;
-    if (this.waiters.size > 0 && !this.closedBy) this.lookSoon(Math.min(LOOK_MS.last, this.lookMs * LOOK_MS.factor));
+    this.isLooking = false;
+    if (this.waiters.size > 0 && !this.closedBy) this.planLook();
   }
 
   private answer(ended: EndedRun): void {

@@ -237,16 +237,14 @@ describe('a definition that is wrong', () => {
   it('stops the boot, with every fault of every workflow', async () => {
     @Workflow({ name: 'twice' })
     class One {
-      static readonly output: string = 'nope';
-
-      @Step() one(): void {}
+      @Step({ priority: -1 }) one(): void {}
     }
     @Workflow({ name: 'twice' })
     class Two {}
     await expect(startApp({ database, workflows: [One, Two] })).rejects.toMatchObject({
       code: 'OF_DEFINITION_INVALID',
       faults: expect.arrayContaining([
-        { where: 'One', fault: saying('nope') },
+        { where: 'One.one', fault: saying('priority') },
         { where: 'Two', fault: saying('no steps') },
         { where: 'Two', fault: saying('"twice"') },
       ]) as unknown,
