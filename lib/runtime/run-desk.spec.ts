@@ -95,7 +95,7 @@ function stored(state: string, revision: number): StoredRun {
   return {
     ...{ id: 'r', workflow: 'w', definition: 1, status: 'running', revision, generation: 0, state, worker: null },
     ...{ priority: 0, input: '', failure: null, cancelReason: null, updatedAt: AT },
-  } as StoredRun;
+  };
 }
 
 const settle = async () => {

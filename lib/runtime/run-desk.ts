@@ -106,7 +106,8 @@ export class RunDesk {
     await new Promise<void>((resolve, reject) => {
       const settle = (error?: Error) => (error ? reject(error) : resolve());
       run.facts.push({ fact, slot: null, settle });
-      run.mustLock = true;
+      // Beginning needs no more than the run's revision, and a thousand runs may be due in one moment.
+      if (fact.type !== 'begun') run.mustLock = true;
       this.work(run);
     });
     return true;

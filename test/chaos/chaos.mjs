@@ -53,6 +53,9 @@ export async function runChaos({ seed, seconds, leaseMs, workers = 4, everyMs = 
     await sleep(1_500);
     const slots = await Promise.all(crew.map((member) => rig.ask(member, { type: 'slots' }, 'slots')));
     const result = await audit(rig, posted);
+    const [{ deadlocks }] = await rig.query(
+      'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()',
+    );
     const unhandled = rig.reports.filter(({ type }) => type === 'unhandled' || type === 'exit');
     const internal = rig.reports.filter(({ event }) => event?.type === 'internal.error');
     const figures = {
@@ -67,6 +70,7 @@ export async function runChaos({ seed, seconds, leaseMs, workers = 4, everyMs = 
       openRuns: slots.reduce((sum, { slots: { openRuns } }) => sum + openRuns, 0),
       unhandled: unhandled.length,
       internalErrors: internal.length,
+      deadlocks,
       replaced: rig.reports.filter(({ event }) => event?.type === 'worker.replaced').length,
       ...recoveries(result.ledger, faults),
     };
