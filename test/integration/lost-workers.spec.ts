@@ -104,6 +104,21 @@ describe('a worker that others declare dead while it works', () => {
     await waitFor('every slot is free', () => slotsInUse(app).every((used) => used === 0));
   });
 
+  it('is not this process while its own code blocks it for three leases: nobody was there to take anything', async () => {
+    gate = new Gate();
+    attempts = [];
+    const runs = await Promise.all(Array.from({ length: 60 }, () => app.orchestrator.start(TwoTokens)));
+    await gate.arrival(50);
+    gate.open();
+    const end = performance.now() + 3_000;
+    while (performance.now() < end);
+    await Promise.all(runs.map((run) => run.result({ timeout: '15s' })));
+    // So no attempt was made twice.
+    expect(attempts).toHaveLength(120);
+    await waitFor('every slot is free', () => slotsInUse(app).every((used) => used === 0));
+    expect(await connection.query('SELECT * FROM orchestrate_flow.orphans')).toEqual([]);
+  });
+
   it('loses a cancel against a completion or wins it, and then for good', async () => {
     const runs = await Promise.all(Array.from({ length: 100 }, () => app.orchestrator.start(Brief)));
     const cancels = await Promise.allSettled(runs.map((run) => run.cancel()));

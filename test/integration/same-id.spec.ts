@@ -43,3 +43,35 @@ describe('starts with one id in one moment, and so in one commit', () => {
     expect(calls).toBe(1);
   });
 });
+
+describe('two processes that start many runs with the same keys, one from each end', () => {
+  let database: TestDatabase;
+  let apps: TestApp[];
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    apps = [await startApp({ database, workflows: [Counted] }), await startApp({ database, workflows: [Counted] })];
+  });
+
+  afterAll(async () => {
+    await Promise.all((apps ?? []).map((app) => app.close()));
+    await database?.drop();
+  });
+
+  it('start each once, and neither waits for the other for long', async () => {
+    calls = 0;
+    const ids = new Set<string>();
+    for (let round = 0; round < 10; round++) {
+      const items = Array.from({ length: 200 }, (_, n) => ({ key: `${round}-${n}` }));
+      const lists = await Promise.all(
+        apps.map((app, index) => app.orchestrator.startMany(Counted, index === 0 ? items : [...items].reverse())),
+      );
+      const runs = lists.flat();
+      for (const run of runs) ids.add(run.id);
+      expect(runs.filter(({ created }) => created)).toHaveLength(200);
+      await Promise.all(runs.map((run) => run.result({ timeout: '10s' })));
+    }
+    expect(ids.size).toBe(2_000);
+    expect(calls).toBe(2_000);
+  });
+});
