@@ -8,6 +8,9 @@ import type { WorkerSelf } from './worker-self.js';
 /** Milliseconds between two looks at the least, however near the next timer is. */
 const MIN_GAP_MS = 20;
 
+/** Milliseconds between two sweeps of what nobody needs any more: workers long dead, lanes long unused. */
+const SWEEP_MS = 3_600_000;
+
 export interface BeatPorts {
   readonly store: RunStore;
   readonly desk: RunDesk;
@@ -31,6 +34,7 @@ export class Beat {
   private steadySince = Infinity;
   /** For how long it must have renewed before it reaps: after an outage one lease, half of one if it has just started. */
   private patienceMs: number;
+  private sweptAt = -Infinity;
   private beating: Promise<void> | null = null;
   /** Not before it is started: a process that runs no steps keeps no timers, and is no worker. */
   private stopped = true;
@@ -109,8 +113,15 @@ export class Beat {
     this.ports.events.announceDatabase(null);
     if (!news.alive) await this.goOnUnderNewId();
     this.act(news);
+    if (mayReap) await this.sweep(begunAt);
     const regular = leaseMs / 3;
     return news.nextDueMs === null ? regular : Math.min(regular, Math.max(0, news.nextDueMs));
+  }
+
+  private async sweep(now: number): Promise<void> {
+    if (now - this.sweptAt < SWEEP_MS) return;
+    this.sweptAt = now;
+    await this.ports.store.sweepDead();
   }
 
   private act(news: BeatNews): void {

@@ -167,6 +167,26 @@ describe('the steps of a worker that died', () => {
   });
 });
 
+describe('what nobody needs any more', () => {
+  it('is swept away: workers long dead, and lanes long unused', async () => {
+    await startWorker(null, { worker: false });
+    const [dead, unused] = [await buryStranger(), randomUUID()];
+    await db.query(
+      `UPDATE orchestrate_flow.workflow_worker SET status = 'dead', lease_until = now() - interval '2 hours' WHERE id = $1`,
+      [dead],
+    );
+    await db.query(`INSERT INTO orchestrate_flow.workflow_lane (id, used_at) VALUES ($1, now() - interval '2 days')`, [
+      unused,
+    ]);
+    await startWorker();
+    await waitFor('they are gone', async () => {
+      const lanes = await db.query('SELECT 1 FROM orchestrate_flow.workflow_lane WHERE id = $1', [unused]);
+      const workers = await db.query('SELECT 1 FROM orchestrate_flow.workflow_worker WHERE id = $1', [dead]);
+      return lanes.length + workers.length === 0;
+    });
+  });
+});
+
 describe('a worker that was declared dead', () => {
   it('lets go of its steps and goes on under a new id', async () => {
     const gate = new Gate();
