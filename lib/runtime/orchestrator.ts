@@ -19,7 +19,8 @@ import type { CancelOptions, ListOptions, ResultOptions, RunAddress, StartOption
 import type { ResultDesk } from './result-desk.js';
 import { readListOptions, writeCursor } from './run-list.js';
 import { Run, type RunControls } from './run.js';
-import type { RunDesk, StartRequest } from './run-desk.js';
+import type { RunDesk } from './run-desk.js';
+import type { StartRequest } from './run-writes.js';
 import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
 import { assertStartOptions, isRunId, readDuration } from './start-options.js';
 

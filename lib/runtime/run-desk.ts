@@ -1,30 +1,19 @@
-import type { Decision, StartHere } from '../engine/decision.js';
-import { decide } from '../engine/decide.js';
+import type { Decision } from '../engine/decision.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Claim, Fact } from '../engine/facts.js';
-import type { ClaimedStep, LockedRun, NewRun, QueuedStepWrite, RunDoor, RunStore, RunWrite } from '../engine/ports.js';
-import { encodeRunState, newRunState } from '../engine/run-state.js';
-import { isEnded, isStopping, type RunStatus } from '../engine/words.js';
+import type { ClaimedStep, LockedRun, NewRun, RunDoor, RunStore } from '../engine/ports.js';
+import { isEnded, isStopping } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import { Attempt } from './attempt.js';
-import type { DefinitionShelf, ShelvedDefinition } from './definition-shelf.js';
+import type { DefinitionShelf } from './definition-shelf.js';
+import { Folder, nothingFolded, NO_SLOTS, type Folded } from './folder.js';
+import { Herald } from './herald.js';
 import { OpenRun, type PendingFact } from './open-run.js';
+import { toNewRun, type StartRequest } from './run-writes.js';
 import type { SlotOffice } from './slot-office.js';
 import type { StepRunner } from './step-runner.js';
 import type { WorkerSelf } from './worker-self.js';
-
-/** A run to start. */
-export interface StartRequest {
-  readonly id: string;
-  readonly definition: ShelvedDefinition;
-  readonly key: string | null;
-  readonly inputHash: Uint8Array | null;
-  readonly priority: number;
-  /** Encoded. */
-  readonly input: string;
-  readonly delayMs: number | null;
-}
 
 export interface RunDeskPorts {
   readonly door: RunDoor;
@@ -41,18 +30,6 @@ export interface RunDeskPorts {
   readonly onTimer: (delayMs: number) => void;
 }
 
-/** A fold under way: what was decided from which facts, and the slots taken for what starts here. */
-interface Folded {
-  readonly facts: readonly PendingFact[];
-  readonly decision: Decision | null;
-  readonly write: RunWrite | null;
-  /** As which worker this process decided. */
-  readonly worker: string;
-  /** Slots by queue that the ended attempts give back, and that the steps which start here use. */
-  readonly own: ReadonlyMap<string, number>;
-  readonly used: ReadonlyMap<string, number>;
-}
-
 /**
  * Where runs are worked on: facts come in, are folded into a decision, committed through the door, and only then acted
  * upon. Holds the runs that have attempts or facts in this process, and forgets them when they have none.
@@ -63,7 +40,13 @@ export class RunDesk {
   /** Running steps have been handed over: none begins any more. */
   private isLeaving = false;
 
-  constructor(private readonly ports: RunDeskPorts) {}
+  private readonly folder: Folder;
+  private readonly herald: Herald;
+
+  constructor(private readonly ports: RunDeskPorts) {
+    this.folder = new Folder(ports.slots, ports.self);
+    this.herald = new Herald(ports.events, ports.codec);
+  }
 
   // ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -71,13 +54,13 @@ export class RunDesk {
   async start(requests: readonly StartRequest[], named: boolean): Promise<boolean[]> {
     let folds: Folded[] = [];
     const answers = await this.ports.door.start((held) => {
-      for (const fold of folds) this.undo(fold);
-      folds = requests.map((request) => this.foldStart(request, held));
+      for (const fold of folds) this.folder.undo(fold);
+      folds = requests.map((request) => this.folder.foldStart(request, held));
       return requests.map((request, index) => toNewRun(request, folds[index]!.decision));
     }, named);
     answers.forEach((answer, index) => {
       if (answer.kind === 'applied') this.adoptStart(requests[index]!, folds[index]!, answer.at);
-      else this.undo(folds[index]!);
+      else this.folder.undo(folds[index]!);
     });
     for (const answer of answers) if (answer.kind === 'refused') throw answer.error;
     return answers.map(({ kind }) => kind === 'applied');
@@ -85,7 +68,7 @@ export class RunDesk {
 
   /** What a run looks like when it is started by somebody else's transaction: ready rows, and nothing claimed here. */
   draftStart(request: StartRequest): NewRun {
-    return toNewRun(request, this.foldStart(request, true).decision);
+    return toNewRun(request, this.folder.foldStart(request, true).decision);
   }
 
   /** Takes up a step that this worker has claimed from the step table. Its slot has been taken. */
@@ -176,7 +159,7 @@ export class RunDesk {
 
   /** An attempt that had already reported, by its timeout, has settled after all. */
   announceLate({ run, claim }: Attempt): void {
-    this.announceStep(run, 'step.stale', claim);
+    this.herald.announceStep(run, 'step.stale', claim);
   }
 
   /** Begins an attempt that was claimed under this worker's id, unless that id is dead by now or the process is leaving. */
@@ -189,7 +172,7 @@ export class RunDesk {
     const attempt = new Attempt(run, node, claim);
     run.attempts.set(claim.step, attempt);
     if (isStopping(run.status)) attempt.abort('stopped');
-    this.announceStep(run, 'step.started', claim);
+    this.herald.announceStep(run, 'step.started', claim);
     void this.ports.runner.run(attempt).then((fact) => this.report(attempt, fact));
   }
 
@@ -250,12 +233,12 @@ export class RunDesk {
     let isGone = false;
     const answer = await this.ports.door
       .submitLocked(run.id, (locked: LockedRun | null) => {
-        if (folded) this.undo(folded);
+        if (folded) this.folder.undo(folded);
         folded = null;
         isGone = locked === null;
         if (!locked) return null;
         run.refresh(locked.run);
-        folded = this.fold(run, facts, locked.rows);
+        folded = this.folder.fold(run, facts, locked.rows);
         return folded.write;
       })
       .catch((error: unknown) => {
@@ -264,7 +247,7 @@ export class RunDesk {
       });
     const fold = (folded as Folded | null) ?? nothingFolded(facts);
     if (answer.kind === 'stale') {
-      this.undo(fold);
+      this.folder.undo(fold);
       return run.returnFacts(facts);
     }
     run.mustLock = false;
@@ -277,35 +260,15 @@ export class RunDesk {
   private foldAll(run: OpenRun): Folded {
     const facts = run.takeFacts();
     try {
-      return this.fold(run, facts, null);
+      return this.folder.fold(run, facts, null);
     } catch (error) {
       run.returnFacts(facts);
       throw error;
     }
   }
 
-  private fold(run: OpenRun, facts: readonly PendingFact[], rows: LockedRun['rows'] | null): Folded {
-    const own = countSlots(facts);
-    const place = { worker: this.ports.self.id, slots: this.ports.slots.offer(own) };
-    const decision = decide(
-      run.view(rows),
-      facts.map(({ fact }) => fact),
-      place,
-    );
-    if (decision.kind === 'needs-rows')
-      return { facts, own, used: NO_SLOTS, decision: null, write: null, worker: place.worker };
-    const used = this.ports.slots.use(own, queuesOf(run.definition, decision.starts));
-    const write = decision.changed ? toRunWrite(run, decision) : null;
-    return { facts, own, used, decision, write, worker: place.worker };
-  }
-
-  /** The commit did not come to pass: slots taken for it are free again, those of the ended attempts are still theirs. */
-  private undo({ own, used }: Folded): void {
-    this.ports.slots.giveBack(used, own);
-  }
-
   private takeBack(run: OpenRun, fold: Folded): void {
-    this.undo(fold);
+    this.folder.undo(fold);
     run.returnFacts(fold.facts);
   }
 
@@ -332,31 +295,13 @@ export class RunDesk {
   private finish(run: OpenRun, { facts, decision, own, used }: Folded): void {
     this.ports.slots.giveBack(own, used);
     for (const { settle } of facts) settle?.();
-    if (decision) this.announce(run, decision);
+    if (decision) this.herald.announce(run, decision);
   }
 
   private ringFor(decision: Decision): void {
     if (decision.rings.size === 0) return;
     const ready = decision.writes.filter(({ status }) => status === 'ready').length;
     for (const queue of decision.rings) this.ports.slots.ring(queue, ready);
-  }
-
-  private foldStart(request: StartRequest, held: boolean): Folded {
-    if (request.delayMs !== null) return nothingFolded([]);
-    const { graph } = request.definition;
-    const view = {
-      graph,
-      status: 'pending',
-      state: newRunState(graph.nodes.length),
-      worker: null,
-      rows: null,
-    } as const;
-    const slots = held ? NO_SLOTS : this.ports.slots.offer(NO_SLOTS);
-    const worker = this.ports.self.id;
-    const decision = decide(view, [{ type: 'begun' }], { worker, slots });
-    if (decision.kind === 'needs-rows') throw new Error('A run that begins has no rows to see.');
-    const used = this.ports.slots.use(NO_SLOTS, queuesOf(request.definition, decision.starts));
-    return { facts: [], own: NO_SLOTS, used, decision, write: null, worker };
   }
 
   private adoptStart({ id, definition, priority, input, key, delayMs }: StartRequest, fold: Folded, at: string): void {
@@ -375,7 +320,7 @@ export class RunDesk {
 
   /** The database refuses a value of these facts, whoever sends it: the steps that brought it fail, and only they. */
   private replaceRefused(run: OpenRun, fold: Folded, error: Error): void {
-    this.undo(fold);
+    this.folder.undo(fold);
     const isOurs = fold.facts.every(({ slot, replaced }) => slot !== null && !replaced);
     if (!isOurs) return this.giveUp(fold, error);
     const message = `Cannot store the outcome of a step of run ${run.id}: ${error.message}`;
@@ -413,102 +358,4 @@ export class RunDesk {
     if (run.isIdle && this.runs.get(run.id) === run) this.runs.delete(run.id);
     if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
   }
-
-  // ── announce ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  private announce(run: OpenRun, decision: Decision): void {
-    const { events, codec } = this.ports;
-    if (!events.isHeard) return;
-    const base = { runId: run.id, workflow: run.workflow };
-    for (const { step, status, attempt, error, delayMs } of decision.news) {
-      const of = { ...base, step, attempt };
-      const decoded = error === null ? null : codec.decodeError(error);
-      if (status === 'retrying') events.announce({ ...of, type: 'step.retrying', error: decoded, delayMs: delayMs! });
-      else if (status === 'failed') events.announce({ ...of, type: 'step.failed', error: decoded });
-      else events.announce({ ...of, type: status === 'ready' ? 'step.freed' : `step.${status}` });
-    }
-    for (const claim of decision.stale) this.announceStep(run, 'step.stale', claim);
-    if (decision.changed) this.announceRun(run, decision.status);
-  }
-
-  private announceRun(run: OpenRun, status: RunStatus): void {
-    const { events, codec } = this.ports;
-    const base = { runId: run.id, workflow: run.workflow };
-    if (status === 'completed') events.announce({ ...base, type: 'run.completed' });
-    else if (isStopping(status)) events.announce({ ...base, type: 'run.stopping', status });
-    else if (status === 'cancelled') events.announce({ ...base, type: 'run.cancelled', reason: run.cancelReason });
-    else if (status === 'failed' && run.failure) {
-      const error = codec.decodeError(run.failure.error);
-      events.announce({ ...base, type: 'run.failed', step: run.failure.step, error });
-    }
-  }
-
-  private announceStep(run: OpenRun, type: 'step.started' | 'step.stale', { step, attempt }: Claim): void {
-    if (!this.ports.events.isHeard) return;
-    this.ports.events.announce({ type, runId: run.id, workflow: run.workflow, step, attempt });
-  }
-}
-
-const NO_SLOTS: ReadonlyMap<string, number> = new Map();
-
-function nothingFolded(facts: readonly PendingFact[]): Folded {
-  return { facts, decision: null, write: null, own: countSlots(facts), used: NO_SLOTS, worker: '' };
-}
-
-function countSlots(facts: readonly PendingFact[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { slot } of facts) if (slot !== null) counts.set(slot, (counts.get(slot) ?? 0) + 1);
-  return counts;
-}
-
-function queuesOf({ graph }: ShelvedDefinition, starts: readonly StartHere[]): string[] {
-  return starts.map(({ step }) => graph.nodes[graph.positions.get(step)!]!.queue);
-}
-
-function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
-  return {
-    id: run.id,
-    definition: run.definition.id,
-    generation: run.generation,
-    revision: run.revision,
-    priority: run.priority,
-    status: decision.status,
-    state: encodeRunState(decision.state),
-    worker: decision.worker,
-    failedStep: decision.failure?.step ?? null,
-    failure: decision.failure?.error ?? null,
-    cancelReason: decision.cancelReason,
-    ended: isEnded(decision.status),
-    steps: queuedWrites(run.definition, run.priority, decision),
-  };
-}
-
-function toNewRun(
-  { id, definition, key, inputHash, priority, input, delayMs }: StartRequest,
-  decision: Decision | null,
-): NewRun {
-  const { graph } = definition;
-  const state = decision?.state ?? newRunState(graph.nodes.length);
-  return {
-    id,
-    workflow: graph.graph.workflow,
-    definition: definition.id,
-    status: decision ? 'running' : 'pending',
-    state: encodeRunState(state),
-    worker: decision?.worker ?? null,
-    key,
-    inputHash,
-    priority,
-    input,
-    delayMs,
-    steps: decision ? queuedWrites(definition, priority, decision) : [],
-  };
-}
-
-/** A run's own priority comes before its steps': lower runs first, as in BullMQ. */
-function queuedWrites({ graph }: ShelvedDefinition, runPriority: number, { writes }: Decision): QueuedStepWrite[] {
-  return writes.map((write) => {
-    const node = graph.nodes[graph.positions.get(write.step)!]!;
-    return { ...write, queue: node.queue, priority: runPriority + node.priority };
-  });
 }
