@@ -1,8 +1,5 @@
-export {
-  OrchestrateFlowModule,
-  type OrchestrateFlowAsyncOptions,
-  type OrchestrateFlowOptionsFactory,
-} from './orchestrate-flow.module.js';
+export { OrchestrateFlowModule } from './orchestrate-flow.module.js';
+export type { OrchestrateFlowAsyncOptions, OrchestrateFlowOptionsFactory } from './orchestrate-flow.providers.js';
 export type { OrchestrateFlowOptions, WorkerOptions } from './orchestrate-flow.options.js';
 export { migrate } from './orchestrate-flow.migrations.js';
 

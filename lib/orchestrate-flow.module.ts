@@ -4,17 +4,14 @@ import {
   Module,
   type BeforeApplicationShutdown,
   type DynamicModule,
-  type InjectionToken,
   type ModuleMetadata,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
   type OnModuleInit,
-  type OptionalFactoryDependency,
   type Provider,
-  type Type,
 } from '@nestjs/common';
-import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import { DiscoveryModule } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 
 import { loadDefinitions } from './definition/definition-loader.js';
@@ -24,9 +21,20 @@ import { DEFAULT_QUEUE } from './engine/graph.js';
 import { computeGraphText } from './engine/graph-text.js';
 import { EventHub } from './events/event-hub.js';
 import { logEvents } from './events/log-subscriber.js';
-import { dataSourceToken, openDatabase } from './orchestrate-flow.database.js';
-import { prepareSchema } from './orchestrate-flow.migrations.js';
 import { resolveOptions, type OrchestrateFlowOptions, type ResolvedOptions } from './orchestrate-flow.options.js';
+import {
+  asyncOptions,
+  BULL,
+  BULL_PROVIDER,
+  DATABASE,
+  databaseProvider,
+  OPTIONS,
+  queueProvider,
+  registerEntities,
+  repositoryProvider,
+  tokensOf,
+  type OrchestrateFlowAsyncOptions,
+} from './orchestrate-flow.providers.js';
 import { JsonCodec } from './persistence/codec.js';
 import { Committer } from './persistence/committer.js';
 import type { Database } from './persistence/database.js';
@@ -35,46 +43,14 @@ import { SqlRunArchive } from './persistence/sql-run-archive.js';
 import { SqlRunStore } from './persistence/sql-run-store.js';
 import { SqlTransactionalStarts } from './persistence/sql-transactional-starts.js';
 import { Bell } from './queue/bell.js';
-import { BullQueues, type BullQueue } from './queue/bull-queues.js';
+import { BullQueues } from './queue/bull-queues.js';
 import { StepProcessor } from './queue/step.processor.js';
 import { FlowRuntime } from './runtime/flow-runtime.js';
 import { Orchestrator } from './runtime/orchestrator.js';
 import { within } from './runtime/within.js';
 
-const OPTIONS = Symbol('orchestrate-flow:options');
-const DATABASE = Symbol('orchestrate-flow:database');
-const BULL = Symbol('orchestrate-flow:bull');
-
 /** Milliseconds after boot at which an app without shutdown hooks is told: a standalone app turns them on after it has booted. */
 const HOOKS_CHECK_MS = 5_000;
-
-/**
- * Makes the options of `forRootAsync({ useClass | useExisting })`.
- *
- * @publicApi
- */
-export interface OrchestrateFlowOptionsFactory {
-  createOrchestrateFlowOptions(): OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
-}
-
-/**
- * Options of `forRootAsync()`: exactly one of `useFactory`, `useClass`, `useExisting`. What Nest must know before the
- * factory runs stands beside it.
- *
- * @publicApi
- */
-export interface OrchestrateFlowAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  readonly useFactory?: (...dependencies: never[]) => OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
-  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
-  readonly useClass?: Type<OrchestrateFlowOptionsFactory>;
-  readonly useExisting?: Type<OrchestrateFlowOptionsFactory>;
-  /** The name of the TypeORM DataSource to use. @default the app's default one */
-  readonly dataSource?: string;
-  /** Queues to publish under `getQueueToken(name)` beside the default one. */
-  readonly queues?: readonly string[];
-  /** @default true */
-  readonly isGlobal?: boolean;
-}
 
 /** What shapes the module itself, before any provider exists. */
 interface ModuleShape {
@@ -167,20 +143,22 @@ export class OrchestrateFlowModule
 
   async beforeApplicationShutdown(): Promise<void> {
     if (!this.opened || !this.options.worker) return;
-    await Promise.all(this.processors.map((processor) => processor.stop()));
+    // Bounded, as all that follows: a database that is away, or is there and answers nothing, must not keep the app from ending.
+    await within(this.options.leaseMs / 2, Promise.all(this.processors.map((processor) => processor.stop())));
     await this.opened.runtime.drain(this.options.worker.shutdownTimeoutMs);
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.orchestrator.disconnect();
+    const boundMs = this.options.leaseMs / 2;
     if (this.opened) {
       const { committer, bell } = this.opened;
-      // Bounded: a database that is away must not keep the app from ending. What is not told is found by the others.
-      await within(this.options.leaseMs / 2, Promise.all([committer.settled(), bell.settled()]));
+      // What is not told is found by the others.
+      await within(boundMs, Promise.all([committer.settled(), bell.settled()]));
     }
-    await this.bull.close();
-    await Promise.all([this.opened?.committer.close(), this.opened?.store.close()]);
-    await this.database.close();
+    await within(boundMs, this.bull.close());
+    await within(boundMs, Promise.all([this.opened?.committer.close(), this.opened?.store.close()]));
+    await within(this.options.leaseMs, this.database.close());
     this.events.complete();
   }
 
@@ -247,75 +225,4 @@ export class OrchestrateFlowModule
       exports: [Orchestrator, ...tokensOf(published), ...tokensOf(repositories)],
     };
   }
-}
-
-function asyncOptions({ useFactory, inject = [], useClass, useExisting }: OrchestrateFlowAsyncOptions): Provider[] {
-  if (useFactory) {
-    const make = async (...dependencies: never[]) => resolveOptions(await useFactory(...dependencies));
-    return [{ provide: OPTIONS, useFactory: make, inject }];
-  }
-  const factory = useClass ?? useExisting;
-  if (!factory) {
-    // Said by the options' own check, so that it reads like every other fault of theirs.
-    return [
-      { provide: OPTIONS, useFactory: () => resolveOptions({ useFactory: undefined } as OrchestrateFlowOptions) },
-    ];
-  }
-  const make = async (made: OrchestrateFlowOptionsFactory) => resolveOptions(await made.createOrchestrateFlowOptions());
-  const options: Provider = { provide: OPTIONS, useFactory: make, inject: [factory] };
-  return useClass ? [useClass, options] : [options];
-}
-
-/** The app's DataSource is injected, where there is one, so that Nest makes it before it makes this. */
-function databaseProvider(name: string): Provider {
-  return {
-    provide: DATABASE,
-    inject: [OPTIONS, ModulesContainer, { token: dataSourceToken(name), optional: true }],
-    useFactory: async (options: ResolvedOptions, modules: ModulesContainer, injected?: DataSource) => {
-      const database = await openDatabase(options, { injected, modules });
-      try {
-        await prepareSchema(database, options.migrations, options.schema);
-      } catch (error) {
-        await database.close();
-        throw error;
-      }
-      return database;
-    },
-  };
-}
-
-const BULL_PROVIDER: Provider = {
-  provide: BULL,
-  inject: [DATABASE, EventHub],
-  useFactory: ({ connectionConfig }: Database, events: EventHub) =>
-    new BullQueues(connectionConfig, (queue, error) => events.announce({ type: 'queue.failed', queue, error })),
-};
-
-/** The token is that of @nestjs/bullmq's `getQueueToken(name)`, so that `@InjectQueue(name)` finds our queues. */
-function queueProvider(name: string): Provider & { provide: string } {
-  return {
-    provide: `BullQueue_${name}`,
-    inject: [BULL],
-    useFactory: (bull: BullQueues): BullQueue => bull.queue(name),
-  };
-}
-
-/** The token is that of @nestjs/typeorm's `getRepositoryToken(entity, name)`, so that `@InjectRepository` finds ours. */
-function repositoryProvider(entity: (typeof ORCHESTRATE_FLOW_ENTITIES)[number], name: string) {
-  const token = `${name === 'default' ? '' : `${name}_`}${entity.name}Repository`;
-  return {
-    provide: token,
-    inject: [DATABASE],
-    useFactory: ({ dataSource }: Database) => dataSource.getRepository(entity),
-  };
-}
-
-function tokensOf(providers: readonly { provide: InjectionToken }[]): InjectionToken[] {
-  return providers.map(({ provide }) => provide);
-}
-
-/** Makes `autoLoadEntities` of the app's TypeOrmModule load ours. That is all that is used of what forFeature gives. */
-async function registerEntities(dataSourceName: string): Promise<void> {
-  const typeorm = await import('@nestjs/typeorm').catch(() => null);
-  typeorm?.TypeOrmModule.forFeature([...ORCHESTRATE_FLOW_ENTITIES], dataSourceName);
 }
