@@ -179,6 +179,8 @@ export interface RunStore {
   registerWorker(worker: WorkerIdentity, leaseMs: number): Promise<void>;
   removeWorker(workerId: string): Promise<void>;
   beat(request: BeatRequest): Promise<BeatNews>;
+  /** Deletes what nothing names any more: workers long dead, lanes long unused. */
+  sweepDead(): Promise<void>;
   /** Gives a definition its number, writing its row where it is new. */
   registerDefinition(definition: NewDefinition): Promise<number>;
   /** All stored definitions of these workflows. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type pg from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 
 import { OrchestrateFlowError } from '../engine/errors.js';
@@ -89,9 +90,18 @@ const POOL_OPTIONS = [
   'query_timeout',
 ];
 
+/** A connection that ends between the pool and TypeORM, which listens a moment later, would end the process. */
+function outlive(dataSource: DataSource): DataSource {
+  const { master } = dataSource.driver as unknown as { master: pg.Pool };
+  const ignore = () => {};
+  // Not 'connect': one connection was opened while the DataSource was initialized.
+  master.on('acquire', (client) => client.off('error', ignore).on('error', ignore));
+  return dataSource;
+}
+
 async function initialize(options: DataSourceOptions, where: string): Promise<DataSource> {
   try {
-    return await new DataSource(options).initialize();
+    return outlive(await new DataSource(options).initialize());
   } catch (error) {
     const reason = error instanceof Error ? error.message || error.name : String(error);
     throw new OrchestrateFlowError(

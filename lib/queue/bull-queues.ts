@@ -42,6 +42,9 @@ export class BullQueues {
       allowExitOnIdle: true,
     });
     this.pool.on('error', (error) => onError('*', error));
+    // The pool listens to idle connections only, and BullMQ a moment after it was given one: a connection that ends in that
+    // moment would end the process. What the error means its next statement says.
+    this.pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   /** Creates or updates BullMQ's tables. */
