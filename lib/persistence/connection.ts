@@ -24,6 +24,9 @@ export const PLANNER_SETTINGS = {
   jit: 'off',
 } as const;
 
+/** Milliseconds a connection that is closed may take to say goodbye. */
+const GOODBYE_MS = 1_000;
+
 export interface ConnectionOptions {
   /** Shows in `pg_stat_activity`. */
   readonly name: string;
@@ -84,7 +87,11 @@ export class Connection {
     await this.opening?.catch(() => undefined);
     const client = this.client;
     this.client = null;
-    await client?.end().catch(() => undefined);
+    if (!client) return;
+    // A server that answers nothing does not answer a goodbye either.
+    const timer = setTimeout(() => destroySocket(client), GOODBYE_MS);
+    await client.end().catch(() => undefined);
+    clearTimeout(timer);
   }
 
   private async connect(): Promise<pg.Client> {

@@ -55,6 +55,9 @@ export class Beat {
   /** Registers the worker and begins. */
   async start(): Promise<void> {
     await this.register(this.ports.self.describe());
+    // A process that has just begun has seen no outage. It waits a third of a lease all the same: time for the others to
+    // renew once if there was one. A whole lease would be too long where processes crash more often than that.
+    this.steadySince -= (this.ports.leaseMs * 2) / 3;
     this.stopped = false;
     this.schedule(0);
   }
