@@ -10,6 +10,7 @@ import { DefinitionShelf } from './definition-shelf.js';
 import type { OrchestratorPorts } from './orchestrator.js';
 import { ResultDesk } from './result-desk.js';
 import { RunDesk } from './run-desk.js';
+import { RunStarter } from './run-starter.js';
 import { SlotOffice } from './slot-office.js';
 import { StepPump } from './step-pump.js';
 import { StepRunner } from './step-runner.js';
@@ -82,17 +83,9 @@ export class FlowRuntime {
   async open(): Promise<OrchestratorPorts> {
     await this.shelf.fill();
     const { registry, store, archive, transactions, codec, events } = this.ports;
-    return {
-      registry,
-      store,
-      archive,
-      transactions,
-      codec,
-      events,
-      shelf: this.shelf,
-      desk: this.desk,
-      results: this.results,
-    };
+    const { shelf, desk, results } = this;
+    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec });
+    return { registry, archive, transactions, codec, events, shelf, desk, results, starter };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */

@@ -1,16 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { InputOf, OutputOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
-import { validateInput } from '../definition/workflow-input.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
 import type { WorkflowGraph } from '../engine/graph.js';
-import type { RunArchive, RunRecordView, RunStore, TransactionalStarts } from '../engine/ports.js';
+import type { RunArchive, RunRecordView, TransactionalStarts } from '../engine/ports.js';
 import { isEnded, type RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
@@ -20,15 +17,9 @@ import type { ResultDesk } from './result-desk.js';
 import { readListOptions, writeCursor } from './run-list.js';
 import { Run, type RunControls } from './run.js';
 import type { RunDesk } from './run-desk.js';
-import type { StartRequest } from './run-writes.js';
+import type { RunStarter } from './run-starter.js';
 import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
-import { assertStartOptions, isRunId, readDuration } from './start-options.js';
-
-/** How often a start whose key was taken and is gone again a moment later is tried. */
-const MAX_START_TRIES = 5;
-
-/** The most runs that one `startMany()` starts: they are one commit. */
-const MAX_START_MANY = 1_000;
+import { isRunId, readDuration } from './start-options.js';
 
 /**
  * A workflow's graph: as data, as one line of text, and as a Mermaid flowchart.
@@ -53,7 +44,7 @@ export interface OrchestratorPorts {
   readonly shelf: DefinitionShelf;
   readonly desk: RunDesk;
   readonly results: ResultDesk;
-  readonly store: RunStore;
+  readonly starter: RunStarter;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
@@ -97,19 +88,8 @@ export class Orchestrator {
   /** Starts a run of the workflow of that name. */
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
   async start(workflow: WorkflowClass | string, input?: unknown, options: StartOptions = {}): Promise<Run> {
-    const request = await this.prepare(workflow, input, options);
-    const { manager } = options;
-    if (manager) return this.startInTransaction(request, options.id !== undefined, manager);
-    for (let tries = 0; tries < MAX_START_TRIES; tries++) {
-      const [created] = await this.connected.desk.start([request], isNamed(options));
-      if (created) return this.handle(request.id, true);
-      const existing = await this.findTaken(request, options.id !== undefined, (key) => this.findByKey(request, key));
-      if (existing) return this.handle(existing, false);
-    }
-    throw new OrchestrateFlowError(
-      'OF_RUN_EXISTS',
-      `Cannot start the run: its key "${request.key}" was taken and given up again each of ${MAX_START_TRIES} times.`,
-    );
+    const { id, created } = await this.connected.starter.start(workflow, input, options);
+    return this.handle(id, created, options.manager);
   }
 
   /** Starts a run and waits for its output: `start()` and `result()` in one. */
@@ -140,23 +120,8 @@ export class Orchestrator {
     workflow: WorkflowClass | string,
     items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[],
   ): Promise<Run[]> {
-    if (items.length > MAX_START_MANY) {
-      throw new OrchestrateFlowError(
-        'OF_ARGUMENT_INVALID',
-        `Expected startMany() to be given at most ${MAX_START_MANY} runs, got ${items.length}. Start them in portions.`,
-      );
-    }
-    const requests = await Promise.all(items.map(({ input, ...options }) => this.prepare(workflow, input, options)));
-    if (requests.length === 0) return [];
-    await this.assertNamesFit(requests, items);
-    const created = await this.connected.desk.start(requests, items.some(isNamed));
-    return Promise.all(
-      requests.map(async (request, index) => {
-        if (created[index]) return this.handle(request.id, true);
-        const { input, ...options } = items[index]!;
-        return this.start(workflow as string, input, options);
-      }),
-    );
+    const started = await this.connected.starter.startMany(workflow, items);
+    return started.map(({ id, created }) => this.handle(id, created));
   }
 
   /** A run as it stands. @throws OrchestrateFlowError `OF_RUN_UNKNOWN` */
@@ -237,92 +202,6 @@ export class Orchestrator {
     );
   }
 
-  private async prepare(
-    workflow: WorkflowClass | string,
-    input: unknown,
-    options: StartOptions,
-  ): Promise<StartRequest> {
-    const { registry, shelf, codec, transactions } = this.connected;
-    const definition = registry.get(workflow);
-    assertStartOptions(options);
-    if (options.manager) transactions.assertInTransaction(options.manager);
-    const { id = uuidv7(), key = null, priority = 0 } = options;
-    const text = codec.encode(await validateInput(definition, input), `the input of workflow "${definition.name}"`);
-    const inputHash = key === null ? null : createHash('sha256').update(text).digest();
-    const delayMs = readDuration('delay', options.delay) || null;
-    return {
-      id: id.toLowerCase(),
-      definition: shelf.currentOf(definition),
-      key,
-      inputHash,
-      priority,
-      input: text,
-      delayMs,
-    };
-  }
-
-  /**
-   * Looks for names that are taken before anything is started: all or none. Names that others take between this look and
-   * the commit are met afterwards, one by one.
-   */
-  private async assertNamesFit(requests: readonly StartRequest[], items: readonly StartOptions[]): Promise<void> {
-    const first = new Map<string, StartRequest>();
-    const ids = new Set<string>();
-    const look = async (request: StartRequest, { id }: StartOptions) => {
-      const { key } = request;
-      const twin = key === null ? undefined : first.get(key);
-      if (key !== null && !twin) first.set(key, request);
-      const isRepeated = id !== undefined && ids.has(request.id);
-      ids.add(request.id);
-      const sameKey = twin ? { id: twin.id, inputHash: twin.inputHash! } : null;
-      const findByKey = async (name: string) => sameKey ?? this.findByKey(request, name);
-      const isTaken = isRepeated || (id !== undefined && (await this.connected.store.findRun(request.id)) !== null);
-      if (key !== null || isTaken) await this.findTaken(request, isTaken, findByKey);
-    };
-    await Promise.all(requests.map((request, index) => look(request, items[index]!)));
-  }
-
-  private async startInTransaction(request: StartRequest, hasOwnId: boolean, manager: EntityManager): Promise<Run> {
-    const { desk, transactions } = this.connected;
-    for (let tries = 0; tries < MAX_START_TRIES; tries++) {
-      if (await transactions.insert(manager, desk.draftStart(request))) return this.handle(request.id, true, manager);
-      const findByKey = (key: string) => transactions.findByKey(manager, workflowOf(request), key);
-      const existing = await this.findTaken(request, hasOwnId, findByKey);
-      if (existing) return this.handle(existing, false, manager);
-    }
-    throw new OrchestrateFlowError(
-      'OF_RUN_EXISTS',
-      `Cannot start the run: its key "${request.key}" is taken by a run that this transaction cannot see.`,
-    );
-  }
-
-  private findByKey(request: StartRequest, key: string): ReturnType<RunStore['findByKey']> {
-    return this.connected.store.findByKey(workflowOf(request), key);
-  }
-
-  /** The run that has taken the request's key. @returns null where it is gone again */
-  private async findTaken(
-    request: StartRequest,
-    hasOwnId: boolean,
-    findByKey: (key: string) => ReturnType<RunStore['findByKey']>,
-  ): Promise<string | null> {
-    const existing = request.key === null ? null : await findByKey(request.key);
-    if (!existing) {
-      if (hasOwnId)
-        throw new OrchestrateFlowError(
-          'OF_RUN_EXISTS',
-          `Cannot start run ${request.id}: a run with this id exists. Leave \`id\` out, or use \`key\` to get the existing run.`,
-        );
-      return null;
-    }
-    if (Buffer.compare(existing.inputHash, request.inputHash!) === 0) return existing.id;
-    throw new OrchestrateFlowError(
-      'OF_KEY_CONFLICT',
-      `Cannot start workflow "${workflowOf(request)}" with key "${request.key}": run ${existing.id} was started with this key and other input. ` +
-        'Use another key, or the same input.',
-    );
-  }
-
   private async getRecord(address: RunAddress): Promise<RunRecordView> {
     const { archive, registry } = this.connected;
     if (typeof address === 'string') {
@@ -361,13 +240,4 @@ export class Orchestrator {
       `Cannot wait for run ${runId} inside the transaction that starts it: it begins when that commits. Wait after the transaction.`,
     );
   }
-}
-
-/** Whether another transaction may hold a name that this start inserts. */
-function isNamed({ id, key }: StartOptions): boolean {
-  return id !== undefined || key !== undefined;
-}
-
-function workflowOf({ definition }: StartRequest): string {
-  return definition.graph.graph.workflow;
 }
