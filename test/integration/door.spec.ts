@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { migrate } from 'orchestrate-flow';
@@ -379,18 +380,19 @@ describe('a connection that breaks', () => {
 
   it('while commits are on their way loses none and makes none twice', async () => {
     const killer = await connect(database);
+    const kills: Promise<unknown>[] = [];
     const ids = await Promise.all(Array.from({ length: 20 }, () => start()));
     // Each commit inserts a step of its own: made twice it would collide, and lost it would be missing.
     const work = async (id: string, index: number) => {
       for (let revision = 0; revision < 20; revision++) {
         const answer = submit(write(id, revision, { steps: [stepWrite({ step: `s${revision}` })] }));
         // Some twenty times, at moments that differ: before, while and after the batch is on its way.
-        if (revision === index) setTimeout(() => void killer.query(TERMINATE), index % 5);
+        if (revision === index) kills.push(sleep(index % 5).then(() => killer.query(TERMINATE)));
         await expect(answer).resolves.toMatchObject({ kind: 'applied' });
       }
     };
     await Promise.all(ids.map(work));
-    await killer.query('SELECT 1');
+    await Promise.all(kills);
     await killer.close();
     for (const id of ids) {
       await expect(read(id)).resolves.toMatchObject({ revision: 20 });
@@ -401,17 +403,18 @@ describe('a connection that breaks', () => {
 
   it('while runs are started and committed alone loses none and makes none twice', async () => {
     const killer = await connect(database);
+    const kills: Promise<unknown>[] = [];
     const work = async (_: unknown, index: number) => {
       const id = await start({ steps: [stepWrite()] });
       for (let revision = 0; revision < 5; revision++) {
         const answer = door.submitLocked(id, (locked) => write(id, locked!.run.revision));
-        if (revision === index % 5) setTimeout(() => void killer.query(TERMINATE), index % 4);
+        if (revision === index % 5) kills.push(sleep(index % 4).then(() => killer.query(TERMINATE)));
         await expect(answer).resolves.toMatchObject({ kind: 'applied' });
       }
       return id;
     };
     const ids = await Promise.all(Array.from({ length: 10 }, work));
-    await killer.query('SELECT 1');
+    await Promise.all(kills);
     await killer.close();
     for (const id of ids) await expect(read(id)).resolves.toMatchObject({ revision: 5 });
   });
