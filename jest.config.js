@@ -30,8 +30,6 @@ const onOneDatabase = {
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
 };
 
-const services = ['<rootDir>/test/chaos/**/*.spec.ts', '<rootDir>/test/services/**/*.spec.ts'];
-
 /** @type {import('jest').Config} */
 export default {
   maxWorkers: 2,
@@ -41,9 +39,10 @@ export default {
     {
       ...onOneDatabase,
       displayName: 'database',
-      testMatch: ['<rootDir>/test/**/*.spec.ts', ...services.map((pattern) => `!${pattern}`)],
+      testMatch: ['<rootDir>/test/**/*.spec.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/chaos/', '<rootDir>/test/services/'],
     },
     // What needs several processes or servers of its own.
-    { ...onOneDatabase, displayName: 'services', testMatch: services },
+    { ...onOneDatabase, displayName: 'services', testMatch: ['<rootDir>/test/{chaos,services}/**/*.spec.ts'] },
   ],
 };

@@ -117,6 +117,8 @@ export interface BeatNews {
   readonly stoppedRuns: readonly string[];
   /** Claims of this worker in the step table. */
   readonly claims: readonly OwnClaim[];
+  /** Runs in whose state this worker holds claims and that have not changed for half a lease. */
+  readonly heldRuns: readonly string[];
   /** Queues of this worker with ready rows that it can run. */
   readonly readyQueues: readonly string[];
   /** Queues in which retrying steps became ready with this beat. */

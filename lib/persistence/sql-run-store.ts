@@ -27,6 +27,7 @@ export const READY_CHANNEL = 'orchestrate_flow_ready';
 interface LookRecord {
   readonly stopped_runs: string[];
   readonly claims: string[];
+  readonly held_runs: string[];
   readonly ready_queues: string[];
   readonly due_runs: string[];
   readonly next_due_ms: number | null;
@@ -36,6 +37,8 @@ interface LookRecord {
 export class SqlRunStore implements RunStore {
   private readonly reads: Connection;
   private readonly beats: Connection;
+  /** Whose sign of life the heartbeat's connection is. */
+  private worker: string | null = null;
   private readonly listeners = new Set<(queue: string) => void>();
 
   constructor(
@@ -51,6 +54,7 @@ export class SqlRunStore implements RunStore {
       async (client) => {
         client.on('notification', ({ payload }) => this.hear(payload));
         await client.query(`LISTEN ${this.channel}`);
+        if (this.worker !== null) await client.query(sql.HOLD_WORKER_LOCK, [this.worker]);
       },
     );
   }
@@ -95,6 +99,8 @@ export class SqlRunStore implements RunStore {
 
   async registerWorker({ id, host, pid, queues }: WorkerIdentity, leaseMs: number): Promise<void> {
     await this.pulse('register_worker', sql.REGISTER_WORKER, [id, host, pid, queues, leaseMs]);
+    this.worker = id;
+    await this.pulse('hold_worker_lock', sql.HOLD_WORKER_LOCK, [id]);
   }
 
   async removeWorker(workerId: string): Promise<void> {
@@ -108,13 +114,20 @@ export class SqlRunStore implements RunStore {
     // Whoever is dead already is dead for everybody.
     const lost = await this.findLost();
     const woken = await this.pulse<{ queue: string }>('wake', sql.WAKE_DUE_STEPS, [MAX_DUE]);
-    const [look] = await this.pulse<LookRecord>('look', sql.LOOK_ROUND, [worker, queues, definitions, MAX_DUE]);
+    const [look] = await this.pulse<LookRecord>('look', sql.LOOK_ROUND, [
+      worker,
+      queues,
+      definitions,
+      MAX_DUE,
+      leaseMs,
+    ]);
     return {
       alive,
       lost,
       wokenQueues: [...new Set(woken.map(({ queue }) => queue))],
       stoppedRuns: look!.stopped_runs,
       claims: look!.claims.map(parseClaim),
+      heldRuns: look!.held_runs,
       readyQueues: look!.ready_queues,
       dueRuns: look!.due_runs,
       nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,

@@ -53,6 +53,22 @@ export const RENEW_LEASE = `
 UPDATE orchestrate_flow.workflow_worker SET lease_until = statement_timestamp() + $2 * interval '1 millisecond'
 WHERE id = $1 AND status = 'alive' RETURNING id`;
 
+/** First half of the advisory lock that a living worker's heartbeat connection holds; the second is a hash of its id. "OFWK". */
+const WORKER_LOCK = 0x4f46574b;
+
+/** Shared, so that it never waits: the server may not have noticed yet that the same worker's last connection is gone. */
+export const HOLD_WORKER_LOCK = `SELECT pg_advisory_lock_shared(${WORKER_LOCK}, hashtext($1::uuid::text))`;
+
+/** The workers whose heartbeat is connected. The connection of a killed process is gone at once, that of a stopped one is not. */
+const CONNECTED_WORKERS = `
+SELECT objid FROM pg_locks
+WHERE locktype = 'advisory' AND classid = ${WORKER_LOCK} AND objsubid = 2 AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
+/** When a worker counts as dead unless it renews: half a lease earlier where its heartbeat is not even connected. */
+const DEAD_AT = `w.lease_until
+  - CASE WHEN hashtext(w.id::text)::oid IN (${CONNECTED_WORKERS}) THEN 0 ELSE 0.5 END * $LEASE * interval '1 millisecond'`;
+
 /**
  * Declares workers dead whose lease ran out. No lease runs out before the server has been up for one lease: a restart of
  * the database kills nobody.
@@ -60,9 +76,9 @@ WHERE id = $1 AND status = 'alive' RETURNING id`;
 export const BURY_WORKERS = `
 UPDATE orchestrate_flow.workflow_worker SET status = 'dead'
 WHERE id IN (
-  SELECT id FROM orchestrate_flow.workflow_worker
-  WHERE status = 'alive' AND lease_until < statement_timestamp() AND id <> $1
-    AND statement_timestamp() > pg_postmaster_start_time() + $2 * interval '1 millisecond'
+  SELECT w.id FROM orchestrate_flow.workflow_worker w
+  WHERE w.status = 'alive' AND ${DEAD_AT.replace('$LEASE', '$2::float8')} < statement_timestamp() AND w.id <> $1
+    AND statement_timestamp() > pg_postmaster_start_time() + $2::float8 * interval '1 millisecond'
   FOR UPDATE SKIP LOCKED)`;
 
 /** What workers that are not alive still hold, in runs' state and in step rows: every pass sees all of them. */
@@ -98,7 +114,8 @@ WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AN
 RETURNING s.queue`;
 
 /**
- * What a worker has to know at each beat, in one look: the runs it works on that were stopped, its own claims, its queues
+ * What a worker has to know at each beat, in one look: the runs it works on that were stopped, its own claims, in rows and
+ * (where nothing has moved for half a lease) in runs' state, its queues
  * with ready rows, runs whose time has come, and how long until the nearest timer or the end of another's lease.
  */
 export const LOOK_ROUND = `
@@ -113,6 +130,10 @@ SELECT
     SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text)::text FROM orchestrate_flow.workflow_step
     WHERE worker = $1 AND status = 'running'
   ) AS claims,
+  ARRAY(
+    SELECT id FROM orchestrate_flow.workflow_run
+    WHERE worker = $1 AND updated_at < statement_timestamp() - $5::float8 / 2 * interval '1 millisecond'
+  ) AS held_runs,
   ARRAY(
     SELECT q FROM unnest($2::text[]) q
     WHERE EXISTS (
@@ -131,8 +152,10 @@ SELECT
       SELECT min(due_at) FROM orchestrate_flow.workflow_run
       WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])
       UNION ALL
-      SELECT min(lease_until) FROM orchestrate_flow.workflow_worker
-      WHERE status = 'alive' AND id <> $1 AND lease_until > statement_timestamp()) timers
+      SELECT min(dead_at) FROM (
+        SELECT ${DEAD_AT.replace('$LEASE', '$5::float8')} AS dead_at FROM orchestrate_flow.workflow_worker w
+        WHERE w.status = 'alive' AND w.id <> $1) others
+      WHERE dead_at > statement_timestamp()) timers
   ) AS next_due_ms`;
 
 export const FIND_DEFINITION = `SELECT id FROM orchestrate_flow.workflow_definition WHERE name = $1 AND hash = $2`;

@@ -1,3 +1,4 @@
+import type { Fact } from '../engine/facts.js';
 import type { BeatNews, RunStore, WorkerIdentity } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { DefinitionShelf } from './definition-shelf.js';
@@ -32,7 +33,11 @@ export class Beat {
   private renewedAt = -Infinity;
   /** Since when this process has renewed without a gap: after an outage it does not reap before everyone could renew. */
   private steadySince = Infinity;
-  /** For how long it must have renewed before it reaps: after an outage one lease, half of one if it has just started. */
+  /**
+   * For how long it must have renewed before it reaps. One lease after an outage, so that everybody can renew first. A
+   * process that has just begun has seen none and waits for a third of one: a whole lease would be too long where
+   * processes crash more often than that.
+   */
   private patienceMs: number;
   private sweptAt = -Infinity;
   private beating: Promise<void> | null = null;
@@ -44,7 +49,7 @@ export class Beat {
   private readonly telling = new Set<string>();
 
   constructor(private readonly ports: BeatPorts) {
-    this.patienceMs = ports.leaseMs / 2;
+    this.patienceMs = ports.leaseMs / 3;
   }
 
   /** Whether this worker's lease still runs, as far as its own clock tells: nobody has taken it for dead. */
@@ -55,9 +60,6 @@ export class Beat {
   /** Registers the worker and begins. */
   async start(): Promise<void> {
     await this.register(this.ports.self.describe());
-    // A process that has just begun has seen no outage. It waits a third of a lease all the same: time for the others to
-    // renew once if there was one. A whole lease would be too long where processes crash more often than that.
-    this.steadySince -= (this.ports.leaseMs * 2) / 3;
     this.stopped = false;
     this.schedule(0);
   }
@@ -146,23 +148,30 @@ export class Beat {
   }
 
   /**
-   * A claim whose answer was lost lies in the table and nobody runs it. It is released once no answer can be on its way
+   * A claim whose answer was lost lies in the store and nobody runs it. It is released once no answer can be on its way
    * any more: an answer that has taken half a lease is not waited for.
    */
-  private releaseStrangers({ claims }: BeatNews): void {
+  private releaseStrangers({ claims, heldRuns }: BeatNews): void {
+    const { desk, self, leaseMs } = this.ports;
     const strangers = new Map<string, number>();
     const now = performance.now();
-    for (const { runId, claim } of claims) {
-      if (this.ports.desk.isRunning(runId, claim)) continue;
-      const name = `${runId}/${claim.step}/${claim.attempt}`;
+    const meet = (name: string, runId: string, fact: Fact) => {
       const since = this.strangers.get(name) ?? now;
-      if (now - since > this.ports.leaseMs / 2) this.tell(runId, { type: 'step-released', claim });
+      if (now - since > leaseMs / 2) this.tell(runId, fact);
       strangers.set(name, since);
+    };
+    for (const { runId, claim } of claims) {
+      if (desk.isRunning(runId, claim)) continue;
+      meet(`${runId}/${claim.step}/${claim.attempt}`, runId, { type: 'step-released', claim });
+    }
+    for (const runId of heldRuns) {
+      // A run that is not open here has no attempt here: whatever it holds in our name is lost.
+      if (!desk.isOpen(runId)) meet(runId, runId, { type: 'workers-lost', workers: new Set([self.id]) });
     }
     this.strangers = strangers;
   }
 
-  private tell(runId: string, fact: Parameters<RunDesk['tell']>[1]): void {
+  private tell(runId: string, fact: Fact): void {
     const what = `${fact.type}/${runId}`;
     if (this.telling.has(what)) return;
     this.telling.add(what);
