@@ -27,7 +27,9 @@ export async function runChaos({ seed, seconds, leaseMs, workers = 4, everyMs = 
       const member = crew[place];
       // A process that is being started again, or is stopped, is spared: its lot is drawn all the same.
       if (!member || stopped.has(member)) continue;
-      const kind = lot < 0.6 ? 'SIGKILL' : lot < 0.9 ? 'SIGSTOP' : 'SIGTERM';
+      // Half of them always run or are being started: where everybody is stopped there is nobody to recover anything.
+      const isStop = lot >= 0.6 && lot < 0.9 && stopped.size < workers / 2;
+      const kind = isStop ? 'SIGSTOP' : lot < 0.9 ? 'SIGKILL' : 'SIGTERM';
       faults.push({ kind, pid: member.pid, at: nowMs() });
       if (kind === 'SIGSTOP') {
         stopped.add(member);
