@@ -14,6 +14,9 @@ export interface PayloadCodec {
   /** The value of a text that `encode` wrote. Every call gives a fresh value. */
   decode(text: string): unknown;
 
+  /** The same for texts of values that are the same but for the order of their fields. */
+  fingerprint(text: string): Uint8Array;
+
   /** The text of anything that was thrown. Never throws: what cannot be stored of it is left out or cut. */
   encodeError(error: unknown): string;
 

@@ -58,6 +58,8 @@ export interface NewRun {
   readonly input: string;
   /** Milliseconds from the commit until the run begins, or null: at once. */
   readonly delayMs: number | null;
+  /** Queues whose workers should know of it: those with ready steps, or, before its time, that of its first step. */
+  readonly wakes: readonly string[];
   readonly steps: readonly QueuedStepWrite[];
 }
 

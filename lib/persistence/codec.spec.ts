@@ -434,3 +434,24 @@ describe('a text that was not written by the codec', () => {
     expect(() => codec.decode(text)).toThrow(expect.objectContaining({ code: 'OF_STATE_CORRUPT' }));
   });
 });
+
+describe('a fingerprint', () => {
+  const fingerprint = (value: unknown) =>
+    Buffer.from(codec.fingerprint(codec.encode(value, 'a value'))).toString('hex');
+
+  it.each([
+    ['plain', { id: '1', items: [{ sku: 'a', count: 2 }] }, { items: [{ count: 2, sku: 'a' }], id: '1' }],
+    ['tagged', { at: new Date(0), tags: new Set(['x']) }, { tags: new Set(['x']), at: new Date(0) }],
+  ])('of a %s value does not depend on the order of fields', (_kind, one, other) => {
+    expect(fingerprint(one)).toBe(fingerprint(other));
+  });
+
+  it.each([
+    ['another value', { a: 1 }, { a: 2 }],
+    ['another order of a list', [1, 2], [2, 1]],
+    ['a value that only looks like a tagged one', { a: new Date(0) }, { a: { $: 'Date', v: 0 } }],
+    ['one field more', { a: 1 }, { a: 1, b: undefined }],
+  ])('tells %s apart', (_what, one, other) => {
+    expect(fingerprint(one)).not.toBe(fingerprint(other));
+  });
+});

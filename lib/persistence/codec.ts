@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError, ValueNotStorableError } from '../engine/errors.js';
 import { isPlainJson } from './codec-plain.js';
@@ -69,6 +71,16 @@ export class JsonCodec implements PayloadCodec {
     }
   }
 
+  /** SHA-256 of the text with the fields of every object in the order of their names. */
+  fingerprint(text: string): Uint8Array {
+    const isTagged = text.startsWith(TAGGED_PREFIX);
+    const json: unknown = JSON.parse(isTagged ? text.slice(TAGGED_PREFIX.length) : text);
+    return createHash('sha256')
+      .update(isTagged ? TAGGED_PREFIX : '')
+      .update(JSON.stringify(json, sortFields))
+      .digest();
+  }
+
   encodeError(error: unknown): string {
     try {
       return encodeWithin(storableError(error, this.fieldCodec), 'an error', MAX_ERROR_BYTES);
@@ -106,4 +118,9 @@ function encodePlain(value: unknown, maxBytes: number): string | null {
     // A getter or a Proxy threw, or gave the second reader something else than the first.
     return null;
   }
+}
+
+function sortFields(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 
+import { OrchestrateFlowError } from '../engine/errors.js';
 import type { CommitAnswer, NewRun, RunWrite } from '../engine/ports.js';
 import { COMMIT_BATCH, commitParameters, parseAnswer, type BatchAnswer } from './commit-statement.js';
 import { Connection, PLANNER_SETTINGS, type ConnectionConfig, type PreparedStatement } from './connection.js';
@@ -133,7 +134,7 @@ export class Lane {
         if (!this.unsettled && failure === 'lock-timeout') return { kind: 'locked' };
         if (failure === 'unknown') this.unsettled = this.registered;
         if (failure === 'race') continue;
-        if (this.closing) throw error;
+        if (this.closing) throw stopped(error);
         this.options.onHealth(error);
         await new Promise((resolve) => setTimeout(resolve, backoffMs));
       }
@@ -173,6 +174,12 @@ export class Lane {
       async (client) => (await client.query<Row>(qualify(text, this.options.schema), [this.id])).rows,
     );
   }
+}
+
+function stopped(cause: unknown): OrchestrateFlowError {
+  const message =
+    'Cannot say whether this was written: the app has shut down before the database answered. Look it up, or send it again with its key.';
+  return new OrchestrateFlowError('OF_STOPPED', message, { cause });
 }
 
 /** Classified like a broken connection: what became of the commit has to be asked. */

@@ -25,7 +25,7 @@ inserted AS (
   SELECT c.id, c.definition, s.name, 'ready', 0, 0, 0, s.queue, s.priority
   FROM created c, unnest($11::text[], $12::text[], $13::int[]) AS s (name, queue, priority)
 )
-SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($12::text[]) AS queue) queues) AS told
+SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($15::text[]) AS queue) queues) AS told
 FROM created`;
 
 /** Starts inside the caller's own TypeORM transaction: the run exists if and only if that transaction commits. */
@@ -52,7 +52,7 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
     const rows = await manager.query<unknown[]>(qualify(INSERT_RUN, this.schema), [
       ...[id, workflow, definition, status, state, key, hash, priority, input, delayMs],
       ...[steps.map(({ step }) => step), steps.map(({ queue }) => queue), steps.map((step) => step.priority)],
-      channel,
+      ...[channel, run.wakes],
     ]);
     return rows.length > 0;
   }

@@ -73,7 +73,7 @@ export class FlowRuntime {
       ...{ door, store, codec, events, runner },
       ...{ shelf: this.shelf, slots: this.slots, self: this.self },
       onEnded: (run) => this.results.ended(run),
-      onTimer: (delayMs) => this.beat.expect(delayMs),
+      onTimer: (delayMs, queue) => this.expect(delayMs, queue),
     });
     const { desk, shelf, slots, self } = this;
     this.beat = new Beat({ store, desk, shelf, slots, self, events, queues: options.queues, leaseMs: options.leaseMs });
@@ -127,11 +127,19 @@ export class FlowRuntime {
     });
   }
 
+  /** A timer is nearer than other processes may look: this one looks by then, or, where it has no beat, wakes one that has. */
+  private expect(delayMs: number, queue: string): void {
+    if (this.isWorking) this.beat.expect(delayMs);
+    else if (delayMs < this.options.leaseMs / 2) this.ports.bell.ring(queue);
+  }
+
   private async claim(queue: string, limit: number): Promise<number> {
     // The beat that renews the lease comes back for the rows.
     if (!this.beat.holdsLease) return 0;
     const [definitions, worker] = [this.shelf.runnableIds, this.self.id];
     const claimed = await this.ports.store.claim({ queue, limit, definitions, worker });
+    // A bell for nothing may have been for a timer that only a look round sees.
+    if (claimed.length === 0) this.beat.expect(0);
     let admitted = 0;
     for (const step of claimed) {
       // A run that cannot be read keeps none of the others that were claimed with it from running.

@@ -80,6 +80,11 @@ function countSlots(facts: readonly PendingFact[]): ReadonlyMap<string, number> 
   return counts;
 }
 
-function queuesOf({ graph }: ShelvedDefinition, starts: readonly StartHere[]): string[] {
-  return starts.map(({ step }) => graph.nodes[graph.positions.get(step)!]!.queue);
+/** The queue of a step. */
+export function queueOf({ graph }: ShelvedDefinition, step: string): string {
+  return graph.nodes[graph.positions.get(step)!]!.queue;
+}
+
+function queuesOf(definition: ShelvedDefinition, starts: readonly StartHere[]): string[] {
+  return starts.map(({ step }) => queueOf(definition, step));
 }

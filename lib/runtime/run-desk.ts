@@ -7,7 +7,7 @@ import { isEnded, isStopping } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import { Attempt } from './attempt.js';
 import type { DefinitionShelf } from './definition-shelf.js';
-import { Folder, nothingFolded, NO_SLOTS, type Folded } from './folder.js';
+import { Folder, nothingFolded, NO_SLOTS, queueOf, type Folded } from './folder.js';
 import { Herald } from './herald.js';
 import { OpenRun, type PendingFact } from './open-run.js';
 import { toNewRun, type StartRequest } from './run-writes.js';
@@ -26,8 +26,8 @@ export interface RunDeskPorts {
   readonly runner: StepRunner;
   /** A run ended in this process. */
   readonly onEnded: (run: OpenRun) => void;
-  /** A timer was set that is due in so many milliseconds. */
-  readonly onTimer: (delayMs: number) => void;
+  /** A timer was set, for a step of this queue, that is due in so many milliseconds. */
+  readonly onTimer: (delayMs: number, queue: string) => void;
 }
 
 /**
@@ -53,11 +53,18 @@ export class RunDesk {
   /** Starts runs in one commit. @returns for each whether it was created; false: its id or key is taken */
   async start(requests: readonly StartRequest[], named: boolean): Promise<boolean[]> {
     let folds: Folded[] = [];
-    const answers = await this.ports.door.start((held) => {
-      for (const fold of folds) this.folder.undo(fold);
+    const undoAll = () => {
+      for (const fold of folds.splice(0)) this.folder.undo(fold);
+    };
+    const prepare = (held: boolean) => {
+      undoAll();
       folds = requests.map((request) => this.folder.foldStart(request, held));
       return requests.map((request, index) => toNewRun(request, folds[index]!.decision));
-    }, named);
+    };
+    const answers = await this.ports.door.start(prepare, named).catch((error: unknown) => {
+      undoAll();
+      throw error;
+    });
     answers.forEach((answer, index) => {
       if (answer.kind === 'applied') this.adoptStart(requests[index]!, folds[index]!, answer.at);
       else this.folder.undo(folds[index]!);
@@ -287,7 +294,9 @@ export class RunDesk {
     for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally }, fold.worker);
     if (isStopping(run.status) && !wasStopping) this.abort(run.id);
     this.ringFor(decision);
-    for (const { status, delayMs } of decision.writes) if (status === 'retrying') this.ports.onTimer(delayMs!);
+    for (const { status, delayMs, step } of decision.writes) {
+      if (status === 'retrying') this.ports.onTimer(delayMs!, queueOf(run.definition, step));
+    }
     if (isEnded(run.status)) this.ports.onEnded(run);
   }
 
@@ -306,7 +315,7 @@ export class RunDesk {
 
   private adoptStart({ id, definition, priority, input, key, delayMs }: StartRequest, fold: Folded, at: string): void {
     this.ports.events.announce({ type: 'run.started', runId: id, workflow: definition.graph.graph.workflow, key });
-    if (delayMs !== null) this.ports.onTimer(delayMs);
+    if (delayMs !== null) this.ports.onTimer(delayMs, definition.graph.nodes[0]!.queue);
     const { decision } = fold;
     if (!decision) return;
     this.ringFor(decision);

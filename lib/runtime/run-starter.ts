@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 
@@ -89,7 +88,7 @@ export class RunStarter {
     if (options.manager) transactions.assertInTransaction(options.manager);
     const { id = uuidv7(), key = null, priority = 0 } = options;
     const text = codec.encode(await validateInput(definition, input), `the input of workflow "${definition.name}"`);
-    const inputHash = key === null ? null : createHash('sha256').update(text).digest();
+    const inputHash = key === null ? null : codec.fingerprint(text);
     const delayMs = readDuration('delay', options.delay) || null;
     return {
       id: id.toLowerCase(),

@@ -55,6 +55,7 @@ export function toNewRun(
     priority,
     input,
     delayMs,
+    wakes: decision ? [...decision.rings] : [graph.nodes[0]!.queue],
     steps: decision ? queuedWrites(definition, priority, decision) : [],
   };
 }

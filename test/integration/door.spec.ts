@@ -46,7 +46,7 @@ afterEach(() => door.close());
 function newRun(change: Partial<NewRun> = {}): NewRun {
   return {
     ...{ id: randomUUID(), workflow: 'door', definition: 1, status: 'running', state: 'h', worker: WORKER },
-    ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, steps: [] },
+    ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, wakes: [], steps: [] },
     ...change,
   };
 }
