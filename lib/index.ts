@@ -1,6 +1,10 @@
 export { OrchestrateFlowModule } from './orchestrate-flow.module.js';
-export type { OrchestrateFlowAsyncOptions, OrchestrateFlowOptionsFactory } from './orchestrate-flow.providers.js';
-export type { OrchestrateFlowOptions, WorkerOptions } from './orchestrate-flow.options.js';
+export type {
+  OrchestrateFlowAsyncOptions,
+  OrchestrateFlowOptions,
+  OrchestrateFlowOptionsFactory,
+  WorkerOptions,
+} from './orchestrate-flow.options.js';
 export { migrate } from './orchestrate-flow.migrations.js';
 
 export { Workflow } from './definition/workflow.decorator.js';

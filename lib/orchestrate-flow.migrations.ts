@@ -28,7 +28,7 @@ export async function migrate(dataSource: DataSource, schema: string = DEFAULT_S
   }
 }
 
-/** Brings the tables up to date at boot, or refuses to start where they are behind. */
+/** Brings the tables up to date at boot, or refuses to start where they are behind. @internal */
 export async function prepareSchema(
   { dataSource }: Database,
   migrations: 'run' | 'check',

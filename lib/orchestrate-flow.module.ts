@@ -21,7 +21,12 @@ import { DEFAULT_QUEUE } from './engine/graph.js';
 import { computeGraphText } from './engine/graph-text.js';
 import { EventHub } from './events/event-hub.js';
 import { logEvents } from './events/log-subscriber.js';
-import { resolveOptions, type OrchestrateFlowOptions, type ResolvedOptions } from './orchestrate-flow.options.js';
+import {
+  resolveOptions,
+  type OrchestrateFlowAsyncOptions,
+  type OrchestrateFlowOptions,
+  type ResolvedOptions,
+} from './orchestrate-flow.options.js';
 import {
   asyncOptions,
   BULL,
@@ -33,7 +38,6 @@ import {
   registerEntities,
   repositoryProvider,
   tokensOf,
-  type OrchestrateFlowAsyncOptions,
 } from './orchestrate-flow.providers.js';
 import { JsonCodec } from './persistence/codec.js';
 import { Committer } from './persistence/committer.js';

@@ -1,3 +1,4 @@
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 
 import type { RetryInput } from './definition/retry-options.js';
@@ -52,6 +53,34 @@ export interface OrchestrateFlowOptions {
     readonly value?: number;
   };
   /** Whether the orchestrator may be injected without importing the module. @default true */
+  readonly isGlobal?: boolean;
+}
+
+/**
+ * Makes the options of `forRootAsync({ useClass | useExisting })`.
+ *
+ * @publicApi
+ */
+export interface OrchestrateFlowOptionsFactory {
+  createOrchestrateFlowOptions(): OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
+}
+
+/**
+ * Options of `forRootAsync()`: exactly one of `useFactory`, `useClass`, `useExisting`. What Nest must know before the
+ * factory runs stands beside it.
+ *
+ * @publicApi
+ */
+export interface OrchestrateFlowAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  readonly useFactory?: (...dependencies: never[]) => OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
+  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
+  readonly useClass?: Type<OrchestrateFlowOptionsFactory>;
+  readonly useExisting?: Type<OrchestrateFlowOptionsFactory>;
+  /** The name of the TypeORM DataSource to use. @default the app's default one */
+  readonly dataSource?: string;
+  /** Queues to publish under `getQueueToken(name)` beside the default one. */
+  readonly queues?: readonly string[];
+  /** @default true */
   readonly isGlobal?: boolean;
 }
 

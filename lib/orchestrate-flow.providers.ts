@@ -1,11 +1,17 @@
-import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Provider, Type } from '@nestjs/common';
+import type { InjectionToken, Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
 import { EventHub } from './events/event-hub.js';
 import { dataSourceToken, openDatabase } from './orchestrate-flow.database.js';
 import { prepareSchema } from './orchestrate-flow.migrations.js';
-import { resolveOptions, type OrchestrateFlowOptions, type ResolvedOptions } from './orchestrate-flow.options.js';
+import {
+  resolveOptions,
+  type OrchestrateFlowAsyncOptions,
+  type OrchestrateFlowOptions,
+  type OrchestrateFlowOptionsFactory,
+  type ResolvedOptions,
+} from './orchestrate-flow.options.js';
 import type { Database } from './persistence/database.js';
 import { ORCHESTRATE_FLOW_ENTITIES } from './persistence/entities/index.js';
 import { BullQueues, type BullQueue } from './queue/bull-queues.js';
@@ -13,34 +19,6 @@ import { BullQueues, type BullQueue } from './queue/bull-queues.js';
 export const OPTIONS = Symbol('orchestrate-flow:options');
 export const DATABASE = Symbol('orchestrate-flow:database');
 export const BULL = Symbol('orchestrate-flow:bull');
-
-/**
- * Makes the options of `forRootAsync({ useClass | useExisting })`.
- *
- * @publicApi
- */
-export interface OrchestrateFlowOptionsFactory {
-  createOrchestrateFlowOptions(): OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
-}
-
-/**
- * Options of `forRootAsync()`: exactly one of `useFactory`, `useClass`, `useExisting`. What Nest must know before the
- * factory runs stands beside it.
- *
- * @publicApi
- */
-export interface OrchestrateFlowAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  readonly useFactory?: (...dependencies: never[]) => OrchestrateFlowOptions | Promise<OrchestrateFlowOptions>;
-  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
-  readonly useClass?: Type<OrchestrateFlowOptionsFactory>;
-  readonly useExisting?: Type<OrchestrateFlowOptionsFactory>;
-  /** The name of the TypeORM DataSource to use. @default the app's default one */
-  readonly dataSource?: string;
-  /** Queues to publish under `getQueueToken(name)` beside the default one. */
-  readonly queues?: readonly string[];
-  /** @default true */
-  readonly isGlobal?: boolean;
-}
 
 export function asyncOptions({
   useFactory,
