@@ -48,6 +48,13 @@ function findDataSourceNames(modules: ModulesContainer): string[] {
 }
 
 function unknownDataSource(name: string, names: readonly string[]): OrchestrateFlowError {
+  if (names.includes(name)) {
+    return new OrchestrateFlowError(
+      'OF_DATABASE_UNSUITABLE',
+      `Cannot use the DataSource "${name}" named by the factory of forRootAsync(): Nest must know it before the factory runs. ` +
+        `Put \`dataSource: '${name}'\` beside the factory.`,
+    );
+  }
   const known = names.length === 0 ? 'it has none' : `it has ${quote(names)}`;
   return new OrchestrateFlowError(
     'OF_DATABASE_UNSUITABLE',

@@ -186,12 +186,12 @@ export class OrchestrateFlowModule
       leaseMs,
       onHealth: (error) => this.events.announceDatabase(error),
     });
-    const bell = new Bell(this.bull, (queue, error) => this.events.announce({ type: 'queue.failed', queue, error }));
+    const bell = new Bell(this.bull, (queue, error) => this.events.announceQueueFailure(queue, error));
     const runtime = new FlowRuntime(
       {
         ...{ store, bell, door: committer, registry: this.registry, events: this.events },
         archive: new SqlRunArchive(dataSource),
-        transactions: new SqlTransactionalStarts(schema),
+        transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
       },
       { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs },

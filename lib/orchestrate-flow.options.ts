@@ -179,9 +179,14 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
   for (const name of Object.keys(options)) {
     expect((ALLOWED as readonly string[]).includes(name), 'each option', `one of ${ALLOWED.join(', ')}`, name);
   }
+  expectNames(options.worker, 'worker', ['concurrency', 'queues', 'shutdownTimeout'], expect);
+  expectNames(options.defaults, 'defaults', ['retry', 'timeout'], expect);
+  expectNames(options.limits, 'limits', ['value'], expect);
   const { dataSource, url, embedded, schema, migrations, queue, worker, lease, limits } = options;
   expect(isOptional(dataSource, ['string', 'object']), 'dataSource', 'a DataSource or its name', dataSource);
-  expect(url === undefined || isPostgresUrl(url), 'url', 'a connection string beginning with postgres:', url);
+  // Never shown: where it is wrong, nobody can tell which part of it is the password.
+  if (url !== undefined && !isPostgresUrl(url))
+    faults.push('Expected url to begin with postgres: or postgresql:, got something else.');
   expect(isOptional(embedded, ['boolean', 'object']), 'embedded', 'true, false or { dataDir }', embedded);
   expect(
     schema === undefined || isSchemaName(schema),
@@ -214,6 +219,14 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
   if (url !== undefined && dataSource !== undefined)
     faults.push('Expected dataSource or url, got both. Leave one of them out.');
   return faults;
+}
+
+/** A misspelt option must not be taken for one left out. */
+function expectNames(options: unknown, where: string, allowed: readonly string[], expect: Expect): void {
+  if (typeof options !== 'object' || options === null) return;
+  for (const name of Object.keys(options)) {
+    expect(allowed.includes(name), `each option of ${where}`, `one of ${allowed.join(', ')}`, name);
+  }
 }
 
 type Expect = (holds: boolean, name: string, expected: string, got: unknown) => void;
@@ -249,6 +262,6 @@ function isNames(value: unknown): boolean {
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value.replace(/:\/\/[^@]*@/, '://…@')}'`;
+  if (typeof value === 'string') return `'${value}'`;
   return JSON.stringify(value) ?? typeof value;
 }

@@ -2,13 +2,13 @@ import type { InjectionToken, Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
+import { OrchestrateFlowError } from './engine/errors.js';
 import { EventHub } from './events/event-hub.js';
 import { dataSourceToken, openDatabase } from './orchestrate-flow.database.js';
 import { prepareSchema } from './orchestrate-flow.migrations.js';
 import {
   resolveOptions,
   type OrchestrateFlowAsyncOptions,
-  type OrchestrateFlowOptions,
   type OrchestrateFlowOptionsFactory,
   type ResolvedOptions,
 } from './orchestrate-flow.options.js';
@@ -32,10 +32,10 @@ export function asyncOptions({
   }
   const factory = useClass ?? useExisting;
   if (!factory) {
-    // Said by the options' own check, so that it reads like every other fault of theirs.
-    return [
-      { provide: OPTIONS, useFactory: () => resolveOptions({ useFactory: undefined } as OrchestrateFlowOptions) },
-    ];
+    throw new OrchestrateFlowError(
+      'OF_OPTIONS_INVALID',
+      'Cannot use these options of OrchestrateFlowModule.forRootAsync(): give one of useFactory, useClass and useExisting.',
+    );
   }
   const make = async (made: OrchestrateFlowOptionsFactory) => resolveOptions(await made.createOrchestrateFlowOptions());
   const options: Provider = { provide: OPTIONS, useFactory: make, inject: [factory] };
@@ -64,7 +64,7 @@ export const BULL_PROVIDER: Provider = {
   provide: BULL,
   inject: [DATABASE, EventHub],
   useFactory: ({ connectionConfig }: Database, events: EventHub) =>
-    new BullQueues(connectionConfig, (queue, error) => events.announce({ type: 'queue.failed', queue, error })),
+    new BullQueues(connectionConfig, (queue, error) => events.announceQueueFailure(queue, error)),
 };
 
 /** The token is that of @nestjs/bullmq's `getQueueToken(name)`, so that `@InjectQueue(name)` finds our queues. */

@@ -2,10 +2,14 @@ import { Subject, type Observable } from 'rxjs';
 
 import type { FlowEvent } from './flow-event.js';
 
+/** Milliseconds between two announcements that queues cannot be reached. */
+const QUEUE_FAILURE_GAP_MS = 5_000;
+
 /** The one emitter: all rooms announce here what has happened, after it was committed. */
 export class EventHub {
   private readonly subject = new Subject<FlowEvent>();
   private databaseIsLost = false;
+  private queueFailedAt = -Infinity;
 
   /** What happens in this process from now on. */
   readonly events$: Observable<FlowEvent> = this.subject.asObservable();
@@ -25,6 +29,14 @@ export class EventHub {
     if (isLost === this.databaseIsLost) return;
     this.databaseIsLost = isLost;
     this.announce(isLost ? { type: 'database.lost', error } : { type: 'database.back' });
+  }
+
+  /** Says that a queue cannot be reached, once in a while and not for each of its connections. */
+  announceQueueFailure(queue: string, error: unknown): void {
+    const now = performance.now();
+    if (now - this.queueFailedAt < QUEUE_FAILURE_GAP_MS) return;
+    this.queueFailedAt = now;
+    this.announce({ type: 'queue.failed', queue, error });
   }
 
   complete(): void {

@@ -37,6 +37,7 @@ export type FlowEvent =
   | { readonly type: 'worker.started'; readonly worker: string; readonly queues: readonly string[] }
   /** This process had been declared dead, after a long pause perhaps, and goes on under a new id. */
   | { readonly type: 'worker.replaced'; readonly worker: string; readonly was: string }
+  | { readonly type: 'worker.draining'; readonly worker: string; readonly running: number; readonly timeoutMs: number }
   | { readonly type: 'worker.drained'; readonly worker: string; readonly handedOver: number }
   | { readonly type: 'database.lost'; readonly error: unknown }
   | { readonly type: 'database.back' }

@@ -30,6 +30,10 @@ function write(event: FlowEvent, log: EventLog): void {
         `This process had been declared dead and its steps were given to others; it goes on as worker ${event.worker}. ` +
           'It was paused or blocked for longer than its lease: look for synchronous work in steps.',
       );
+    case 'worker.draining':
+      return log.log(
+        `Waiting up to ${event.timeoutMs / 1_000} s for ${event.running} running ${event.running === 1 ? 'step' : 'steps'}.`,
+      );
     case 'worker.drained':
       return log.log(`Worker ${event.worker} has stopped${handedOver(event.handedOver)}.`);
     case 'database.lost':

@@ -14,7 +14,8 @@ export const DEFAULT_DATA_DIR = join('.orchestrate-flow', 'postgres');
 export class Database {
   private constructor(
     readonly dataSource: DataSource,
-    private readonly owned: boolean,
+    /** Whether the library opened the DataSource itself. */
+    readonly isOwned: boolean,
     private readonly embedded: EmbeddedPostgres | null,
   ) {}
 
@@ -58,7 +59,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    if (this.owned && this.dataSource.isInitialized) await this.dataSource.destroy();
+    if (this.isOwned && this.dataSource.isInitialized) await this.dataSource.destroy();
     await this.embedded?.stop();
   }
 }

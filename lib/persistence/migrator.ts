@@ -1,11 +1,15 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 
 import { OrchestrateFlowError } from '../engine/errors.js';
+import { sqlStateOf } from './database-failure.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
 
 /** First half of the advisory lock that makes migrators wait for each other; the second is a hash of the schema. "OFLO". */
 const LOCK_KEY = 0x4f464c4f;
+
+/** SQLSTATE of what a role may not do. */
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 /** The oldest PostgreSQL the statements are written for. */
 const MINIMUM_SERVER = 130_000;
@@ -26,8 +30,7 @@ CREATE TABLE IF NOT EXISTS orchestrate_flow.workflow_migration (
  */
 export async function migrateWorkflowTables(dataSource: DataSource, schema: string = DEFAULT_SCHEMA): Promise<void> {
   await locked(dataSource, schema, async (runner) => {
-    await runner.query(qualify('CREATE SCHEMA IF NOT EXISTS orchestrate_flow.', schema).replace(/\.$/, ''));
-    await runner.query(qualify(CREATE_LEDGER, schema));
+    await createSchema(runner, schema);
     const applied = await findApplied(runner, schema);
     for (const { migration, servesFrom } of MIGRATIONS) {
       if (applied.has(migration.name)) continue;
@@ -89,9 +92,29 @@ async function locked(
       await runner.commitTransaction();
     } catch (error) {
       await runner.rollbackTransaction().catch(() => undefined);
-      throw error;
+      throw explain(error, schema);
     }
   });
+}
+
+/** Only where something is missing: a role may use tables that it may not create. */
+async function createSchema(runner: QueryRunner, schema: string): Promise<void> {
+  const [found] = (await runner.query('SELECT to_regnamespace($1) AS schema, to_regclass($2) AS ledger', [
+    schema,
+    `${schema}.workflow_migration`,
+  ])) as { schema: string | null; ledger: string | null }[];
+  if (!found?.schema) await runner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+  if (!found?.ledger) await runner.query(qualify(CREATE_LEDGER, schema));
+}
+
+function explain(error: unknown, schema: string): unknown {
+  if (sqlStateOf(error) !== INSUFFICIENT_PRIVILEGE) return error;
+  return new OrchestrateFlowError(
+    'OF_DATABASE_UNSUITABLE',
+    `Cannot create or update the tables in schema "${schema}": the database role lacks the right to. ` +
+      'Let a role that has it call `migrate(dataSource)` and grant this one USAGE on the schema and ALL on its tables and sequences.',
+    { cause: error },
+  );
 }
 
 async function assertServer(runner: QueryRunner): Promise<void> {

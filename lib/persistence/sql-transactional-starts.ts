@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { NewRun, TransactionalStarts } from '../engine/ports.js';
@@ -30,13 +30,24 @@ FROM created`;
 
 /** Starts inside the caller's own TypeORM transaction: the run exists if and only if that transaction commits. */
 export class SqlTransactionalStarts implements TransactionalStarts<EntityManager> {
-  constructor(private readonly schema: string) {}
+  constructor(
+    private readonly schema: string,
+    /** The app's own DataSource, where runs are kept in it. */
+    private readonly dataSource: DataSource | null,
+  ) {}
 
   isInTransaction(manager: EntityManager): boolean {
     return manager.queryRunner?.isTransactionActive === true;
   }
 
   assertInTransaction(manager: EntityManager): void {
+    if (this.dataSource !== null && manager.dataSource !== this.dataSource) {
+      throw new OrchestrateFlowError(
+        'OF_NOT_IN_TRANSACTION',
+        'Cannot start a run with this EntityManager: it belongs to another DataSource than the one that runs are kept in. ' +
+          "Use a manager of that one, or name the other by the module's option `dataSource`.",
+      );
+    }
     if (this.isInTransaction(manager)) return;
     throw new OrchestrateFlowError(
       'OF_NOT_IN_TRANSACTION',

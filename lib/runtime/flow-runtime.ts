@@ -107,6 +107,8 @@ export class FlowRuntime {
     if (!this.isWorking) return;
     this.isWorking = false;
     await Promise.all(this.slots.all().map((pump) => pump.ended()));
+    const running = this.desk.attempts.length;
+    if (running > 0) this.ports.events.announce({ type: 'worker.draining', worker: this.self.id, running, timeoutMs });
     await this.untilQuiet(timeoutMs);
     const handedOver = this.desk.handOver();
     await this.untilSettled(this.options.leaseMs);

@@ -131,7 +131,7 @@ export class Orchestrator {
 
   /** Runs, newest first, a page at a time. */
   async list(options: ListOptions = {}): Promise<RunPage> {
-    const workflow = options.workflow === undefined ? null : this.connected.registry.get(options.workflow).name;
+    const workflow = options.workflow === undefined ? null : this.nameOf(options.workflow);
     const { runs, last } = await this.connected.archive.list(readListOptions(options, workflow));
     return { runs: runs.map((run) => toRunDetails(run, this.connected.codec)), nextCursor: last && writeCursor(last) };
   }
@@ -202,8 +202,13 @@ export class Orchestrator {
     );
   }
 
+  /** A name is taken as it is: a process may look at runs of workflows whose code it lacks. */
+  private nameOf(workflow: WorkflowClass | string): string {
+    return typeof workflow === 'string' ? workflow : this.connected.registry.get(workflow).name;
+  }
+
   private async getRecord(address: RunAddress): Promise<RunRecordView> {
-    const { archive, registry } = this.connected;
+    const { archive } = this.connected;
     if (typeof address === 'string') {
       const record = isRunId(address) ? await archive.find(address) : null;
       if (record) return record;
@@ -212,7 +217,7 @@ export class Orchestrator {
         `Cannot find run "${address}": there is none with this id. By key: { workflow, key }.`,
       );
     }
-    const { name } = registry.get(address.workflow);
+    const name = this.nameOf(address.workflow);
     const record = await archive.findByKey(name, address.key);
     if (record) return record;
     throw new OrchestrateFlowError(

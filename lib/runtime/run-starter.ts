@@ -5,7 +5,7 @@ import type { WorkflowRegistry } from '../definition/registry.js';
 import type { WorkflowClass } from '../definition/workflow-class.js';
 import { validateInput } from '../definition/workflow-input.js';
 import type { PayloadCodec } from '../engine/codec.js';
-import { OrchestrateFlowError } from '../engine/errors.js';
+import { InputInvalidError, OrchestrateFlowError } from '../engine/errors.js';
 import type { RunStore, TransactionalStarts } from '../engine/ports.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { StartOptions } from './orchestrator-options.js';
@@ -64,7 +64,7 @@ export class RunStarter {
         `Expected startMany() to be given at most ${MAX_START_MANY} runs, got ${items.length}. Start them in portions.`,
       );
     }
-    const requests = await Promise.all(items.map(({ input, ...options }) => this.prepare(workflow, input, options)));
+    const requests = await Promise.all(items.map((item, index) => this.prepareItem(workflow, item, index)));
     if (requests.length === 0) return [];
     await this.assertNamesFit(requests, items);
     const created = await this.ports.desk.start(requests, items.some(isNamed));
@@ -75,6 +75,25 @@ export class RunStarter {
         return this.start(workflow, input, options);
       }),
     );
+  }
+
+  /** One of many: its faults say which. */
+  private async prepareItem(
+    workflow: WorkflowClass | string,
+    item: StartManyItem,
+    index: number,
+  ): Promise<StartRequest> {
+    const { input, ...options } = item;
+    try {
+      return await this.prepare(workflow, input, options);
+    } catch (error) {
+      if (!(error instanceof InputInvalidError)) throw error;
+      const faults = error.faults.map(({ path, message }) => ({
+        path: path === '' ? `${index}` : `${index}.${path}`,
+        message,
+      }));
+      throw new InputInvalidError(error.workflow, faults, { cause: error });
+    }
   }
 
   private async prepare(

@@ -109,6 +109,20 @@ async function databaseOf(app: TestApp): Promise<boolean> {
 }
 
 describe('options', () => {
+  it('that are misspelt inside others are reported', async () => {
+    const options = { worker: { concurency: 3 }, limits: { valeu: 1 } } as OrchestrateFlowOptions;
+    await expect(OrchestrateFlowModule.forRoot(options)).rejects.toMatchObject({
+      message: expect.stringMatching(/of worker .*concurency[^]*of limits .*valeu/) as unknown as string,
+    });
+  });
+
+  it('show nothing of a url that is wrong', async () => {
+    const wrong = OrchestrateFlowModule.forRoot({ url: 'shop:PASSWORD@127.0.0.1/shop' });
+    const { message } = (await wrong.catch((error: unknown) => error)) as Error;
+    expect(message).toContain('Expected url to begin with postgres:');
+    expect(message).not.toContain('PASSWORD');
+  });
+
   it('that are wrong are reported all together', async () => {
     const options = {
       ...{ url: 'mysql://u:secret@host/db', schema: 'Not A Schema', migrations: 'maybe', lease: '1ms' },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Input, type Run, Step, Workflow } from 'orchestrate-flow';
-import { Column, Entity, type EntityManager, PrimaryColumn } from 'typeorm';
+import { Column, DataSource, Entity, type EntityManager, PrimaryColumn } from 'typeorm';
 
 import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
@@ -148,6 +148,20 @@ describe('a start in a transaction', () => {
     const ended = await openTransaction();
     await ended.commit();
     await expect(start('outside', { manager: ended.manager })).rejects.toEqual(code('OF_NOT_IN_TRANSACTION'));
+  });
+
+  it('is refused with a manager of another DataSource', async () => {
+    const stranger = await new DataSource({ type: 'postgres', url: database.url }).initialize();
+    try {
+      await stranger.transaction(async (manager) => {
+        await expect(start('elsewhere', { manager })).rejects.toMatchObject({
+          code: 'OF_NOT_IN_TRANSACTION',
+          message: expect.stringContaining('another DataSource') as unknown as string,
+        });
+      });
+    } finally {
+      await stranger.destroy();
+    }
   });
 
   it('refuses to wait for its result inside, and gives it afterwards', async () => {

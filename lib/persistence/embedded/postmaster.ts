@@ -7,7 +7,7 @@ import { findIdentity, isLiving, isPostgres } from './process-identity.js';
 import { unavailable } from './unavailable.js';
 import { waitFor } from './wait.js';
 
-/** How to reach the server: may be passed to `pg` or TypeORM as it is. */
+/** How to reach the server: may be passed to `pg` as it is; TypeORM calls the user `username`. */
 export interface EmbeddedConnection {
   /** The folder of the Unix socket. There is no TCP port. */
   readonly host: string;
