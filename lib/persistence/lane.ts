@@ -58,7 +58,7 @@ export class Lane {
       settings: {
         ...PLANNER_SETTINGS,
         lock_timeout: Math.round(lockTimeoutMs),
-        // Autovacuum and checkpoints never ask for it, a stopped process would hold its locks for ever.
+        // A process that is stopped inside a transaction would else hold its locks for as long as it stands.
         idle_in_transaction_session_timeout: Math.round(leaseMs / 4),
       },
     });

@@ -1,19 +1,8 @@
 import type { RunFailure } from '../engine/decision.js';
 import type { StoredRun } from '../engine/ports.js';
-import type { RunStatus } from '../engine/words.js';
 
 /** A row of the run table as our statements read it. Times as text: an app may have changed how its driver parses them. */
-export interface RunRecord {
-  readonly id: string;
-  readonly workflow: string;
-  readonly definition: number;
-  readonly status: RunStatus;
-  readonly revision: number;
-  readonly generation: number;
-  readonly state: string;
-  readonly worker: string | null;
-  readonly priority: number;
-  readonly input: string;
+export interface RunRecord extends Omit<StoredRun, 'failure' | 'cancelReason' | 'updatedAt'> {
   readonly failed_step: string | null;
   readonly failure: string | null;
   readonly cancel_reason: string | null;

@@ -9,6 +9,9 @@ import type { WorkerSelf } from './worker-self.js';
 /** Milliseconds between two looks at the least, however near the next timer is. */
 const MIN_GAP_MS = 20;
 
+/** Milliseconds between two looks that only a bell for nothing asks for: a row that somebody locks must not make a busy loop. */
+const ASKED_GAP_MS = 500;
+
 /** Milliseconds between two sweeps of what nobody needs any more: workers long dead, lanes long unused. */
 const SWEEP_MS = 3_600_000;
 
@@ -30,6 +33,7 @@ export interface BeatPorts {
 export class Beat {
   private timer: NodeJS.Timeout | null = null;
   private nextAt = Infinity;
+  private lookedAt = -Infinity;
   private renewedAt = -Infinity;
   /** Since when this process has renewed without a gap: after an outage it does not reap before everyone could renew. */
   private steadySince = Infinity;
@@ -67,6 +71,11 @@ export class Beat {
   /** A timer of ours is due in so many milliseconds: look by then. */
   expect(delayMs: number): void {
     this.schedule(delayMs);
+  }
+
+  /** A bell came and there was nothing to claim: it may have been for a timer that only a look round sees. */
+  lookAgain(): void {
+    this.schedule(this.lookedAt + ASKED_GAP_MS - performance.now());
   }
 
   /** Ends the beat. The lease is kept until then, so that nobody takes what is being drained. */
@@ -108,6 +117,7 @@ export class Beat {
   private async look(): Promise<number> {
     const { store, shelf, self, queues, leaseMs } = this.ports;
     const begunAt = performance.now();
+    this.lookedAt = begunAt;
     if (begunAt - this.renewedAt > leaseMs / 2) {
       this.steadySince = begunAt;
       this.patienceMs = leaseMs;

@@ -140,8 +140,7 @@ export class FlowRuntime {
     if (!this.beat.holdsLease) return 0;
     const [definitions, worker] = [this.shelf.runnableIds, this.self.id];
     const claimed = await this.ports.store.claim({ queue, limit, definitions, worker });
-    // A bell for nothing may have been for a timer that only a look round sees.
-    if (claimed.length === 0) this.beat.expect(0);
+    if (claimed.length === 0) this.beat.lookAgain();
     let admitted = 0;
     for (const step of claimed) {
       // A run that cannot be read keeps none of the others that were claimed with it from running.
