@@ -31,6 +31,11 @@ class HeldUp {
   }
 }
 
+/** When the commits that wait for a lock were sent. */
+const WAITING_COMMITS = `
+  SELECT query_start::text AS at FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'orchestrate-flow commits' AND wait_event_type = 'Lock'`;
+
 describe('a commit whose locks somebody holds', () => {
   let database: TestDatabase;
   let connection: TestConnection;
@@ -58,7 +63,14 @@ describe('a commit whose locks somebody holds', () => {
       await connection.query('BEGIN');
       await connection.query('LOCK TABLE orchestrate_flow.workflow_run IN SHARE MODE');
       gate.open();
-      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      // Held up for longer than it waits for locks, so that it is sent again.
+      const sent = new Set<string>();
+      await waitFor('the commit has been sent twice', async () => {
+        // Inside a transaction the view would show what it showed first.
+        await connection.query('SELECT pg_stat_clear_snapshot()');
+        for (const { at } of await connection.query<{ at: string }>(WAITING_COMMITS)) sent.add(at);
+        return sent.size > 1;
+      });
       await connection.query('COMMIT');
       const outputs = await Promise.all(runs.map((run) => run.result({ timeout: '10s' })));
       expect(outputs).toEqual(runs.map(() => 'done'));
