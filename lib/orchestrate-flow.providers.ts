@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 
 import { OrchestrateFlowError } from './engine/errors.js';
 import { EventHub } from './events/event-hub.js';
-import { dataSourceToken, openDatabase } from './orchestrate-flow.database.js';
+import { assertSuitable, dataSourceToken, openDatabase, openEmbedded } from './orchestrate-flow.database.js';
 import { prepareSchema } from './orchestrate-flow.migrations.js';
 import {
   resolveOptions,
@@ -12,13 +12,18 @@ import {
   type OrchestrateFlowOptionsFactory,
   type ResolvedOptions,
 } from './orchestrate-flow.options.js';
+import { BULL_MODULE_CONFIG, openBullBackend, type BullModuleConfig } from './orchestrate-flow.queue.js';
 import type { Database } from './persistence/database.js';
 import { ORCHESTRATE_FLOW_ENTITIES } from './persistence/entities/index.js';
-import { BullQueues, type BullQueue } from './queue/bull-queues.js';
+import type { BullQueue } from './queue/bull-backend.js';
+import { BullQueues } from './queue/bull-queues.js';
+import type { Timeouts } from './runtime/step-runner.js';
+import { SYSTEM_CLOCK } from './runtime/system-clock.js';
 
 export const OPTIONS = Symbol('orchestrate-flow:options');
 export const DATABASE = Symbol('orchestrate-flow:database');
 export const BULL = Symbol('orchestrate-flow:bull');
+export const TIMEOUTS = Symbol('orchestrate-flow:timeouts');
 
 export function asyncOptions({
   useFactory,
@@ -42,15 +47,27 @@ export function asyncOptions({
   return useClass ? [useClass, options] : [options];
 }
 
-/** The app's DataSource is injected, where there is one, so that Nest makes it before it makes this. */
-export function databaseProvider(name: string): Provider {
+/** Beside the provider of the database, because that one waits for the app's DataSource to be made. */
+export const SUITABILITY_PROVIDER: Provider = {
+  provide: Symbol('orchestrate-flow:suitability'),
+  inject: [OPTIONS, ModulesContainer],
+  useFactory: (options: ResolvedOptions, modules: ModulesContainer) => assertSuitable(options, modules),
+};
+
+/**
+ * The app's DataSource is injected, where there is one, so that Nest makes it before it makes this.
+ *
+ * @param openHome opens a database for an app that has none and names none
+ */
+export function databaseProvider(name: string, openHome = openEmbedded): Provider {
   return {
     provide: DATABASE,
     inject: [OPTIONS, ModulesContainer, { token: dataSourceToken(name), optional: true }],
     useFactory: async (options: ResolvedOptions, modules: ModulesContainer, injected?: DataSource) => {
-      const database = await openDatabase(options, { injected, modules });
+      const database = await openDatabase(options, { injected, modules }, openHome);
       try {
-        await prepareSchema(database, options.migrations, options.schema);
+        await database.assertUsable();
+        await prepareSchema(database, options);
       } catch (error) {
         await database.close();
         throw error;
@@ -62,10 +79,24 @@ export function databaseProvider(name: string): Provider {
 
 export const BULL_PROVIDER: Provider = {
   provide: BULL,
-  inject: [DATABASE, EventHub],
-  useFactory: ({ connectionConfig }: Database, events: EventHub) =>
-    new BullQueues(connectionConfig, (queue, error) => events.announceQueueFailure(queue, error)),
+  inject: [OPTIONS, DATABASE, EventHub, { token: BULL_MODULE_CONFIG, optional: true }],
+  useFactory: async (
+    { queue }: ResolvedOptions,
+    database: Database,
+    events: EventHub,
+    appConfig?: BullModuleConfig,
+  ) => {
+    const { connectionConfig } = database;
+    const backend = await openBullBackend(queue, { connectionConfig, appConfig, events }).catch(async (error) => {
+      await database.close();
+      throw error;
+    });
+    return new BullQueues(backend, (name, error) => events.announceQueueFailure(name, error));
+  },
 };
+
+/** A provider, so that a test can put a clock of its own in its place. */
+export const TIMEOUTS_PROVIDER: Provider = { provide: TIMEOUTS, useValue: SYSTEM_CLOCK satisfies Timeouts };
 
 /** The token is that of @nestjs/bullmq's `getQueueToken(name)`, so that `@InjectQueue(name)` finds our queues. */
 export function queueProvider(name: string): Provider & { provide: string } {

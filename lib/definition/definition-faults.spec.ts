@@ -126,10 +126,20 @@ describe('the options of a step', () => {
 describe('the options of a workflow', () => {
   it.each([
     [undefined, /Expected the options of @Workflow to be an object, got undefined/],
-    [{ name: '' }, /Expected name of @Workflow to be a text of 1 to 200 characters without NUL, got ''/],
+    [
+      { name: '' },
+      /Expected name of @Workflow to be a text of 1 to 200 characters without NUL or lone surrogates, got ''/,
+    ],
     [{ name: ' ' }, /Expected name/],
     [{ name: 'x'.repeat(201) }, /Expected name/],
     [{ name: 'a\0b' }, /Expected name/],
+    [{ name: 'a\ud800' }, /Expected name/],
+    [{ name: Symbol('w') }, /Expected name/],
+    [{ name: 'w', queue: 'a\0b' }, /Expected queue/],
+    [{ name: 'w', queue: '\udc00' }, /Expected queue/],
+    [{ name: 'w', queue: 'x'.repeat(101) }, /Expected queue/],
+    [{ name: 'w', priority: Number.NaN }, /Expected priority/],
+    [{ name: 'w', priority: 2_097_152 }, /Expected priority/],
     [{}, /Expected name of @Workflow .* got undefined/],
     [{ name: 'w', version: 3 }, /Expected version of @Workflow/],
     [
@@ -164,6 +174,7 @@ describe('a member that cannot be a step', () => {
       }
       @Step() [symbol]() {}
       @Step() onModuleInit() {}
+      @Step() then() {}
       @Step() ['nul\0']() {}
       @Step() fine() {}
       constructor(@Input() readonly order?: unknown) {}
@@ -176,6 +187,7 @@ describe('a member that cannot be a step', () => {
       expect.stringMatching(/^W\.fixed: is static\. A step is a method of the instance: remove `static`/),
       expect.stringMatching(/^W\.nul\0: has a name that cannot be stored/),
       expect.stringMatching(/^W\.onModuleInit: is a lifecycle hook/),
+      expect.stringMatching(/^W\.then: is what `await` calls/),
     ]);
   });
 

@@ -1,5 +1,5 @@
 import type { ClassLike, MemberMetadata, MemberPlace } from './metadata.js';
-import { MAX_NAME_LENGTH, type Say } from './option-readers.js';
+import { isStorable, MAX_NAME_LENGTH, type Say } from './option-readers.js';
 
 const MISPLACED: Readonly<Record<Exclude<MemberPlace, 'method'>, string>> = {
   static: 'is static. A step is a method of the instance: remove `static`.',
@@ -30,10 +30,15 @@ export function findStepMember(target: ClassLike, member: MemberMetadata, say: S
   if (typeof key !== 'string')
     return saying(say, 'has a symbol for a name. Runs are stored under the names of their steps: use a plain name.');
   if (member.steps.length === 0) return saying(say, describeStray(member));
-  if (key.length > MAX_NAME_LENGTH || key.includes('\0'))
-    return saying(say, `has a name that cannot be stored: at most ${MAX_NAME_LENGTH} characters, no NUL.`);
+  if (key.length > MAX_NAME_LENGTH || !isStorable(key))
+    return saying(
+      say,
+      `has a name that cannot be stored: at most ${MAX_NAME_LENGTH} characters, neither NUL nor lone surrogates.`,
+    );
   if (LIFECYCLE_HOOKS.has(key))
     return saying(say, 'is a lifecycle hook: Nest would call the step when the app starts or stops. Rename it.');
+  if (key === 'then')
+    return saying(say, 'is what `await` calls: whoever awaits the workflow class would run the step. Rename it.');
 
   const method = findMethod(target.prototype as object, key);
   if (method === null)

@@ -47,7 +47,13 @@ export function readTimeout(value: unknown, option: string, say: Say): number | 
 
 export function readQueue(value: unknown, say: Say): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'string' && value.trim() !== '' && value.length <= MAX_QUEUE_LENGTH && !/[:\0]/.test(value))
+  if (
+    typeof value === 'string' &&
+    value.trim() !== '' &&
+    value.length <= MAX_QUEUE_LENGTH &&
+    !value.includes(':') &&
+    isStorable(value)
+  )
     return value;
   // The queue's name becomes part of BullMQ's keys, which colons separate.
   say(`Expected queue to be 1 to ${MAX_QUEUE_LENGTH} characters without a colon, got ${show(value)}.`);
@@ -76,19 +82,37 @@ export function readChoice<T extends string>(
   return undefined;
 }
 
-/** A text that PostgreSQL can store: 1 to 200 characters, no NUL. */
+/** A text that PostgreSQL can store: 1 to 200 characters, neither NUL nor lone surrogates. */
 export function readName(value: unknown, option: string, say: Say): string | undefined {
   if (isName(value)) return value;
-  say(`Expected ${option} to be a text of 1 to ${MAX_NAME_LENGTH} characters without NUL, got ${show(value)}.`);
+  say(
+    `Expected ${option} to be a text of 1 to ${MAX_NAME_LENGTH} characters without NUL or lone surrogates, got ${show(value)}.`,
+  );
   return undefined;
 }
 
 /** A value as an error quotes it: one line, short. */
 export function show(value: unknown): string {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 80, maxArrayLength: 5 });
+  const text = inspectSafely(value);
   return text.length <= 120 ? text : `${text.slice(0, 120)}…`;
 }
 
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= MAX_NAME_LENGTH && !value.includes('\0');
+function inspectSafely(value: unknown): string {
+  try {
+    const bounds = { depth: 0, breakLength: Infinity, maxStringLength: 80, maxArrayLength: 5 };
+    return inspect(value, { ...bounds, customInspect: false });
+  } catch {
+    // An error whose stack is a getter that throws, for one.
+    return `${typeof value === 'object' ? 'an object' : `a ${typeof value}`} that cannot be read`;
+  }
+}
+
+/** Whether PostgreSQL can store this text as a name, and gives it back as it is. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= MAX_NAME_LENGTH && isStorable(value);
+}
+
+/** PostgreSQL takes no NUL; of lone surrogates it would be given the same replacement for each. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
 }

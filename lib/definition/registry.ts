@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { OrchestrateFlowError } from '../engine/errors.js';
+import { oneLine } from '../engine/one-line.js';
 import { findWorkflowOptions } from './metadata.js';
 import { list, suggest } from './near-miss.js';
+import { MAX_NAME_LENGTH, show } from './option-readers.js';
 import type { WorkflowClass } from './workflow-class.js';
 import type { WorkflowDefinition } from './workflow-definition.js';
 
@@ -38,7 +40,11 @@ export class WorkflowRegistry {
   getByName(name: string): WorkflowDefinition {
     return (
       this.findByName(name) ??
-      unknownWorkflow(`"${name}": this app has no workflow of that name`, suggest(name, this.byName.keys()), this)
+      unknownWorkflow(
+        `"${oneLine(name.slice(0, MAX_NAME_LENGTH))}": this app has no workflow of that name`,
+        suggest(name, this.byName.keys()),
+        this,
+      )
     );
   }
 
@@ -53,8 +59,18 @@ export class WorkflowRegistry {
   }
 }
 
-function describeClass(workflow: WorkflowClass): [fault: string, remedy: string] {
-  const name = typeof workflow === 'function' && workflow.name !== '' ? workflow.name : String(workflow);
+function describeClass(workflow: WorkflowClass | undefined): [fault: string, remedy: string] {
+  if (workflow === undefined)
+    return [
+      'undefined: it is neither a class nor a name',
+      ' Where two files import each other, one of them sees the other’s class too late: start it by its name.',
+    ];
+  const name = typeof workflow === 'function' && workflow.name !== '' ? workflow.name : show(workflow);
+  if (typeof workflow !== 'function')
+    return [
+      `${name}: it is neither a class nor a name`,
+      ' Give the class that bears @Workflow, or the name it has there.',
+    ];
   if (findWorkflowOptions(workflow) === null)
     return [`${name}: the class bears no @Workflow of its own`, ` Decorate it with @Workflow({ name: '…' }).`];
   return [`${name}: no module provides it`, ` Add ${name} to the \`providers\` of a module.`];

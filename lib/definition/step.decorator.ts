@@ -1,3 +1,4 @@
+import { declareQueue } from './declared-queues.js';
 import { addToMember, placeOf, type StepMark } from './metadata.js';
 import type { ParallelOptions, StepOptions } from './step-options.js';
 
@@ -40,6 +41,7 @@ export function Parallel<const A extends string = never>(options?: ParallelOptio
 
 function mark<A extends string>(decorator: StepMark['decorator'], options: unknown = {}): StepDecorator<A> {
   return (target, key, descriptor?: PropertyDescriptor) => {
+    declareQueue(options);
     addToMember(target, key, { place: placeOf(descriptor), steps: [{ decorator, options }] });
   };
 }

@@ -19,8 +19,9 @@ export type WorkflowClass = (abstract new (...args: any[]) => object) & {
   readonly output?: string;
 };
 
+/** The provider that Nest makes of a workflow's class. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in WorkflowClass
-type InstanceOf<C> = C extends abstract new (...args: any[]) => infer T ? T : never;
+export type InstanceOf<C> = C extends abstract new (...args: any[]) => infer T ? T : never;
 
 /** A Standard Schema gives its input type; a DTO class its instance. The schema first: some schemas are functions too. */
 type TypeIn<S> =

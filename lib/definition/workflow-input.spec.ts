@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Transform, Type, Expose } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Min, ValidateNested } from 'class-validator';
+import { IsInt, IsOptional, IsString, Min, ValidateNested, ValidateBy } from 'class-validator';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { InputInvalidError } from '../engine/errors.js';
@@ -50,6 +50,10 @@ const written = {
   remark: 'hi',
 };
 
+async function validated(...parameters: Parameters<typeof validateInput>): Promise<unknown> {
+  return (await validateInput(...parameters)).value;
+}
+
 /** What the store gives back: a copy without classes. */
 function stored(value: unknown): unknown {
   return structuredClone(value);
@@ -58,9 +62,9 @@ function stored(value: unknown): unknown {
 describe('an input without description', () => {
   it('passes as it is', async () => {
     const input = { a: 1 };
-    expect(await validateInput(withInput(), input)).toBe(input);
+    expect(await validated(withInput(), input)).toBe(input);
     expect(await reviveInput(withInput(), input)).toBe(input);
-    expect(await validateInput({ name: 'w', target: class {} }, undefined)).toBeUndefined();
+    expect(await validated({ name: 'w', target: class {} }, undefined)).toBeUndefined();
   });
 });
 
@@ -68,7 +72,7 @@ describe('an input described by a Standard Schema', () => {
   const schema = z.object({ id: z.string(), items: z.array(z.object({ quantity: z.coerce.number().int() })) });
 
   it('becomes what the schema makes of it', async () => {
-    expect(await validateInput(withInput(schema), { id: 'x', items: [{ quantity: '3' }], more: 1 })).toEqual({
+    expect(await validated(withInput(schema), { id: 'x', items: [{ quantity: '3' }], more: 1 })).toEqual({
       id: 'x',
       items: [{ quantity: 3 }],
     });
@@ -97,6 +101,41 @@ describe('an input described by a Standard Schema', () => {
     ]);
   });
 
+  it.each<[string, (value: unknown) => unknown, RegExp]>([
+    [
+      'throws',
+      () => {
+        throw new Error('schema');
+      },
+      /^cannot be checked: schema$/,
+    ],
+    [
+      'throws what cannot be read',
+      () => {
+        throw Object.create(null);
+      },
+      /^cannot be checked: something that cannot be read$/,
+    ],
+    ['rejects', () => Promise.reject(new Error('asynchronously')), /asynchronously/],
+    ['gives nothing', () => undefined, /its schema answered undefined, neither/],
+    ['gives something else', () => ({ ok: true }), /its schema answered { ok: true }, neither/],
+    ['gives no reason', () => ({ issues: [] }), /refused it and gave no reason/],
+    ['gives reasons of another form', () => ({ issues: 5 }), /gave no reason/],
+    ['gives a reason that is none', () => ({ issues: [null] }), /cannot be checked/],
+    ['gives a reason without a message', () => ({ issues: [{}] }), /^undefined$/],
+    [
+      'gives an endless reason',
+      () => ({ issues: [{ message: 'x'.repeat(1e7), path: ['y'.repeat(1e7)] }] }),
+      /^x{1000}…$/,
+    ],
+  ])('is refused where its schema %s', async (_, validate, message) => {
+    const error = await faultsOf(
+      validateInput(withInput({ '~standard': { version: 1, vendor: 'test', validate } }), 1),
+    );
+    expect(error).toMatchObject({ code: 'OF_INPUT_INVALID', faults: [{ message: expect.stringMatching(message) }] });
+    expect(error.message.length).toBeLessThan(2_000);
+  });
+
   it('is given to steps as it was stored', async () => {
     const value = { id: 'x' };
     expect(await reviveInput(withInput(schema), value)).toBe(value);
@@ -105,7 +144,7 @@ describe('an input described by a Standard Schema', () => {
 
 describe('an input described by a DTO class', () => {
   it('is stored as the fields of what class-transformer makes of it', async () => {
-    const value = (await validateInput(withInput(OrderDto), written)) as Record<string, unknown>;
+    const value = (await validated(withInput(OrderDto), written)) as Record<string, unknown>;
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     expect(stored(value)).toMatchObject({
       id: 'o1',
@@ -117,7 +156,7 @@ describe('an input described by a DTO class', () => {
   });
 
   it('is given to steps as that class again, transformed once only', async () => {
-    const value = stored(await validateInput(withInput(OrderDto), written));
+    const value = stored(await validated(withInput(OrderDto), written));
     const order = (await reviveInput(withInput(OrderDto), value)) as OrderDto;
     expect(order).toBeInstanceOf(OrderDto);
     expect(order.items[0]).toBeInstanceOf(ItemDto);
@@ -126,7 +165,7 @@ describe('an input described by a DTO class', () => {
 
   it('is not transformed again where it is an instance already', async () => {
     const order = Object.assign(new OrderDto(), { id: 'o1', items: [{ sku: 'a', quantity: 1 }], rush: true });
-    expect(await validateInput(withInput(OrderDto), order)).toMatchObject({ rush: true });
+    expect(await validated(withInput(OrderDto), order)).toMatchObject({ rush: true });
     order.items.push({ sku: 'b', quantity: 0 });
     const error = await faultsOf(validateInput(withInput(OrderDto), order));
     expect(error.faults).toEqual([{ path: 'items.1.quantity', message: 'quantity must not be less than 1' }]);
@@ -172,11 +211,31 @@ describe('an input described by a DTO class', () => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
+  it('is refused where a rule throws or the input cannot be read, and the cause is kept', async () => {
+    class Ruled {
+      @ValidateBy({
+        name: 'broken',
+        validator: {
+          validate: () => {
+            throw new Error('rule');
+          },
+        },
+      })
+      name!: string;
+    }
+    expect((await faultsOf(validateInput(withInput(Ruled), { name: 'a' }))).cause).toMatchObject({ message: 'rule' });
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const unreadable = await faultsOf(validateInput(withInput(OrderDto), proxy));
+    expect(unreadable.message).toContain('cannot be checked');
+    expect(unreadable.cause).toBeInstanceOf(TypeError);
+  });
+
   it('may have no rules at all', async () => {
     class Free {
       a?: number;
     }
-    expect(await validateInput(withInput(Free), { a: 1 })).toEqual({ a: 1 });
+    expect(await validated(withInput(Free), { a: 1 })).toEqual({ a: 1 });
   });
 
   it('lists no more than a hundred faults', async () => {
@@ -218,14 +277,14 @@ describe('where packages are missing', () => {
   it('a DTO passes as it is and stays plain without class-transformer', async () => {
     const packages = () => loadDtoPackages(without('class-transformer'));
     const input = { id: 5 };
-    expect(await validateInput(withInput(OrderDto), input, packages)).toBe(input);
+    expect(await validated(withInput(OrderDto), input, packages)).toBe(input);
     expect(await reviveInput(withInput(OrderDto), input, packages)).toBe(input);
   });
 
   it('a DTO passes as it is and is revived without class-validator', async () => {
     const packages = () => loadDtoPackages(without('class-validator'));
     const input = { id: 5 };
-    expect(await validateInput(withInput(OrderDto), input, packages)).toBe(input);
+    expect(await validated(withInput(OrderDto), input, packages)).toBe(input);
     expect(await reviveInput(withInput(OrderDto), input, packages)).toBeInstanceOf(OrderDto);
   });
 

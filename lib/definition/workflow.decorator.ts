@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { declareQueue } from './declared-queues.js';
 import { writeWorkflowOptions } from './metadata.js';
 import type { CheckOutput, WorkflowClass } from './workflow-class.js';
 import type { WorkflowOptions } from './workflow-options.js';
@@ -32,6 +33,7 @@ export function Workflow(options: WorkflowOptions): <C extends WorkflowClass>(ta
   return (target) => {
     // An `@Injectable({ scope })` beside it must not lose its scope: a scope other than the default is reported at boot.
     if (!Reflect.hasOwnMetadata(INJECTABLE_WATERMARK, target)) Injectable()(target);
+    declareQueue(options);
     writeWorkflowOptions(target, options);
   };
 }

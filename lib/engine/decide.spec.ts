@@ -9,11 +9,12 @@ import {
   expectDecided,
   failed,
   lost,
+  QUARANTINE,
   released,
   type ViewParts,
 } from '../../test/support/engine/build-run.js';
 import { decide } from './decide.js';
-import { NEEDS_ROWS } from './decision.js';
+import { NEEDS_ROWS, type OpenRow } from './decision.js';
 import type { Fact } from './facts.js';
 import type { IndexedGraph } from './indexed-graph.js';
 import { DEFAULT_RETRY } from './retry-policy.js';
@@ -348,6 +349,13 @@ describe('a step that is handed over', () => {
 });
 
 describe('a worker that is lost', () => {
+  it('leaves what it held ready with the time of its claim, which is its place in the queue', () => {
+    const decision = decideIn(SOLO, { marks: 'h', holds: { a: { since: 'long ago' } }, rows: {} }, [lost('here')]);
+    expect(decision.writes).toMatchObject([
+      { step: 'a', status: 'ready', tally: tally(1, 0, 1), startedAt: 'long ago' },
+    ]);
+  });
+
   it('leaves what it ran and what it held ready, each with a crash more', () => {
     const rows = { b: { status: 'running', worker: 'gone', attempt: 2, failures: 1 } } as const;
     const parts = { marks: 'hq', holds: { a: { crashes: 1 } }, worker: 'gone', rows };
@@ -594,5 +602,58 @@ describe('a decision', () => {
 
   it.each(RUN_STATUSES)('of nothing new keeps a run %s', (status) => {
     expect(decideIn(SOLO, { status, marks: '.', rows: {} }, []).status).toBe(status);
+  });
+});
+
+describe('a step whose workers die', () => {
+  const running = (row: Partial<OpenRow> = {}) => ({ status: 'running' as const, attempt: 3, crashes: 2, ...row });
+
+  it('is quarantined when it ran alone and died once too often, and its run fails with it', () => {
+    const rows = { a: running({ alone: true }), b: { status: 'ready' as const } };
+    const decision = decideIn(PAIR, { marks: 'qq', rows }, [lost('there')]);
+    expect(decision).toMatchObject({
+      status: 'failed',
+      state: { marks: 'fx' },
+      failure: { step: 'a', error: QUARANTINE.error },
+      writes: [
+        { step: 'a', status: 'quarantined', tally: tally(3, 0, 3), error: QUARANTINE.error, worker: null },
+        { step: 'b', status: 'cancelled' },
+      ],
+      news: [
+        { step: 'a', status: 'quarantined' },
+        { step: 'b', status: 'cancelled' },
+      ],
+    });
+  });
+
+  it('is tried again where others ran beside it, however often it died', () => {
+    const rows = { a: running({ crashes: 99 }) };
+    expect(decideIn(SOLO, { marks: 'q', rows }, [lost('there')])).toMatchObject({
+      status: 'running',
+      writes: [{ step: 'a', status: 'ready', tally: tally(3, 0, 100) }],
+    });
+  });
+
+  it('is tried again where it ran alone and has died too seldom', () => {
+    const rows = { a: running({ alone: true, crashes: 1 }) };
+    expect(decideIn(SOLO, { marks: 'q', rows }, [lost('there')])).toMatchObject({
+      status: 'running',
+      writes: [{ step: 'a', status: 'ready', tally: tally(3, 0, 2) }],
+    });
+  });
+
+  it('ends as cancelled where its run has been stopped', () => {
+    const rows = { a: running({ alone: true }) };
+    expect(decideIn(SOLO, { status: 'cancelling', marks: 'q', rows }, [lost('there')])).toMatchObject({
+      status: 'cancelled',
+      failure: null,
+      writes: [{ step: 'a', status: 'cancelled' }],
+    });
+  });
+
+  it('leaves a sibling that died in the same process to end with the run', () => {
+    const rows = { a: running({ alone: true }), b: running({ worker: 'elsewhere' }) };
+    const decision = decideIn(PAIR, { marks: 'qq', rows }, [lost('there')]);
+    expect(decision).toMatchObject({ status: 'failing', state: { marks: 'fq' } });
   });
 });

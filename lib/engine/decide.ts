@@ -1,6 +1,6 @@
-import { NEEDS_ROWS, type Decision, type NeedsRows, type Place, type RunView } from './decision.js';
+import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft } from './draft.js';
-import type { AttemptFailure, Claim, Fact } from './facts.js';
+import type { AttemptFailure, Claim, Fact, Quarantine } from './facts.js';
 import { MARK, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
 import { isEnded, isStopping } from './words.js';
@@ -34,7 +34,7 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
     case 'step-released':
       return releaseStep(draft, fact.claim);
     case 'workers-lost':
-      return loseWorkers(draft, fact.workers);
+      return loseWorkers(draft, fact.workers, fact.quarantine);
     case 'cancel-requested':
       return cancel(draft, fact.reason);
     default:
@@ -84,7 +84,11 @@ function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRow
   if (siblings.length > 0 && draft.view.rows === null) return NEEDS_ROWS;
   draft.fail(position, tally, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status: 'failed', attempt: claim.attempt, error: failure.error, delayMs: null });
-  draft.failure = { step: claim.step, error: failure.error };
+  failRun(draft, claim.step, failure.error);
+}
+
+function failRun(draft: Draft, step: string, error: string): void {
+  draft.failure = { step, error };
   draft.moveRun('failing');
   stop(draft);
 }
@@ -101,27 +105,41 @@ function endStopped(draft: Draft, position: number, claim: Claim, failure: Attem
 function releaseStep(draft: Draft, claim: Claim): void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
-  free(draft, position, tallyOf(claim));
+  free(draft, position, tallyOf(claim), claim.startedAt);
 }
 
-function loseWorkers(draft: Draft, workers: ReadonlySet<string>): NeedsRows | void {
+function loseWorkers(draft: Draft, workers: ReadonlySet<string>, limit: Quarantine): NeedsRows | void {
   if (isEnded(draft.status)) return;
   const { rows, worker } = draft.view;
   if (rows === null) return NEEDS_ROWS;
   for (const [step, row] of rows) {
     const position = draft.position(step);
     if (position === undefined || row.status !== 'running' || row.worker === null || !workers.has(row.worker)) continue;
-    if (!draft.wasWritten(step)) free(draft, position, crashed(row));
+    if (draft.wasWritten(step)) continue;
+    if (isPoison(row, limit) && !isStopping(draft.status)) quarantine(draft, position, crashed(row), limit.error);
+    else free(draft, position, crashed(row), null);
   }
   if (worker === null || !workers.has(worker)) return;
-  for (const [step, hold] of draft.heldSteps()) free(draft, draft.position(step)!, crashed(hold));
+  for (const [step, hold] of draft.heldSteps()) free(draft, draft.position(step)!, crashed(hold), hold.since ?? null);
+}
+
+/** Only a step that ran alone can be blamed for a death: any other may have been a bystander. */
+function isPoison({ crashes, alone }: OpenRow, limit: Quarantine): boolean {
+  return alone && crashes + 1 >= limit.crashes;
+}
+
+function quarantine(draft: Draft, position: number, tally: Tally, error: string): void {
+  const step = draft.node(position).name;
+  draft.quarantine(position, tally, error);
+  draft.announce({ step, status: 'quarantined', attempt: tally.attempt, error, delayMs: null });
+  failRun(draft, step, error);
 }
 
 /** An attempt has ended without an outcome: the step waits for a worker again, or ends with its stopped run. */
-function free(draft: Draft, position: number, tally: Tally): void {
+function free(draft: Draft, position: number, tally: Tally, startedAt: string | null): void {
   const stopping = isStopping(draft.status);
   if (stopping) draft.abort(position, tally, null, null);
-  else draft.release(position, tally);
+  else draft.release(position, tally, startedAt);
   announceEnd(draft, position, stopping ? 'cancelled' : 'ready', tally.attempt);
   if (stopping) endIfSettled(draft);
 }

@@ -7,6 +7,8 @@ import type { RunStatus, StepStatus } from './words.js';
 export interface OpenRow extends Tally {
   readonly status: 'ready' | 'running' | 'retrying';
   readonly worker: string | null;
+  /** Whether its attempt runs in a process that runs nothing beside it. */
+  readonly alone: boolean;
 }
 
 /** A run as the engine sees it: committed state only. */
@@ -60,7 +62,7 @@ export interface StartHere {
 /** What became of one attempt, to be announced after the commit. */
 export interface StepNews {
   readonly step: string;
-  readonly status: 'completed' | 'retrying' | 'failed' | 'cancelled' | 'ready';
+  readonly status: 'completed' | 'retrying' | 'failed' | 'cancelled' | 'quarantined' | 'ready';
   readonly attempt: number;
   readonly error: string | null;
   readonly delayMs: number | null;

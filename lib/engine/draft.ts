@@ -92,9 +92,9 @@ export class Draft {
     }
   }
 
-  /** The attempt has ended without an outcome: the step waits for a free slot anywhere. */
-  release(position: number, tally: Tally): void {
-    this.end(position, MARK.queued, { status: 'ready', tally });
+  /** The attempt has ended without an outcome: the step waits for a free slot anywhere, in the place it had when it began. */
+  release(position: number, tally: Tally, startedAt: string | null): void {
+    this.end(position, MARK.queued, { status: 'ready', tally, startedAt });
   }
 
   /** The step waits for its next attempt. Holds no worker. */
@@ -108,6 +108,11 @@ export class Draft {
 
   fail(position: number, tally: Tally, error: string, startedAt: string): void {
     this.end(position, MARK.failed, { status: 'failed', tally, error, startedAt });
+  }
+
+  /** The step has died with its workers too often. Its mark is that of a failed one: its row tells the difference. */
+  quarantine(position: number, tally: Tally, error: string): void {
+    this.end(position, MARK.failed, { status: 'quarantined', tally, error });
   }
 
   /** An attempt under way has ended with its stopped run. */

@@ -6,7 +6,11 @@ export type ErrorCode =
   | 'OF_OPTIONS_INVALID'
   | 'OF_DATABASE_UNSUITABLE'
   | 'OF_DATABASE_UNAVAILABLE'
+  | 'OF_QUEUE_UNSUITABLE'
+  | 'OF_SESSION_NEEDED'
   | 'OF_SCHEMA_OUTDATED'
+  | 'OF_SCHEMA_TOO_NEW'
+  | 'OF_RUNS_AT_STAKE'
   | 'OF_INPUT_INVALID'
   | 'OF_WORKFLOW_UNKNOWN'
   | 'OF_RUN_UNKNOWN'
@@ -22,10 +26,23 @@ export type ErrorCode =
   | 'OF_ARGUMENT_INVALID'
   | 'OF_STEP_TIMEOUT'
   | 'OF_STEP_ABORTED'
+  | 'OF_STEP_QUARANTINED'
   | 'OF_NON_RETRYABLE'
   | 'OF_RETRY_AFTER'
   | 'OF_STOPPED'
-  | 'OF_STATE_CORRUPT';
+  | 'OF_STATE_CORRUPT'
+  | 'OF_TEST_SETUP'
+  | 'OF_TEST_NOT_DRAINED';
+
+/** What an error says; of anything else that was thrown, how it reads. Never throws. */
+export function messageOf(thrown: unknown): string {
+  try {
+    const message = typeof thrown === 'object' && thrown !== null ? (thrown as { message?: unknown }).message : null;
+    return typeof message === 'string' ? message : String(thrown);
+  } catch {
+    return 'something that cannot be read';
+  }
+}
 
 /**
  * Every error this library throws: `code` is stable, the message says what, why and what to do, `cause` is kept.
@@ -166,8 +183,8 @@ export class RunFailedError extends OrchestrateFlowError {
     readonly step: string,
     cause: unknown,
   ) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super('OF_RUN_FAILED', `Run ${runId} of workflow "${workflow}" failed in step "${step}": ${reason}`, { cause });
+    const message = `Run ${runId} of workflow "${workflow}" failed in step "${step}": ${messageOf(cause)}`;
+    super('OF_RUN_FAILED', message, { cause });
   }
 }
 

@@ -21,6 +21,14 @@ export interface AttemptFailure {
   readonly random: number;
 }
 
+/** When a step that dies with its workers is tried no more. */
+export interface Quarantine {
+  /** The number of crashes that is too many, if the last of them happened while the step ran alone in its process. */
+  readonly crashes: number;
+  /** What then is the step's error, encoded. */
+  readonly error: string;
+}
+
 /** Something that happened and that a run has to be told. Time and chance come in with it. */
 export type Fact =
   /** The run's time has come: its first steps may start. */
@@ -30,5 +38,5 @@ export type Fact =
   /** A worker that shuts down hands the attempt over: neither a failure nor a crash. */
   | { readonly type: 'step-released'; readonly claim: Claim }
   /** These workers live no more: what they held or ran is free again. */
-  | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string> }
+  | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string>; readonly quarantine: Quarantine }
   | { readonly type: 'cancel-requested'; readonly reason: string | null };

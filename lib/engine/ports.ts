@@ -3,6 +3,20 @@ import type { Claim } from './facts.js';
 import type { Tally } from './run-state.js';
 import type { RunStatus, StepStatus } from './words.js';
 
+/** Time, chance and new names. Only through it does the runtime come by them, so that a test can give it others. */
+export interface Clock {
+  /** Milliseconds that never go back. To be compared with nothing but each other. */
+  now(): number;
+  /** Calls back in so many milliseconds. @returns what calls it off */
+  after(delayMs: number, callback: () => void): () => void;
+  /** Calls back when all that has come with this turn has been dealt with. */
+  soon(callback: () => void): void;
+  /** A number in [0, 1). */
+  random(): number;
+  /** An id that nobody has had, a UUID that sorts by its time. */
+  newId(): string;
+}
+
 /** A run as it lies in the store. Texts are encoded; times are the database's, in ISO 8601. */
 export interface StoredRun {
   readonly id: string;
@@ -87,7 +101,7 @@ export interface RunDoor {
   /**
    * Starts runs, all in one commit. Those with a name that another transaction may hold (`named`) go by a lane where they
    * delay nobody; if a name is held, `prepare(true)` is asked for runs that claim nothing here, because it may take long.
-   * Answers in the order of the runs; `stale`: the id or key is taken.
+   * Answers in the order of the runs; `stale`: the id or key is taken, of this run or of one it was to be started with.
    */
   start(prepare: (held: boolean) => readonly NewRun[], named: boolean): Promise<readonly CommitAnswer[]>;
   /** Lock → read → decide → write, alone. `decide` sees null where there is no such run; it may be called again. */
@@ -111,6 +125,32 @@ export interface ClaimRequest {
   readonly limit: number;
 }
 
+/** What a worker looks for when it claims a suspect: a step whose workers died under it more than once. */
+export interface SuspectRequest {
+  readonly queue: string;
+  readonly worker: string;
+  readonly definitions: readonly number[];
+  /** The number of crashes that is too many. */
+  readonly maxCrashes: number;
+  /** Whether to take one that needs a single crash more, or one that does not yet. */
+  readonly isAccused: boolean;
+  /** Whether it will run with nothing beside it. */
+  readonly isAlone: boolean;
+}
+
+/** A queue in which suspects wait. */
+export interface SuspectQueue {
+  readonly queue: string;
+  /** Whether the suspects are such as need a single crash more to be quarantined. */
+  readonly isAccused: boolean;
+}
+
+/**
+ * Whom a beat may declare dead of those whose lease ran out: nobody; those who were silent while somebody else was heard;
+ * all. A database that was away has heard nobody, and those who live need a moment to be heard again.
+ */
+export type Reaping = 'none' | 'witnessed' | 'all';
+
 /** What a beat found. */
 export interface BeatNews {
   /** False: this worker has been declared dead. It must drop its claims and go on under a new id. */
@@ -121,8 +161,10 @@ export interface BeatNews {
   readonly claims: readonly OwnClaim[];
   /** Runs in whose state this worker holds claims and that have not changed for half a lease. */
   readonly heldRuns: readonly string[];
-  /** Queues of this worker with ready rows that it can run. */
+  /** Queues of this worker with ready rows that it can run, suspects apart. */
   readonly readyQueues: readonly string[];
+  /** Queues of this worker with ready suspects that it can run. */
+  readonly suspects: readonly SuspectQueue[];
   /** Queues in which retrying steps became ready with this beat. */
   readonly wokenQueues: readonly string[];
   /** Runs whose start time has come. */
@@ -148,8 +190,10 @@ export interface BeatRequest {
   readonly queues: readonly string[];
   readonly definitions: readonly number[];
   readonly leaseMs: number;
+  /** The number of crashes that is too many. */
+  readonly maxCrashes: number;
   /** Whether this process may declare others dead: not before it has itself renewed for a while after an outage. */
-  readonly mayReap: boolean;
+  readonly reap: Reaping;
 }
 
 export interface WorkerIdentity {
@@ -172,7 +216,10 @@ export interface EndedRun {
 
 /** What the runtime reads and claims. */
 export interface RunStore {
+  /** Claims ready steps that are no suspects. */
   claim(request: ClaimRequest): Promise<readonly ClaimedStep[]>;
+  /** Claims one suspect; null where there is none. */
+  claimSuspect(request: SuspectRequest): Promise<ClaimedStep | null>;
   findRun(runId: string): Promise<StoredRun | null>;
   /** The id of the run with this key, and whether its input was the same; null where there is none. */
   findByKey(workflow: string, key: string): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;

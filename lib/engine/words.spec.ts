@@ -29,7 +29,7 @@ describe.each([
       for (const status of statuses) {
         const reachable = reachableFrom(status, moves);
         const isEnd = moves[status]!.length === 0;
-        const ends = ['completed', 'failed', 'cancelled'];
+        const ends = ['completed', 'failed', 'cancelled', 'quarantined'];
         expect(isEnd || ends.some((end) => reachable.has(end))).toBe(true);
         expect(isEnd).toBe(ends.includes(status));
         // What has failed is not called cancelled any more.

@@ -20,13 +20,23 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** Statuses of a step, in the order in which a step may meet them. */
-export const STEP_STATUSES = ['pending', 'ready', 'running', 'retrying', 'completed', 'failed', 'cancelled'] as const;
+export const STEP_STATUSES = [
+  'pending',
+  'ready',
+  'running',
+  'retrying',
+  'completed',
+  'failed',
+  'cancelled',
+  'quarantined',
+] as const;
 
 /**
  * What a step of a run is doing.
  *
  * `pending` it waits for other steps · `ready` it waits for a free slot of a worker · `running` an attempt is under way ·
- * `retrying` it waits for its next attempt · `completed`, `failed`, `cancelled` it has ended.
+ * `retrying` it waits for its next attempt · `completed`, `failed`, `cancelled` it has ended · `quarantined` it has ended
+ * because it kept killing the process it ran in.
  *
  * @publicApi
  */
@@ -47,11 +57,12 @@ export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
 export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
   pending: ['ready', 'running', 'cancelled'],
   ready: ['running', 'cancelled'],
-  running: ['completed', 'failed', 'retrying', 'ready', 'cancelled'],
+  running: ['completed', 'failed', 'retrying', 'ready', 'cancelled', 'quarantined'],
   retrying: ['ready', 'cancelled'],
   completed: [],
   failed: [],
   cancelled: [],
+  quarantined: [],
 };
 
 const ENDED: ReadonlySet<RunStatus> = new Set(RUN_STATUSES.filter((status) => RUN_MOVES[status].length === 0));

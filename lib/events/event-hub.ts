@@ -1,5 +1,6 @@
 import { Subject, type Observable } from 'rxjs';
 
+import { OrchestrateFlowError } from '../engine/errors.js';
 import type { FlowEvent } from './flow-event.js';
 
 /** Milliseconds between two announcements that queues cannot be reached. */
@@ -29,6 +30,13 @@ export class EventHub {
     if (isLost === this.databaseIsLost) return;
     this.databaseIsLost = isLost;
     this.announce(isLost ? { type: 'database.lost', error } : { type: 'database.back' });
+  }
+
+  /** Says what went wrong within: a database that does not answer as such, and all else as a fault of ours. */
+  announceFailure(doing: string, error: unknown): void {
+    const isDatabase = error instanceof OrchestrateFlowError && error.code === 'OF_DATABASE_UNAVAILABLE';
+    if (isDatabase) this.announceDatabase(error);
+    else this.announce({ type: 'internal.error', doing, error });
   }
 
   /** Says that a queue cannot be reached, once in a while and not for each of its connections. */

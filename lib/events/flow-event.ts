@@ -30,6 +30,8 @@ export type FlowEvent =
   | (StepEventBase & { readonly type: 'step.retrying'; readonly error: unknown; readonly delayMs: number })
   | (StepEventBase & { readonly type: 'step.failed'; readonly error: unknown })
   | (StepEventBase & { readonly type: 'step.cancelled' })
+  /** The step has killed its process too often, the last time with nothing beside it: it is not tried again. */
+  | (StepEventBase & { readonly type: 'step.quarantined'; readonly error: unknown })
   /** The attempt was handed over or its worker was lost: the step waits for a worker again. */
   | (StepEventBase & { readonly type: 'step.freed' })
   /** The outcome of an attempt came too late and was refused: another had been recorded first. */
@@ -37,10 +39,14 @@ export type FlowEvent =
   | { readonly type: 'worker.started'; readonly worker: string; readonly queues: readonly string[] }
   /** This process had been declared dead, after a long pause perhaps, and goes on under a new id. */
   | { readonly type: 'worker.replaced'; readonly worker: string; readonly was: string }
+  /** No thread keeps this worker's lease: a step that blocks the event loop for longer than the lease loses its claims. */
+  | { readonly type: 'worker.unguarded'; readonly error: unknown }
   | { readonly type: 'worker.draining'; readonly worker: string; readonly running: number; readonly timeoutMs: number }
   | { readonly type: 'worker.drained'; readonly worker: string; readonly handedOver: number }
   | { readonly type: 'database.lost'; readonly error: unknown }
   | { readonly type: 'database.back' }
   | { readonly type: 'queue.failed'; readonly queue: string; readonly error: unknown }
+  /** The server of the queue is set up in a way that costs bells. */
+  | { readonly type: 'queue.unsuitable'; readonly fault: string; readonly remedy: string }
   /** Something that must not happen did: the library goes on, and this should be reported. */
   | { readonly type: 'internal.error'; readonly doing: string; readonly error: unknown };

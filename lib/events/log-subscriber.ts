@@ -1,5 +1,7 @@
 import type { Subscription } from 'rxjs';
 
+import { messageOf } from '../engine/errors.js';
+import { oneLine } from '../engine/one-line.js';
 import type { EventHub } from './event-hub.js';
 import type { FlowEvent } from './flow-event.js';
 
@@ -13,22 +15,32 @@ export interface EventLog {
 
 /** Turns events into lines. The only place where the library logs what happens to runs; nothing per step above debug. */
 export function logEvents(hub: EventHub, log: EventLog): Subscription {
-  return hub.events$.subscribe((event) => write(event, log));
+  return hub.events$.subscribe((event) => {
+    try {
+      write(event, log);
+    } catch {
+      // A log that throws has nowhere to be told, and what rxjs does with it would end the process.
+    }
+  });
 }
 
 function write(event: FlowEvent, log: EventLog): void {
   switch (event.type) {
     case 'run.failed':
       return log.error(
-        `${nameOf(event)} failed in step "${event.step}": ${messageOf(event.error)}`,
+        `${nameOf(event)} failed in step "${event.step}": ${reasonOf(event.error)}`,
         stackOf(event.error),
       );
     case 'run.cancelled':
-      return log.log(`${nameOf(event)} was cancelled${event.reason === null ? '' : `: ${event.reason}`}.`);
+      return log.log(`${nameOf(event)} was cancelled${event.reason === null ? '' : `: ${oneLine(event.reason)}`}.`);
     case 'worker.replaced':
       return log.warn(
         `This process had been declared dead and its steps were given to others; it goes on as worker ${event.worker}. ` +
           'It was paused or blocked for longer than its lease: look for synchronous work in steps.',
+      );
+    case 'worker.unguarded':
+      return log.debug(
+        `The lease of this worker is not kept while the event loop is blocked: ${reasonOf(event.error)}`,
       );
     case 'worker.draining':
       return log.log(
@@ -37,16 +49,18 @@ function write(event: FlowEvent, log: EventLog): void {
     case 'worker.drained':
       return log.log(`Worker ${event.worker} has stopped${handedOver(event.handedOver)}.`);
     case 'database.lost':
-      return log.warn(`The database cannot be reached; runs wait until it is back. ${messageOf(event.error)}`);
+      return log.warn(`The database cannot be reached; runs wait until it is back. ${reasonOf(event.error)}`);
     case 'database.back':
       return log.log('The database is back; runs go on.');
     case 'queue.failed':
       return log.warn(
-        `The queue "${event.queue}" cannot be reached; steps start with the next beat instead. ${messageOf(event.error)}`,
+        `The queue "${event.queue}" cannot be reached; steps start with the next beat instead. ${reasonOf(event.error)}`,
       );
+    case 'queue.unsuitable':
+      return log.warn(`${event.fault} ${event.remedy}`);
     case 'internal.error':
       return log.error(
-        `Cannot go on ${event.doing}: ${messageOf(event.error)}. Please report this.`,
+        `Cannot go on ${event.doing}: ${reasonOf(event.error)}. Please report this.`,
         stackOf(event.error),
       );
     case 'worker.started':
@@ -55,7 +69,7 @@ function write(event: FlowEvent, log: EventLog): void {
       );
     case 'step.retrying':
       return log.debug(
-        `${nameOf(event)} step "${event.step}" failed in attempt ${event.attempt} and is tried again in ${event.delayMs} ms: ${messageOf(event.error)}`,
+        `${nameOf(event)} step "${event.step}" failed in attempt ${event.attempt} and is tried again in ${event.delayMs} ms: ${reasonOf(event.error)}`,
       );
     case 'step.stale':
       return log.debug(`${nameOf(event)} step "${event.step}": the outcome of attempt ${event.attempt} came too late.`);
@@ -65,15 +79,18 @@ function write(event: FlowEvent, log: EventLog): void {
 }
 
 function nameOf({ workflow, runId }: { workflow: string; runId: string }): string {
-  return `Run ${runId} of "${workflow}"`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return `Run ${runId} of "${oneLine(workflow)}"`;
 }
 
 function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return undefined;
+  // It holds the message, and so whatever that holds: only its first line may begin a line.
+  const [first, ...others] = error.stack.split('\n');
+  return [oneLine(first!), ...others.map((line) => `    ${oneLine(line.trim())}`)].join('\n');
+}
+
+function reasonOf(error: unknown): string {
+  return oneLine(messageOf(error));
 }
 
 function handedOver(count: number): string {

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers';
+
 import type { CommitAnswer } from '../engine/ports.js';
 import { answerFor, type Lane, type LaneOutcome, type LaneWrite } from './lane.js';
 
@@ -5,10 +7,15 @@ import { answerFor, type Lane, type LaneOutcome, type LaneWrite } from './lane.j
 const MAX_ITEMS = 1_000;
 const MAX_CHARACTERS = 4_000_000;
 
+/** Characters from which an item is large: what waits behind it would notice. */
+const LARGE_CHARACTERS = 65_536;
+
 /** Something to be written with the next commit. */
 export interface BatchItem {
   /** Called when the commit is about to leave: what is to be written together, or nothing. */
   readonly prepare: () => readonly LaneWrite[];
+  /** Whether its writes, starts under names, are written all or none. Such an item has a commit to itself. */
+  readonly isGroup?: boolean;
   /** Given an answer per write, in their order. */
   readonly answer: (answers: readonly CommitAnswer[]) => void;
   /** Somebody held a lock that this item needs for longer than the lane waits. */
@@ -30,10 +37,23 @@ export class Batcher {
   private isFlowing = false;
   private readonly settledListeners: (() => void)[] = [];
 
-  constructor(private readonly lane: Lane) {}
+  /** @param large where large items go; without one they stay here */
+  constructor(
+    private readonly lane: Lane,
+    private readonly large: Batcher | null = null,
+  ) {}
 
   add(item: BatchItem): void {
     this.waiting.push(item);
+    this.flow();
+  }
+
+  private addPrepared(prepared: PreparedItem): void {
+    this.postponed.push(prepared);
+    this.flow();
+  }
+
+  private flow(): void {
     if (this.isFlowing) return;
     this.isFlowing = true;
     // setImmediate, not a microtask: all that arrived with this turn of the event loop shares the commit.
@@ -58,21 +78,24 @@ export class Batcher {
     let count = 0;
     let characters = 0;
     let next = 0;
+    const isFull = () => count >= MAX_ITEMS || characters >= MAX_CHARACTERS;
     const add = (prepared: PreparedItem) => {
+      if (isFull() || (isAlone(prepared) && count > 0)) return this.postponed.push(prepared);
       // A statement cannot write a row twice, nor tell two starts with one id which of them came first.
       if (prepared.writes.some((write) => ids.has(idOf(write)))) return this.postponed.push(prepared);
       for (const write of prepared.writes) {
         ids.add(idOf(write));
         characters += sizeOf(write);
       }
-      count += prepared.writes.length;
+      count += isAlone(prepared) ? MAX_ITEMS : prepared.writes.length;
       return taken.push(prepared);
     };
     for (const prepared of this.postponed.splice(0)) add(prepared);
-    while (next < this.waiting.length && count < MAX_ITEMS && characters < MAX_CHARACTERS) {
+    while (next < this.waiting.length && !isFull()) {
       const item = this.waiting[next++]!;
       const writes = prepare(item);
-      if (writes.length > 0) add({ item, writes });
+      if (this.large && isLarge(writes)) this.large.addPrepared({ item, writes });
+      else if (writes.length > 0) add({ item, writes });
     }
     this.waiting = this.waiting.slice(next);
     return taken;
@@ -81,7 +104,8 @@ export class Batcher {
   private async send(items: readonly PreparedItem[]): Promise<void> {
     if (items.length === 0) return;
     try {
-      await this.settle(items, await this.lane.send(items.flatMap(({ writes }) => writes)));
+      const writes = items.flatMap((item) => item.writes);
+      await this.settle(items, await (isAlone(items[0]!) ? this.lane.sendGroup(writes) : this.lane.send(writes)));
     } catch (error) {
       for (const { item } of items) item.fail(error);
     }
@@ -93,6 +117,9 @@ export class Batcher {
         for (const { item, writes } of items) {
           item.answer(writes.map((write) => answerFor(write, outcome.answer)));
         }
+        return;
+      case 'taken':
+        for (const { item, writes } of items) item.answer(writes.map(() => ({ kind: 'stale' })));
         return;
       case 'locked':
         for (const { item } of items) item.heldUp();
@@ -120,6 +147,16 @@ function prepare(item: BatchItem): readonly LaneWrite[] {
 
 function refuse({ item, writes }: PreparedItem, error: Error): void {
   item.answer(writes.map(() => ({ kind: 'refused', error })));
+}
+
+function isAlone({ item, writes }: PreparedItem): boolean {
+  return item.isGroup === true && writes.length > 1;
+}
+
+function isLarge(writes: readonly LaneWrite[]): boolean {
+  let characters = 0;
+  for (const write of writes) characters += sizeOf(write);
+  return characters > LARGE_CHARACTERS;
 }
 
 function idOf(write: LaneWrite): string {

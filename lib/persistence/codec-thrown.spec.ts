@@ -54,6 +54,12 @@ describe('an error that was thrown', () => {
     ]);
   });
 
+  it('arrives with what is undefined in it', () => {
+    const copy = arrivedError(new AggregateError([undefined, 1], 'both', { cause: undefined }));
+    expect([Object.hasOwn(copy, 'cause'), copy.cause, copy['errors']]).toEqual([true, undefined, [undefined, 1]]);
+    expect(Object.hasOwn(arrivedError(new Error('alone')), 'cause')).toBe(false);
+  });
+
   it('arrives if it is an AbortError', () => {
     expect(arrivedError(AbortSignal.abort().reason)).toMatchObject({ name: 'AbortError' });
   });

@@ -66,14 +66,15 @@ class ThrownCopy {
 
   private causes(thrown: Error, copy: Error, causes: number): void {
     const { cause, errors } = { cause: read(thrown, 'cause'), errors: read(thrown, 'errors') };
-    if (this.mayCopy(cause)) hide(copy, { cause: this.copy(cause, causes) });
+    const hasCause = attempt(() => 'cause' in thrown) ?? false;
+    if (hasCause && this.mayCopy(cause)) hide(copy, { cause: this.copy(cause, causes) });
     if (!Array.isArray(errors) || Object.keys(copy).includes('errors')) return;
     const first = errors.slice(0, MAX_ERRORS).filter((error) => this.mayCopy(error));
     hide(copy, { errors: first.map((error) => this.copy(error, causes)) });
   }
 
   private mayCopy(value: unknown): boolean {
-    return value !== undefined && this.left > 0 && !this.seen.has(value);
+    return this.left > 0 && !this.seen.has(value);
   }
 
   private fields(from: object, to: object): void {

@@ -170,9 +170,10 @@ export class PayloadWriter {
     this.text.tag('Date', Number.isNaN(time) ? null : new Date(time).toISOString());
   }
 
-  private bytes({ buffer, byteOffset, byteLength }: Uint8Array): void {
-    if (byteLength > this.maxBytes) throw this.tooLarge();
-    this.text.tag('Uint8Array', Buffer.from(buffer, byteOffset, byteLength).toString('base64'));
+  private bytes(bytes: Uint8Array): void {
+    if (bytes.byteLength > this.maxBytes) throw this.tooLarge();
+    // A copy by the language itself: of an array whose buffer was transferred or shrunk away, which looks empty, it throws.
+    this.text.tag('Uint8Array', Buffer.from(new Uint8Array(bytes).buffer).toString('base64'));
   }
 
   private tooLarge(): ValueNotStorableError {

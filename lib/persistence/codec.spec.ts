@@ -58,7 +58,8 @@ const LEAF = fc.oneof(
   fc.integer(),
   fc.boolean(),
   fc.bigInt(),
-  fc.date({ noInvalidDate: false }),
+  // isDeepStrictEqual of Node 20 finds no invalid date equal to another: they have a test of their own.
+  fc.date({ noInvalidDate: true }),
   fc.uint8Array(),
   fc.constantFrom(null, undefined, -0, 0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
 );
@@ -157,6 +158,14 @@ describe('a value that can be stored', () => {
       fc.property(ANY_ERROR, (error) => expect(sameErrors(roundTrip(error), error)).toBe(true)),
       { numRuns: 500 },
     );
+  });
+
+  it('may be or hold an invalid date', () => {
+    const arrived = roundTrip({ at: new Date(Number.NaN) }) as { at: unknown };
+    for (const date of [roundTrip(new Date(Number.NaN)), arrived.at]) {
+      expect(date).toBeInstanceOf(Date);
+      expect((date as Date).getTime()).toBeNaN();
+    }
   });
 
   it('is stored as the very JSON if JSON can express it', () => {
@@ -340,6 +349,24 @@ describe('a value that cannot be stored', () => {
     expect(refusal(nested(100_000)).message.length).toBeLessThan(500);
   });
 
+  it('is refused if it is bytes that are gone, instead of arriving empty', () => {
+    const transferred = new Uint8Array([1, 2, 3]);
+    structuredClone(transferred, { transfer: [transferred.buffer] });
+    // The types of this version of Node do not know resizable buffers.
+    const Resizable = ArrayBuffer as unknown as new (
+      length: number,
+      options: object,
+    ) => ArrayBuffer & { resize(to: number): void };
+    const buffer = new Resizable(8, { maxByteLength: 16 });
+    const shrunk = new Uint8Array(buffer, 4, 4);
+    buffer.resize(2);
+    for (const bytes of [transferred, shrunk]) {
+      expect(refusal({ bytes })).toMatchObject({ path: 'bytes', reason: expect.stringContaining('reading it threw') });
+    }
+    const shared = new Uint8Array(new SharedArrayBuffer(4), 1, 2).fill(7);
+    expect(roundTrip(shared)).toEqual(new Uint8Array([7, 7]));
+  });
+
   it('is refused if a getter or a Proxy throws, with what it threw', () => {
     const getter = {
       a: {
@@ -436,6 +463,13 @@ describe('a text that was not written by the codec', () => {
 });
 
 describe('a fingerprint', () => {
+  it('is taken of a value however deeply it is nested', () => {
+    let value: unknown = 'bottom';
+    for (let level = 0; level < 999; level += 1) value = new Map([[level, value]]);
+    expect(codec.fingerprint(codec.encode(value, 'a value'))).toHaveLength(32);
+    expect(isDeepStrictEqual(roundTrip(value), value)).toBe(true);
+  });
+
   const fingerprint = (value: unknown) =>
     Buffer.from(codec.fingerprint(codec.encode(value, 'a value'))).toString('hex');
 

@@ -77,7 +77,7 @@ export class JsonCodec implements PayloadCodec {
     const json: unknown = JSON.parse(isTagged ? text.slice(TAGGED_PREFIX.length) : text);
     return createHash('sha256')
       .update(isTagged ? TAGGED_PREFIX : '')
-      .update(JSON.stringify(json, sortFields))
+      .update(JSON.stringify(sortFields(json)))
       .digest();
   }
 
@@ -120,7 +120,21 @@ function encodePlain(value: unknown, maxBytes: number): string | null {
   }
 }
 
-function sortFields(_name: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
+/** Parsed JSON with the fields of every object in the order of their names. In a loop: tags nest deeper than the stack is. */
+function sortFields(json: unknown): unknown {
+  const root: Record<string, unknown> = { json };
+  const open: Record<string, unknown>[] = [root];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    for (const [key, child] of Object.entries(node)) {
+      if (typeof child !== 'object' || child === null) continue;
+      const sorted = Array.isArray(child) ? child : Object.fromEntries(Object.entries(child).sort(byName));
+      node[key] = sorted;
+      open.push(sorted as Record<string, unknown>);
+    }
+  }
+  return root['json'];
+}
+
+function byName([one]: [string, unknown], [other]: [string, unknown]): number {
+  return one < other ? -1 : 1;
 }

@@ -10,10 +10,10 @@ import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
  * 5. writes of valid runs and of new ones; a new run whose id or key is taken is left out
  * 6. the lane's number is raised and the answer kept beside it, for a client whose connection breaks before it reads it
  *
- * Every row is found by its primary key, whatever the statistics say: LATERAL and ON CONFLICT leave the planner no other
- * way (a plan made while a table is small would scan it when it is large). A status in the join of 2 would make PostgreSQL
+ * Every row is found by its primary key: LATERAL and ON CONFLICT leave the planner hardly another way (a plan made while a
+ * table is small would scan it when it is large; ARCHITECTURE.md has the gap that is left). A status in the join of 2 would make PostgreSQL
  * take an index of open runs, four times slower. `(… IN …) IS TRUE` keeps a hashed lookup where a plain IN becomes a loop
- * over the batch.
+ * over the batch. A row is as old as its first attempt: what a dead worker leaves ready goes before what came since.
  */
 export const COMMIT_BATCH = `
 WITH lane AS MATERIALIZED (
@@ -61,9 +61,9 @@ advanced AS (
       failure = coalesce(v.failure, r.failure),
       cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
       due_at = CASE WHEN v.status = 'pending' THEN r.due_at END,
-      started_at = CASE WHEN v.status = 'running' THEN coalesce(r.started_at, statement_timestamp()) ELSE r.started_at END,
-      updated_at = statement_timestamp(),
-      ended_at = CASE WHEN v.ended THEN statement_timestamp() END
+      started_at = CASE WHEN v.status = 'running' THEN coalesce(r.started_at, orchestrate_flow.now()) ELSE r.started_at END,
+      updated_at = orchestrate_flow.now(),
+      ended_at = CASE WHEN v.ended THEN orchestrate_flow.now() END
   FROM valid v
   WHERE r.id = v.id
 ),
@@ -71,8 +71,8 @@ created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
     input, due_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, statement_timestamp() + n.delay_ms * interval '1 millisecond', statement_timestamp(), statement_timestamp(),
-    CASE WHEN n.delay_ms IS NULL THEN statement_timestamp() END
+    n.input, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond', orchestrate_flow.now(), orchestrate_flow.now(),
+    CASE WHEN n.delay_ms IS NULL THEN orchestrate_flow.now() END
   FROM unnest($30::uuid[], $31::text[], $32::int[], $33::text[], $34::text[], $35::uuid[], $36::text[], $37::text[],
     $38::int[], $39::text[], $40::float8[])
     AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms)
@@ -85,9 +85,9 @@ written AS (
     worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at)
   SELECT b.run_id, b.definition, b.generation, b.name, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
-    statement_timestamp() + b.delay_ms * interval '1 millisecond', statement_timestamp(),
-    coalesce(b.started_at, CASE WHEN b.status = 'running' THEN statement_timestamp() END),
-    CASE WHEN b.status IN ('completed', 'failed', 'cancelled') THEN statement_timestamp() END
+    orchestrate_flow.now() + b.delay_ms * interval '1 millisecond', coalesce(b.started_at, orchestrate_flow.now()),
+    coalesce(b.started_at, CASE WHEN b.status = 'running' THEN orchestrate_flow.now() END),
+    CASE WHEN b.status IN ('completed', 'failed', 'cancelled', 'quarantined') THEN orchestrate_flow.now() END
   FROM step b
   WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
   ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
@@ -98,7 +98,7 @@ written AS (
 ),
 answer AS MATERIALIZED (
   SELECT jsonb_build_object(
-    'at', statement_timestamp(),
+    'at', orchestrate_flow.now(),
     'stale', coalesce((SELECT jsonb_agg(id) FROM unnest($4::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM valid)), '[]'),
     'taken', coalesce((SELECT jsonb_agg(id) FROM unnest($30::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM created)), '[]')
   )::text AS text
@@ -183,7 +183,7 @@ FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
 
 /** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */
 export const LOCK_OPEN_ROWS = `
-SELECT name, status, attempt, failures, crashes, worker
+SELECT name, status, attempt, failures, crashes, worker, alone
 FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying')
 ORDER BY name FOR UPDATE`;

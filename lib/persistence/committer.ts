@@ -11,7 +11,7 @@ import { toStoredRun, type RunRecord } from './records.js';
 import { qualify } from './schema.js';
 
 /** Milliseconds the lanes wait for locks that others hold: 50 where many wait behind, more where one run stands alone. */
-const NAMED_LOCK_TIMEOUT_MS = 50;
+const SECOND_LOCK_TIMEOUT_MS = 50;
 const SIDE_LOCK_TIMEOUT_MS = 250;
 
 /** Milliseconds before an item that somebody's lock held up is tried again: doubled each time, up to the last. */
@@ -26,15 +26,15 @@ export interface CommitterOptions {
 }
 
 /**
- * The door. Three lanes: one shared by all runs; one for what inserts under a name that a user's transaction may hold;
- * and one at the side, for runs that must be locked and read first and for names that are held just now.
+ * The door. Three lanes: one shared by all runs; a second for what would hold the others up there, because it is large or
+ * inserts under a name that a user's transaction may hold; and one at the side, for runs that must be locked and read first and for names that are held just now.
  */
 export class Committer implements RunDoor {
   private readonly sharedLane: Lane;
-  private readonly namedLane: Lane;
+  private readonly secondLane: Lane;
   private readonly sideLane: Lane;
   private readonly shared: Batcher;
-  private readonly named: Batcher;
+  private readonly second: Batcher;
   /** The side lane sends one at a time; its connection is one conversation. */
   private side: Promise<unknown> = Promise.resolve();
   /** Starts under held names take turns before they queue there: a run that stands alone waits for one of them at most. */
@@ -47,10 +47,10 @@ export class Committer implements RunDoor {
     const lane = (name: string, lockTimeoutMs: number) =>
       new Lane(config, { ...options, name: `orchestrate-flow ${name}`, lockTimeoutMs });
     this.sharedLane = lane('commits', options.leaseMs / 4);
-    this.namedLane = lane('named starts', NAMED_LOCK_TIMEOUT_MS);
+    this.secondLane = lane('second commits', SECOND_LOCK_TIMEOUT_MS);
     this.sideLane = lane('single commits', SIDE_LOCK_TIMEOUT_MS);
-    this.shared = new Batcher(this.sharedLane);
-    this.named = new Batcher(this.namedLane);
+    this.second = new Batcher(this.secondLane);
+    this.shared = new Batcher(this.sharedLane, this.second);
   }
 
   submit(prepare: () => RunWrite | null): Promise<CommitAnswer> {
@@ -73,6 +73,7 @@ export class Committer implements RunDoor {
     return new Promise((resolve, fail) => {
       this.batcher(named).add({
         prepare: () => toWrites(false),
+        isGroup: named,
         answer: resolve,
         heldUp: () => resolve(this.startPatiently(toWrites(true))),
         fail,
@@ -102,20 +103,25 @@ export class Committer implements RunDoor {
 
   /** Resolves when nothing is waiting or on its way. */
   async settled(): Promise<void> {
-    await Promise.all([this.shared.settled(), this.named.settled(), this.side.catch(() => undefined)]);
+    // In the order in which what is held up goes from the one to the other.
+    await this.shared.settled();
+    await this.second.settled();
+    await this.side.catch(() => undefined);
   }
 
   /** Closes the lanes: what is still waiting for the database is told that it was given up. */
   async close(): Promise<void> {
-    await Promise.all([this.sharedLane.close(), this.namedLane.close(), this.sideLane.close()]);
+    await Promise.all([this.sharedLane.close(), this.secondLane.close(), this.sideLane.close()]);
   }
 
   private batcher(named: boolean): Batcher {
-    return named ? this.named : this.shared;
+    return named ? this.second : this.shared;
   }
 
   private async startPatiently(writes: readonly LaneWrite[]): Promise<readonly CommitAnswer[]> {
-    const outcome = await this.patiently(() => this.afterHeld(() => this.sideLane.send(writes)));
+    const lane = this.sideLane;
+    const send = () => (writes.length > 1 ? lane.sendGroup(writes) : lane.send(writes));
+    const outcome = await this.patiently(() => this.afterHeld(send));
     return writes.map((write) => toAnswer(write, outcome));
   }
 
@@ -159,6 +165,8 @@ function toAnswer(write: LaneWrite, outcome: LaneOutcome | null): CommitAnswer {
       return answerFor(write, outcome.answer);
     case 'culprit':
       return { kind: 'refused', error: outcome.error };
+    case 'taken':
+      return { kind: 'stale' };
     default:
       return NOTHING;
   }

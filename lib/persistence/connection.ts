@@ -1,4 +1,5 @@
-import pg from 'pg';
+import { clearTimeout, setTimeout } from 'node:timers';
+import * as pg from 'pg';
 
 import { sqlStateOf } from './database-failure.js';
 
@@ -15,7 +16,9 @@ export interface PreparedStatement {
  * Settings of every session of ours. The plans of our statements are made once and must hold while the tables grow from
  * nothing to millions of rows: by index and nested loop, never by reading a table that happens to be small.
  */
-export const PLANNER_SETTINGS = {
+export const SESSION_SETTINGS = {
+  // The times of claims are kept as text.
+  datestyle: 'ISO',
   timezone: 'UTC',
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
@@ -23,6 +26,9 @@ export const PLANNER_SETTINGS = {
   enable_mergejoin: 'off',
   jit: 'off',
 } as const;
+
+/** Milliseconds to read what has arrived while the event loop stood still. */
+const READING_MS = 100;
 
 /** Milliseconds a connection that is closed may take to say goodbye. */
 const GOODBYE_MS = 1_000;
@@ -63,7 +69,7 @@ export class Connection {
 
   private async runNow<T>(use: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = await this.open();
-    const timer = setTimeout(() => this.discard(client, unanswered(this.options)), this.options.answerWithinMs);
+    const callOff = this.unlessInTime(() => this.discard(client, unanswered(this.options)));
     try {
       return await use(client);
     } catch (error) {
@@ -71,8 +77,17 @@ export class Connection {
       if (sqlStateOf(error) === null) this.discard(client, error);
       throw error;
     } finally {
-      clearTimeout(timer);
+      callOff();
     }
+  }
+
+  /**
+   * Gives up what is not answered in time. An event loop that stood still for so long may have the answer already and not
+   * have read it yet.
+   */
+  private unlessInTime(giveUp: () => void): () => void {
+    let timer = setTimeout(() => (timer = setTimeout(giveUp, READING_MS)), this.options.answerWithinMs);
+    return () => clearTimeout(timer);
   }
 
   /** Connects, if it is not connected. */
@@ -106,7 +121,7 @@ export class Connection {
     // Without a listener a connection that breaks while idle would end the process.
     client.on('error', () => this.discard(client));
     client.on('end', () => this.discard(client));
-    const timer = setTimeout(() => destroySocket(client), this.options.answerWithinMs);
+    const callOff = this.unlessInTime(() => destroySocket(client));
     try {
       await client.connect();
       const settings = Object.entries(this.options.settings);
@@ -116,7 +131,7 @@ export class Connection {
       this.discard(client);
       throw error;
     } finally {
-      clearTimeout(timer);
+      callOff();
     }
     this.client = client;
     return client;

@@ -1,3 +1,5 @@
+import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
+
 /** What a failed statement means for those who sent it. */
 export type DatabaseFailure =
   /** A race between transactions was lost: nothing was written, send it again. */
@@ -40,7 +42,21 @@ export function sqlStateOf(error: unknown): string | null {
   return typeof code === 'string' && SQLSTATE.test(code) ? code : null;
 }
 
+/** Whether a role may not do what it was asked to. */
+export function isForbidden(error: unknown): boolean {
+  return sqlStateOf(error) === '42501';
+}
+
 function isFatal(error: unknown): boolean {
   const severity = typeof error === 'object' && error !== null && 'severity' in error ? error.severity : null;
   return severity === 'FATAL' || severity === 'PANIC';
+}
+
+/** What a caller is told whose question the database did not answer. */
+export function unreadable(cause: unknown): OrchestrateFlowError {
+  return new OrchestrateFlowError(
+    'OF_DATABASE_UNAVAILABLE',
+    `Cannot read runs: the database does not answer as it should (${messageOf(cause)}). Nothing is lost: ask again once it does.`,
+    { cause },
+  );
 }

@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { CommitAnswer, NewRun, RunWrite } from '../engine/ports.js';
 import { COMMIT_BATCH, commitParameters, parseAnswer, type BatchAnswer } from './commit-statement.js';
-import { Connection, PLANNER_SETTINGS, type ConnectionConfig, type PreparedStatement } from './connection.js';
+import { Connection, SESSION_SETTINGS, type ConnectionConfig, type PreparedStatement } from './connection.js';
 import { classifyFailure } from './database-failure.js';
+import { Rematch } from './race.js';
 import { qualify } from './schema.js';
 
 /** Milliseconds before a commit that the database could not take is sent again: doubled each time, up to the last. */
 const BACKOFF_MS = { first: 50, last: 2_000 } as const;
+
+interface AnswerRow {
+  readonly answer: string;
+}
 
 /** One row of a batch. */
 export type LaneWrite = { readonly run: RunWrite } | { readonly start: NewRun };
@@ -24,9 +30,13 @@ export interface LaneOptions {
   readonly onHealth: (error: unknown) => void;
 }
 
-/** What became of a batch: an answer, a lock that somebody held for too long, or a value the database refuses. */
+/**
+ * What became of a batch: an answer, a group of which nothing was written because a name in it is taken, a lock that
+ * somebody held for too long, or a value the database refuses.
+ */
 export type LaneOutcome =
   | { readonly kind: 'answered'; readonly answer: BatchAnswer }
+  | { readonly kind: 'taken' }
   | { readonly kind: 'locked' }
   | { readonly kind: 'culprit'; readonly error: Error };
 
@@ -56,7 +66,7 @@ export class Lane {
       name,
       answerWithinMs: leaseMs / 2,
       settings: {
-        ...PLANNER_SETTINGS,
+        ...SESSION_SETTINGS,
         lock_timeout: Math.round(lockTimeoutMs),
         // A process that is stopped inside a transaction would else hold its locks for as long as it stands.
         idle_in_transaction_session_timeout: Math.round(leaseMs / 4),
@@ -68,7 +78,7 @@ export class Lane {
   async send(writes: readonly LaneWrite[]): Promise<LaneOutcome> {
     const parameters = commitParameters(...split(writes));
     return this.untilKnown(async () => {
-      const rows = await this.connection.query<{ answer: string }>(this.batch, this.numbered(parameters));
+      const rows = await this.connection.query<AnswerRow>(this.batch, this.numbered(parameters));
       return this.settle(rows);
     });
   }
@@ -79,24 +89,24 @@ export class Lane {
    */
   async sendLocked(decide: (client: pg.Client) => Promise<LaneWrite | null>): Promise<LaneOutcome | null> {
     return this.untilKnown(() =>
-      this.connection.run(async (client) => {
-        await client.query('BEGIN');
-        try {
-          const write = await decide(client);
-          if (write === null) {
-            await client.query('ROLLBACK');
-            return null;
-          }
-          const values = this.numbered(commitParameters(...split([write])));
-          const { rows } = await client.query<{ answer: string }>({ ...this.batch, values });
-          if (rows.length > 0) this.unsettled = true;
-          await client.query('COMMIT');
-          return this.settle(rows);
-        } catch (error) {
-          await client.query('ROLLBACK').catch(() => undefined);
-          throw error;
-        }
-      }),
+      this.inTransaction(async (client) => {
+        const write = await decide(client);
+        return write === null ? null : this.writeIn(client, commitParameters(...split([write])));
+      }, null),
+    );
+  }
+
+  /** Sends starts of which all are written or, where the id or key of one is taken, none. */
+  async sendGroup(starts: readonly LaneWrite[]): Promise<LaneOutcome> {
+    const parameters = commitParameters(...split(starts));
+    return this.untilKnown(() =>
+      this.inTransaction<LaneOutcome>(
+        async (client) => {
+          const rows = await this.writeIn(client, parameters);
+          return rows[0] && parseAnswer(rows[0].answer).taken.size > 0 ? null : rows;
+        },
+        { kind: 'taken' },
+      ),
     );
   }
 
@@ -106,11 +116,38 @@ export class Lane {
     await this.connection.close();
   }
 
+  /** Commits what `write` has written, or rolls back where it gives null: then the outcome is `otherwise`. */
+  private inTransaction<T extends LaneOutcome | null>(
+    write: (client: pg.Client) => Promise<readonly AnswerRow[] | null>,
+    otherwise: T,
+  ): Promise<T | LaneOutcome> {
+    return this.connection.run(async (client) => {
+      await client.query('BEGIN');
+      try {
+        const rows = await write(client);
+        if (rows === null) {
+          await client.query('ROLLBACK');
+          return otherwise;
+        }
+        if (rows.length > 0) this.unsettled = true;
+        await client.query('COMMIT');
+        return this.settle(rows);
+      } catch (error) {
+        await client.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  private async writeIn(client: pg.Client, parameters: readonly unknown[]): Promise<AnswerRow[]> {
+    return (await client.query<AnswerRow>({ ...this.batch, values: this.numbered(parameters) })).rows;
+  }
+
   private numbered(parameters: readonly unknown[]): unknown[] {
     return [this.id, this.epoch, this.commitNo, ...parameters];
   }
 
-  private settle(rows: readonly { answer: string }[]): LaneOutcome {
+  private settle(rows: readonly AnswerRow[]): LaneOutcome {
     const answer = rows[0]?.answer;
     // No row: the lane is not where we believe it to be, so nothing was written. Ask it.
     if (answer === undefined) throw Object.assign(new Error('The lane has moved.'), { code: LANE_MOVED });
@@ -120,7 +157,10 @@ export class Lane {
   }
 
   private async untilKnown<T extends LaneOutcome | null>(send: () => Promise<T>): Promise<T | LaneOutcome> {
+    const rematch = new Rematch();
     for (let backoffMs: number = BACKOFF_MS.first; ; backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.last)) {
+      // Whoever was sent last has given up: the answer that the lane may yet give is theirs, and nobody else's.
+      if (this.closing && this.unsettled) throw stopped(null);
       try {
         const kept = await this.prepare();
         if (kept) return { kind: 'answered', answer: kept };
@@ -133,10 +173,13 @@ export class Lane {
         if (!this.unsettled && failure === 'data') return { kind: 'culprit', error: error as Error };
         if (!this.unsettled && failure === 'lock-timeout') return { kind: 'locked' };
         if (failure === 'unknown') this.unsettled = this.registered;
-        if (failure === 'race') continue;
+        if (failure === 'race') {
+          await rematch.pause();
+          continue;
+        }
         if (this.closing) throw stopped(error);
         this.options.onHealth(error);
-        await new Promise((resolve) => setTimeout(resolve, backoffMs));
+        await sleep(backoffMs);
       }
     }
   }

@@ -1,3 +1,4 @@
+import { unreadable } from './database-failure.js';
 import { Brackets, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
 import type { RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
@@ -41,11 +42,15 @@ export class SqlRunArchive implements RunArchive {
   }
 
   private async read<T>(use: (manager: DataSource['manager']) => Promise<T>): Promise<T> {
-    const runner = this.dataSource.createQueryRunner('master');
     try {
-      return await use(runner.manager);
-    } finally {
-      await runner.release();
+      const runner = this.dataSource.createQueryRunner('master');
+      try {
+        return await use(runner.manager);
+      } finally {
+        await runner.release();
+      }
+    } catch (error) {
+      throw unreadable(error);
     }
   }
 }

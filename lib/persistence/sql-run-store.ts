@@ -10,9 +10,14 @@ import type {
   RunStore,
   StoredDefinition,
   StoredRun,
+  SuspectQueue,
+  SuspectRequest,
   WorkerIdentity,
 } from '../engine/ports.js';
-import { Connection, PLANNER_SETTINGS, type ConnectionConfig } from './connection.js';
+import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
+import { unreadable } from './database-failure.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { untilNoRaceIsLost } from './race.js';
 import { toFailure, toStoredRun, type RunRecord } from './records.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
 import * as sql from './store-statements.js';
@@ -24,11 +29,27 @@ const MAX_LOST = 500;
 /** The channel on which a user's transaction that started a run tells, once it commits, which queue has work. */
 export const READY_CHANNEL = 'orchestrate_flow_ready';
 
+export interface SqlRunStoreOptions {
+  readonly schema: string;
+  readonly leaseMs: number;
+  /** Told why no thread keeps the lease while the event loop is blocked. */
+  readonly onUnavailable: (error: unknown) => void;
+}
+
+type ClaimRecord = RunRecord & {
+  step: string;
+  attempt: number;
+  failures: number;
+  crashes: number;
+  started_at: string;
+};
+
 interface LookRecord {
   readonly stopped_runs: string[];
   readonly claims: string[];
   readonly held_runs: string[];
   readonly ready_queues: string[];
+  readonly suspects: string[];
   readonly due_runs: string[];
   readonly next_due_ms: number | null;
 }
@@ -37,16 +58,18 @@ interface LookRecord {
 export class SqlRunStore implements RunStore {
   private readonly reads: Connection;
   private readonly beats: Connection;
+  private readonly keeper: LeaseKeeper;
   /** Whose sign of life the heartbeat's connection is. */
   private worker: string | null = null;
   private readonly listeners = new Set<(queue: string) => void>();
 
   constructor(
     config: ConnectionConfig,
-    private readonly options: { readonly schema: string; readonly leaseMs: number },
+    private readonly options: SqlRunStoreOptions,
   ) {
-    const settings = { ...PLANNER_SETTINGS, lock_timeout: Math.round(options.leaseMs / 4) };
+    const settings = { ...SESSION_SETTINGS, lock_timeout: Math.round(options.leaseMs / 4) };
     const answerWithinMs = options.leaseMs / 2;
+    this.keeper = new LeaseKeeper(config, options);
     this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
     this.beats = new Connection(
       config,
@@ -60,23 +83,25 @@ export class SqlRunStore implements RunStore {
   }
 
   async claim({ queue, worker, definitions, limit }: ClaimRequest): Promise<ClaimedStep[]> {
-    type Row = RunRecord & { step: string; attempt: number; failures: number; crashes: number; started_at: string };
-    const rows = await this.read<Row>('claim', sql.CLAIM_STEPS, [queue, definitions, limit, worker]);
-    return rows.map(({ step, attempt, failures, crashes, started_at, ...run }) => ({
-      step,
-      tally: { attempt, failures, crashes },
-      startedAt: started_at,
-      run: toStoredRun(run),
-    }));
+    const rows = await this.read<ClaimRecord>('claim', sql.CLAIM_STEPS, [queue, definitions, limit, worker]);
+    return rows.map(toClaimedStep);
+  }
+
+  async claimSuspect(request: SuspectRequest): Promise<ClaimedStep | null> {
+    const { queue, worker, definitions, maxCrashes, isAccused, isAlone } = request;
+    const values = [queue, definitions, 1, worker, maxCrashes, isAccused, isAlone];
+    const [row] = await this.read<ClaimRecord>('claim_suspect', sql.CLAIM_SUSPECT, values);
+    return row ? toClaimedStep(row) : null;
   }
 
   async findRun(runId: string): Promise<StoredRun | null> {
-    const [row] = await this.read<RunRecord>('find_run', sql.FIND_RUN, [runId]);
+    const [row] = await this.lookUp<RunRecord>('find_run', sql.FIND_RUN, [runId]);
     return row ? toStoredRun(row) : null;
   }
 
   async findByKey(workflow: string, key: string): Promise<{ id: string; inputHash: Uint8Array } | null> {
-    const [row] = await this.read<{ id: string; input_hash: string }>('find_by_key', sql.FIND_BY_KEY, [workflow, key]);
+    type Row = { id: string; input_hash: string };
+    const [row] = await this.lookUp<Row>('find_by_key', sql.FIND_BY_KEY, [workflow, key]);
     return row ? { id: row.id, inputHash: Buffer.from(row.input_hash, 'hex') } : null;
   }
 
@@ -101,16 +126,19 @@ export class SqlRunStore implements RunStore {
     await this.pulse('register_worker', sql.REGISTER_WORKER, [id, host, pid, queues, leaseMs]);
     this.worker = id;
     await this.pulse('hold_worker_lock', sql.HOLD_WORKER_LOCK, [id]);
+    await this.keeper.keep(id);
   }
 
   async removeWorker(workerId: string): Promise<void> {
+    await this.keeper.stop();
     await this.pulse('remove_worker', sql.REMOVE_WORKER, [workerId]);
   }
 
   async beat(request: BeatRequest): Promise<BeatNews> {
-    const { worker, queues, definitions, leaseMs, mayReap } = request;
+    const { worker, queues, definitions, leaseMs, maxCrashes, reap } = request;
     const alive = (await this.pulse('renew', sql.RENEW_LEASE, [worker, leaseMs])).length > 0;
-    if (mayReap) await this.pulse('bury', sql.BURY_WORKERS, [worker, leaseMs]);
+    if (alive) this.keeper.renewed();
+    if (reap !== 'none') await this.pulse('bury', sql.BURY_WORKERS, [worker, leaseMs, reap === 'all']);
     // Whoever is dead already is dead for everybody.
     const lost = await this.findLost();
     const woken = await this.pulse<{ queue: string }>('wake', sql.WAKE_DUE_STEPS, [MAX_DUE]);
@@ -120,6 +148,7 @@ export class SqlRunStore implements RunStore {
       definitions,
       MAX_DUE,
       leaseMs,
+      maxCrashes,
     ]);
     return {
       alive,
@@ -129,6 +158,7 @@ export class SqlRunStore implements RunStore {
       claims: look!.claims.map(parseClaim),
       heldRuns: look!.held_runs,
       readyQueues: look!.ready_queues,
+      suspects: look!.suspects.map(parseSuspect),
       dueRuns: look!.due_runs,
       nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,
     };
@@ -147,7 +177,7 @@ export class SqlRunStore implements RunStore {
   }
 
   async loadDefinitions(workflows: readonly string[]): Promise<StoredDefinition[]> {
-    return this.read('load_definitions', sql.LOAD_DEFINITIONS, [workflows]);
+    return this.lookUp('load_definitions', sql.LOAD_DEFINITIONS, [workflows]);
   }
 
   onReady(listener: (queue: string) => void): void {
@@ -155,7 +185,7 @@ export class SqlRunStore implements RunStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.reads.close(), this.beats.close()]);
+    await Promise.all([this.reads.close(), this.beats.close(), this.keeper.stop()]);
   }
 
   private async findLost(): Promise<LostClaims[]> {
@@ -174,17 +204,33 @@ export class SqlRunStore implements RunStore {
     for (const listener of this.listeners) listener(queue);
   }
 
+  /** What a caller asks for: told in our words where the database does not answer. */
+  private lookUp<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.read<Row>(name, text, values).catch((error: unknown) => {
+      throw unreadable(error);
+    });
+  }
+
   private read<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
-    return this.reads.query<Row>(this.prepared(name, text), values);
+    return untilNoRaceIsLost(() => this.reads.query<Row>(this.prepared(name, text), values));
   }
 
   private pulse<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
-    return this.beats.query<Row>(this.prepared(name, text), values);
+    return untilNoRaceIsLost(() => this.beats.query<Row>(this.prepared(name, text), values));
   }
 
   private prepared(name: string, text: string) {
     return { name: `of_${name}`, text: qualify(text, this.options.schema) };
   }
+}
+
+function toClaimedStep({ step, attempt, failures, crashes, started_at, ...run }: ClaimRecord): ClaimedStep {
+  return { step, tally: { attempt, failures, crashes }, startedAt: started_at, run: toStoredRun(run) };
+}
+
+function parseSuspect(text: string): SuspectQueue {
+  const [queue, isAccused] = JSON.parse(text) as [queue: string, isAccused: boolean];
+  return { queue, isAccused };
 }
 
 function parseClaim(text: string): OwnClaim {

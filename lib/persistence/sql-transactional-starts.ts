@@ -15,14 +15,15 @@ WITH created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, key, input_hash, priority, input,
     due_at, created_at, updated_at, started_at)
   SELECT $1, $2, $3::int, $4::text, $5, $6, decode($7, 'hex'), $8::int, $9,
-    statement_timestamp() + $10::float8 * interval '1 millisecond', statement_timestamp(), statement_timestamp(),
-    CASE WHEN $4::text = 'running' THEN statement_timestamp() END
+    orchestrate_flow.now() + $10::float8 * interval '1 millisecond', orchestrate_flow.now(), orchestrate_flow.now(),
+    CASE WHEN $4::text = 'running' THEN orchestrate_flow.now() END
   ON CONFLICT DO NOTHING
   RETURNING id, definition
 ),
 inserted AS (
-  INSERT INTO orchestrate_flow.workflow_step (run_id, definition, name, status, attempt, failures, crashes, queue, priority)
-  SELECT c.id, c.definition, s.name, 'ready', 0, 0, 0, s.queue, s.priority
+  INSERT INTO orchestrate_flow.workflow_step (run_id, definition, name, status, attempt, failures, crashes, queue, priority,
+    created_at)
+  SELECT c.id, c.definition, s.name, 'ready', 0, 0, 0, s.queue, s.priority, orchestrate_flow.now()
   FROM created c, unnest($11::text[], $12::text[], $13::int[]) AS s (name, queue, priority)
 )
 SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($15::text[]) AS queue) queues) AS told

@@ -1,14 +1,21 @@
+import { SUSPECT_CRASHES } from '../engine/suspects.js';
+
+// Two clocks: workflows live in the time of `orchestrate_flow.now()`, which a test may set. Whether a process lives is a matter of
+// the machine's, `statement_timestamp()`.
+
+const IS_SUSPECT = `crashes >= ${SUSPECT_CRASHES}`;
+
 /** Claims ready steps: changes step rows only and raises no revision. Whoever stops a run changes its ready rows itself. */
-export const CLAIM_STEPS = `
+const claimSteps = (which: string, alone: string) => `
 WITH picked AS MATERIALIZED (
   SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
-  WHERE queue = $1 AND status = 'ready' AND definition = ANY ($2::int[])
+  WHERE queue = $1 AND status = 'ready' AND definition = ANY ($2::int[]) AND ${which}
   ORDER BY priority, created_at LIMIT $3
   FOR UPDATE SKIP LOCKED
 ),
 claimed AS (
   UPDATE orchestrate_flow.workflow_step s
-  SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = statement_timestamp()
+  SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}
   FROM picked p
   WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
   RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.started_at::text
@@ -16,6 +23,12 @@ claimed AS (
 SELECT c.step, c.attempt, c.failures, c.crashes, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
   r.generation, r.state, r.worker, r.priority, r.input, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
 FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
+
+/** Suspects are left to `CLAIM_SUSPECT`. */
+export const CLAIM_STEPS = claimSteps(`NOT ${IS_SUSPECT}`, 'false');
+
+/** One that needs a single crash more to be quarantined ($6), or one that does not yet. $7: it runs with nothing beside it. */
+export const CLAIM_SUSPECT = claimSteps(`${IS_SUSPECT} AND (crashes >= $5::int - 1) = $6::bool`, '$7::bool');
 
 export const FIND_RUN = `
 SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, failed_step, failure, cancel_reason,
@@ -60,7 +73,7 @@ const WORKER_LOCK = 0x4f46574b;
 export const HOLD_WORKER_LOCK = `SELECT pg_advisory_lock_shared(${WORKER_LOCK}, hashtext($1::uuid::text))`;
 
 /** The workers whose heartbeat is connected. The connection of a killed process is gone at once, that of a stopped one is not. */
-const CONNECTED_WORKERS = `
+export const CONNECTED_WORKERS = `
 SELECT objid FROM pg_locks
 WHERE locktype = 'advisory' AND classid = ${WORKER_LOCK} AND objsubid = 2 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
@@ -71,15 +84,25 @@ const DEAD_AT = `w.lease_until
 
 /**
  * Declares workers dead whose lease ran out. No lease runs out before the server has been up for one lease: a restart of
- * the database kills nobody.
+ * the database kills nobody. $3: all of them; else those of which it is witnessed, because another worker, be it dead by
+ * now, was heard after they should have been, and a fifth of a lease has passed since: whoever lives renews again within a
+ * tenth of it once the database is back.
  */
 export const BURY_WORKERS = `
+WITH silent AS (
+  SELECT w.id, ${DEAD_AT.replace('$LEASE', '$2::float8')} AS dead_at
+  FROM orchestrate_flow.workflow_worker w WHERE w.status = 'alive' AND w.id <> $1
+)
 UPDATE orchestrate_flow.workflow_worker SET status = 'dead'
 WHERE id IN (
-  SELECT w.id FROM orchestrate_flow.workflow_worker w
-  WHERE w.status = 'alive' AND ${DEAD_AT.replace('$LEASE', '$2::float8')} < statement_timestamp() AND w.id <> $1
+  SELECT w.id FROM orchestrate_flow.workflow_worker w JOIN silent USING (id)
+  WHERE w.status = 'alive' AND dead_at < statement_timestamp()
     AND statement_timestamp() > pg_postmaster_start_time() + $2::float8 * interval '1 millisecond'
-  FOR UPDATE SKIP LOCKED)`;
+    AND ($3::boolean OR EXISTS (
+      SELECT 1 FROM orchestrate_flow.workflow_worker o
+      WHERE o.id <> w.id AND o.lease_until - $2::float8 * interval '1 millisecond'
+        BETWEEN dead_at AND statement_timestamp() - $2::float8 / 5 * interval '1 millisecond'))
+  FOR UPDATE OF w SKIP LOCKED)`;
 
 /** What workers that are not alive still hold, in runs' state and in step rows: every pass sees all of them. */
 export const FIND_LOST = `
@@ -108,7 +131,7 @@ export const WAKE_DUE_STEPS = `
 UPDATE orchestrate_flow.workflow_step s SET status = 'ready', due_at = NULL
 FROM (
   SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
-  WHERE status = 'retrying' AND due_at <= statement_timestamp()
+  WHERE status = 'retrying' AND due_at <= orchestrate_flow.now()
   ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) d
 WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AND s.item = d.item AND s.round = d.round
 RETURNING s.queue`;
@@ -132,27 +155,34 @@ SELECT
   ) AS claims,
   ARRAY(
     SELECT id FROM orchestrate_flow.workflow_run
-    WHERE worker = $1 AND updated_at < statement_timestamp() - $5::float8 / 2 * interval '1 millisecond'
+    WHERE worker = $1 AND updated_at < orchestrate_flow.now() - $5::float8 / 2 * interval '1 millisecond'
   ) AS held_runs,
   ARRAY(
     SELECT q FROM unnest($2::text[]) q
     WHERE EXISTS (
       SELECT 1 FROM orchestrate_flow.workflow_step s
-      WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[]))
+      WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[]) AND NOT s.${IS_SUSPECT})
   ) AS ready_queues,
   ARRAY(
+    SELECT json_build_array(q, is_accused)::text FROM unnest($2::text[]) q, unnest(ARRAY[false, true]) is_accused
+    WHERE EXISTS (
+      SELECT 1 FROM orchestrate_flow.workflow_step s
+      WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[])
+        AND s.${IS_SUSPECT} AND (s.crashes >= $6::int - 1) = is_accused)
+  ) AS suspects,
+  ARRAY(
     SELECT id FROM orchestrate_flow.workflow_run
-    WHERE due_at <= statement_timestamp() AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4
+    WHERE due_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4
   ) AS due_runs,
   (
-    SELECT extract(epoch FROM min(due_at) - statement_timestamp())::float8 * 1000
+    SELECT extract(epoch FROM min(due_in))::float8 * 1000
     FROM (
-      SELECT min(due_at) AS due_at FROM orchestrate_flow.workflow_step WHERE status = 'retrying'
+      SELECT min(due_at) - orchestrate_flow.now() AS due_in FROM orchestrate_flow.workflow_step WHERE status = 'retrying'
       UNION ALL
-      SELECT min(due_at) FROM orchestrate_flow.workflow_run
+      SELECT min(due_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
       WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])
       UNION ALL
-      SELECT min(dead_at) FROM (
+      SELECT min(dead_at) - statement_timestamp() FROM (
         SELECT ${DEAD_AT.replace('$LEASE', '$5::float8')} AS dead_at FROM orchestrate_flow.workflow_worker w
         WHERE w.status = 'alive' AND w.id <> $1) others
       WHERE dead_at > statement_timestamp()) timers

@@ -6,7 +6,9 @@ import type { BullQueues } from './bull-queues.js';
  * database is the truth, and a bell that is lost only costs the time until the next beat.
  */
 export class Bell implements WorkQueue {
-  private readonly ringing = new Map<string, { again: boolean }>();
+  private readonly ringing = new Map<string, Promise<void>>();
+  /** Queues whose bell was to ring once more while it rang. */
+  private readonly again = new Set<string>();
 
   constructor(
     private readonly bull: BullQueues,
@@ -14,25 +16,28 @@ export class Bell implements WorkQueue {
   ) {}
 
   ring(queue: string): void {
-    const underWay = this.ringing.get(queue);
-    if (underWay) {
-      underWay.again = true;
+    if (this.ringing.has(queue)) {
+      this.again.add(queue);
       return;
     }
-    const state = { again: false };
-    this.ringing.set(queue, state);
-    this.bull
+    const rung = this.bull
       .queue(queue)
       .add('bell', {})
+      .then(() => undefined)
       .catch((error: unknown) => this.onError(queue, error))
       .finally(() => {
         this.ringing.delete(queue);
-        if (state.again) this.ring(queue);
+        if (this.again.delete(queue)) this.ring(queue);
       });
+    this.ringing.set(queue, rung);
   }
 
-  /** Resolves when no bell is on its way. */
-  async settled(): Promise<void> {
-    while (this.ringing.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  /** Resolves when no bell is on its way, or none can arrive. */
+  settled(): Promise<void> {
+    return this.bull.unlessAway(this.untilQuiet());
+  }
+
+  private async untilQuiet(): Promise<void> {
+    while (this.ringing.size > 0) await Promise.all(this.ringing.values());
   }
 }

@@ -1,59 +1,30 @@
-import { createPostgresBackend, runMigrations, withBackend } from 'bullmq';
-import pg from 'pg';
-
 import { DEFAULT_QUEUE } from '../engine/graph.js';
+import type { BullBackend, BullQueue, BullWorker, QueueFault } from './bull-backend.js';
 
-/** The schema of BullMQ's tables: it reads no other from a pool that it is given. */
-const BULL_SCHEMA = 'bullmq';
-
-const Backend = withBackend(createPostgresBackend);
-
-/** A queue of BullMQ on PostgreSQL. */
-export type BullQueue = InstanceType<typeof Backend.Queue>;
-/** A worker of BullMQ on PostgreSQL. */
-export type BullWorker = InstanceType<typeof Backend.Worker>;
+/** Milliseconds between two looks whether the queue has gone away. */
+const AWAY_CHECK_MS = 20;
 
 /** What BullMQ calls a queue of ours. Apart from the app's own: a worker of the one must not take the other's jobs. */
 function bullNameOf(queue: string): string {
   return queue === DEFAULT_QUEUE ? DEFAULT_QUEUE : `${DEFAULT_QUEUE}-${queue}`;
 }
 
-/**
- * BullMQ's queues and workers over one pool of connections to PostgreSQL. Constructed by the classes themselves and not by
- * way of BullMQ's or Nest's process-wide defaults, which belong to the app.
- */
+/** The queues of this process and their workers, whatever BullMQ runs on. */
 export class BullQueues {
-  private readonly pool: pg.Pool;
   private readonly queues = new Map<string, BullQueue>();
   private readonly workers: BullWorker[] = [];
 
   constructor(
-    config: pg.ClientConfig,
+    private readonly backend: BullBackend,
     private readonly onError: (queue: string, error: unknown) => void,
-  ) {
-    const { options = '', ...rest } = config;
-    this.pool = new pg.Pool({
-      ...rest,
-      application_name: 'orchestrate-flow queue',
-      options: `${options} -c search_path=${BULL_SCHEMA}`.trim(),
-      keepAlive: true,
-      // Each worker keeps one connection for LISTEN; what is left serves statements. Opened as needed.
-      max: 10,
-      allowExitOnIdle: true,
-    });
-    this.pool.on('error', (error) => onError('*', error));
-    // The pool listens to idle connections only, and BullMQ a moment after it was given one: a connection that ends in that
-    // moment would end the process. What the error means its next statement says.
-    this.pool.on('connect', (client) => client.on('error', () => {}));
-  }
+  ) {}
 
-  /** Creates or updates BullMQ's tables. */
-  async migrate(): Promise<void> {
-    const client = await this.pool.connect();
-    try {
-      await runMigrations(client, BULL_SCHEMA);
-    } finally {
-      client.release();
+  /** Waits for what an answer of the queue ends, as long as the queue is not known to be away: else it may never end. */
+  async unlessAway(answered: Promise<unknown>): Promise<void> {
+    let isWaiting = true;
+    const done = answered.catch(() => undefined).finally(() => (isWaiting = false));
+    while (isWaiting && !this.backend.isAway) {
+      await Promise.race([done, new Promise((resolve) => setTimeout(resolve, AWAY_CHECK_MS))]);
     }
   }
 
@@ -61,8 +32,7 @@ export class BullQueues {
   queue(name: string): BullQueue {
     const existing = this.queues.get(name);
     if (existing) return existing;
-    const queue = new Backend.Queue(bullNameOf(name), {
-      connection: this.pool,
+    const queue = this.backend.createQueue(bullNameOf(name), {
       defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
     });
     queue.on('error', (error) => this.onError(name, error));
@@ -72,14 +42,11 @@ export class BullQueues {
 
   /** Starts a worker whose jobs are bells: each calls `onBell` and ends with it. */
   work(name: string, onBell: () => Promise<void>): BullWorker {
-    const worker = new Backend.Worker<unknown, unknown>(bullNameOf(name), onBell, {
-      connection: this.pool,
+    const worker = this.backend.createWorker(bullNameOf(name), onBell, {
       // Two: while one bell is being answered another can bring its news.
       concurrency: 2,
-      // An idle worker asks once a minute; LISTEN wakes it in between.
-      drainDelay: 60,
       lockDuration: 30_000,
-      // At its default of 15 s a job that ended while the database was down is run twice.
+      // At its default of 15 s a job that ended while the backend was down is run twice.
       runRetryDelay: 500,
     });
     worker.on('error', (error) => this.onError(name, error));
@@ -87,9 +54,15 @@ export class BullQueues {
     return worker;
   }
 
+  /** From now on calls back once for each fault of the server, when it is first seen. */
+  watch(onFault: (fault: QueueFault) => void): void {
+    this.backend.watch(onFault);
+  }
+
+  /** Ends in order what can be ended in order, and then lets go of the connections. */
   async close(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.close().catch(() => undefined)));
-    await Promise.all([...this.queues.values()].map((queue) => queue.close().catch(() => undefined)));
-    await this.pool.end().catch(() => undefined);
+    const all = [...this.workers, ...this.queues.values()];
+    await this.unlessAway(Promise.all(all.map((one) => one.close().catch(() => undefined))));
+    await this.backend.close();
   }
 }

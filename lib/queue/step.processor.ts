@@ -1,5 +1,6 @@
 import type { StepPump } from '../runtime/step-pump.js';
-import type { BullQueues, BullWorker } from './bull-queues.js';
+import type { BullWorker } from './bull-backend.js';
+import type { BullQueues } from './bull-queues.js';
 
 /**
  * The Bull processor of one queue: a bell wakes the pump, and the job lasts as long as there are steps to take. Our own
@@ -8,12 +9,15 @@ import type { BullQueues, BullWorker } from './bull-queues.js';
 export class StepProcessor {
   private readonly worker: BullWorker;
 
-  constructor(bull: BullQueues, pump: StepPump) {
+  constructor(
+    private readonly bull: BullQueues,
+    pump: StepPump,
+  ) {
     this.worker = bull.work(pump.queue, () => pump.wake());
   }
 
   /** Takes no more bells. Bells under way end with the pump's stop. */
   async stop(): Promise<void> {
-    await this.worker.close().catch(() => undefined);
+    await this.bull.unlessAway(this.worker.close());
   }
 }

@@ -17,6 +17,8 @@ export class Attempt {
     readonly run: OpenRun,
     readonly node: GraphNode,
     readonly claim: Claim,
+    /** To be called when its outcome has been dealt with, or when it reports nothing any more. */
+    readonly onSettled?: (() => void) | undefined,
   ) {}
 
   get signal(): AbortSignal {

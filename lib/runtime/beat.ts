@@ -1,9 +1,10 @@
-import type { Fact } from '../engine/facts.js';
-import type { BeatNews, RunStore, WorkerIdentity } from '../engine/ports.js';
+import type { Fact, Quarantine } from '../engine/facts.js';
+import type { BeatNews, Clock, RunStore, WorkerIdentity } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { RunDesk } from './run-desk.js';
 import type { SlotOffice } from './slot-office.js';
+import type { SuspectWard } from './suspect-ward.js';
 import type { WorkerSelf } from './worker-self.js';
 
 /** Milliseconds between two looks at the least, however near the next timer is. */
@@ -22,8 +23,11 @@ export interface BeatPorts {
   readonly slots: SlotOffice;
   readonly self: WorkerSelf;
   readonly events: EventHub;
+  readonly clock: Clock;
+  readonly ward: SuspectWard;
   readonly queues: readonly string[];
   readonly leaseMs: number;
+  readonly quarantine: Quarantine;
 }
 
 /**
@@ -31,34 +35,37 @@ export interface BeatPorts {
  * timers are due, where work waits that no bell has announced. In between it sleeps until the nearest timer.
  */
 export class Beat {
-  private timer: NodeJS.Timeout | null = null;
+  /** Calls off the next look, where one is planned. */
+  private callOff: (() => void) | null = null;
   private nextAt = Infinity;
   private lookedAt = -Infinity;
   private renewedAt = -Infinity;
   /** Since when this process has renewed without a gap: after an outage it does not reap before everyone could renew. */
   private steadySince = Infinity;
   /**
-   * For how long it must have renewed before it reaps. One lease after an outage, so that everybody can renew first. A
-   * process that has just begun has seen none and waits for a third of one: a whole lease would be too long where
-   * processes crash more often than that.
+   * Whether there was an outage. From then on it must have renewed for a lease before it reaps, so that everybody can renew
+   * first. A process that has just begun has seen none, reaps at first only where others bear witness, and after a third of
+   * a lease all: a whole one would be too long where processes crash more often than that.
    */
-  private patienceMs: number;
+  private hasMissedBeats = false;
   private sweptAt = -Infinity;
   private beating: Promise<void> | null = null;
   /** Not before it is started: a process that runs no steps keeps no timers, and is no worker. */
   private stopped = true;
   /** Own claims in the step table that nothing here runs, and since when they have been seen. */
   private strangers = new Map<string, number>();
-  /** What runs are being told at this moment: they are not told it again by every beat until they have heard. */
-  private readonly telling = new Set<string>();
+  /** What is under way at this moment, by name: no later beat begins it again. */
+  private readonly doing = new Set<string>();
 
-  constructor(private readonly ports: BeatPorts) {
-    this.patienceMs = ports.leaseMs / 3;
-  }
+  constructor(private readonly ports: BeatPorts) {}
 
   /** Whether this worker's lease still runs, as far as its own clock tells: nobody has taken it for dead. */
   get holdsLease(): boolean {
-    return performance.now() - this.renewedAt < this.ports.leaseMs;
+    return this.ports.clock.now() - this.renewedAt < this.ports.leaseMs;
+  }
+
+  private get patienceMs(): number {
+    return this.hasMissedBeats ? this.ports.leaseMs : this.ports.leaseMs / 3;
   }
 
   /** Registers the worker and begins. */
@@ -75,18 +82,18 @@ export class Beat {
 
   /** A bell came and there was nothing to claim: it may have been for a timer that only a look round sees. */
   lookAgain(): void {
-    this.schedule(this.lookedAt + ASKED_GAP_MS - performance.now());
+    this.schedule(this.lookedAt + ASKED_GAP_MS - this.ports.clock.now());
   }
 
   /** Ends the beat. The lease is kept until then, so that nobody takes what is being drained. */
   async stop(): Promise<void> {
     this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
+    this.callOff?.();
     await this.beating;
   }
 
   private async register(worker: WorkerIdentity): Promise<void> {
-    const begunAt = performance.now();
+    const begunAt = this.ports.clock.now();
     await this.ports.store.registerWorker(worker, this.ports.leaseMs);
     this.renewedAt = begunAt;
     this.steadySince = Math.min(this.steadySince, begunAt);
@@ -94,15 +101,15 @@ export class Beat {
   }
 
   private schedule(delayMs: number): void {
-    const at = performance.now() + Math.max(delayMs, MIN_GAP_MS);
-    if (this.stopped || (this.timer && at >= this.nextAt)) return;
-    if (this.timer) clearTimeout(this.timer);
+    const at = this.ports.clock.now() + Math.max(delayMs, MIN_GAP_MS);
+    if (this.stopped || (this.callOff && at >= this.nextAt)) return;
+    this.callOff?.();
     this.nextAt = at;
-    this.timer = setTimeout(() => this.beatOnce(), at - performance.now());
+    this.callOff = this.ports.clock.after(at - this.ports.clock.now(), () => this.beatOnce());
   }
 
   private beatOnce(): void {
-    this.timer = null;
+    this.callOff = null;
     if (this.beating) return this.schedule(MIN_GAP_MS);
     this.beating = this.look()
       .then((nextMs) => this.schedule(nextMs))
@@ -115,21 +122,24 @@ export class Beat {
 
   /** @returns milliseconds until the next look */
   private async look(): Promise<number> {
-    const { store, shelf, self, queues, leaseMs } = this.ports;
-    const begunAt = performance.now();
+    const { store, shelf, self, queues, leaseMs, quarantine } = this.ports;
+    const maxCrashes = quarantine.crashes;
+    const begunAt = this.ports.clock.now();
     this.lookedAt = begunAt;
     if (begunAt - this.renewedAt > leaseMs / 2) {
       this.steadySince = begunAt;
-      this.patienceMs = leaseMs;
+      this.hasMissedBeats = true;
     }
-    const mayReap = begunAt - this.steadySince >= this.patienceMs;
-    const news = await store.beat({ worker: self.id, queues, definitions: shelf.runnableIds, leaseMs, mayReap });
+    const isSteady = begunAt - this.steadySince >= this.patienceMs;
+    const reap = isSteady ? 'all' : this.hasMissedBeats ? 'none' : 'witnessed';
+    const definitions = shelf.runnableIds;
+    const news = await store.beat({ worker: self.id, queues, definitions, leaseMs, maxCrashes, reap });
     this.renewedAt = news.alive ? begunAt : -Infinity;
     this.ports.events.announceDatabase(null);
     if (!news.alive) await this.goOnUnderNewId();
     this.act(news);
-    if (mayReap) await this.sweep(begunAt);
-    const regular = leaseMs / 3;
+    if (isSteady) await this.sweep(begunAt);
+    const regular = reap === 'witnessed' ? leaseMs / 10 : leaseMs / 3;
     return news.nextDueMs === null ? regular : Math.min(regular, Math.max(0, news.nextDueMs));
   }
 
@@ -140,12 +150,17 @@ export class Beat {
   }
 
   private act(news: BeatNews): void {
-    const { desk, slots } = this.ports;
+    const { desk, slots, queues, quarantine } = this.ports;
     for (const runId of news.stoppedRuns) desk.abort(runId);
     for (const queue of new Set([...news.wokenQueues, ...news.readyQueues])) this.wakePump(queue);
     for (const queue of news.wokenQueues) if (!slots.find(queue)) slots.ring(queue, 1);
     for (const runId of news.dueRuns) this.tell(runId, { type: 'begun' });
-    for (const { runId, workers } of news.lost) this.tell(runId, { type: 'workers-lost', workers: new Set(workers) });
+    // What is freed is taken here at once: its bell may wake the very process that stands still.
+    const takeFreed = () => queues.forEach((queue) => this.wakePump(queue));
+    for (const { runId, workers } of news.lost) {
+      this.tell(runId, { type: 'workers-lost', workers: new Set(workers), quarantine }, takeFreed);
+    }
+    this.ports.ward.visit(news.suspects);
     this.releaseStrangers(news);
   }
 
@@ -162,39 +177,38 @@ export class Beat {
    * any more: an answer that has taken half a lease is not waited for.
    */
   private releaseStrangers({ claims, heldRuns }: BeatNews): void {
-    const { desk, self, leaseMs } = this.ports;
+    const { desk, leaseMs } = this.ports;
     const strangers = new Map<string, number>();
-    const now = performance.now();
-    const meet = (name: string, runId: string, fact: Fact) => {
+    const now = this.ports.clock.now();
+    const meet = (name: string, release: () => Promise<unknown>) => {
       const since = this.strangers.get(name) ?? now;
-      if (now - since > leaseMs / 2) this.tell(runId, fact);
+      if (now - since > leaseMs / 2) this.doOnce(name, release);
       strangers.set(name, since);
     };
     for (const { runId, claim } of claims) {
       if (desk.isRunning(runId, claim)) continue;
-      meet(`${runId}/${claim.step}/${claim.attempt}`, runId, { type: 'step-released', claim });
+      const name = `the claim ${claim.step}/${claim.attempt} of run ${runId} that nobody runs`;
+      meet(name, () => desk.tell(runId, { type: 'step-released', claim }));
     }
     for (const runId of heldRuns) {
       // A run that is not open here has no attempt here: whatever it holds in our name is lost.
-      if (!desk.isOpen(runId)) meet(runId, runId, { type: 'workers-lost', workers: new Set([self.id]) });
+      if (desk.isOpen(runId)) continue;
+      meet(`the holds of run ${runId} that nobody runs`, () => desk.releaseHolds(runId));
     }
     this.strangers = strangers;
   }
 
-  private tell(runId: string, fact: Fact): void {
-    const what = `${fact.type}/${runId}`;
-    if (this.telling.has(what)) return;
-    this.telling.add(what);
-    this.ports.desk
-      .tell(runId, fact)
-      .catch((error: unknown) => {
-        this.ports.events.announce({
-          type: 'internal.error',
-          doing: `telling run ${runId} that "${fact.type}"`,
-          error,
-        });
-      })
-      .finally(() => this.telling.delete(what));
+  private tell(runId: string, fact: Fact, onTold: () => void = () => {}): void {
+    this.doOnce(`"${fact.type}" of run ${runId}`, () => this.ports.desk.tell(runId, fact).then(onTold));
+  }
+
+  /** Begins what it is not doing already; the next beat begins anew what fails. */
+  private doOnce(what: string, act: () => Promise<unknown>): void {
+    if (this.doing.has(what)) return;
+    this.doing.add(what);
+    act()
+      .catch((error: unknown) => this.ports.events.announceFailure(`seeing to ${what}`, error))
+      .finally(() => this.doing.delete(what));
   }
 
   /** This process was declared dead: what it held is others' now. */

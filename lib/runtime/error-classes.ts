@@ -1,3 +1,4 @@
+import { findDurationMs } from '../engine/duration.js';
 import type { ErrorCode } from '../engine/errors.js';
 import type { Attempt } from './attempt.js';
 
@@ -16,26 +17,35 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OF_WORKFLOW_UNKNOWN',
 ]);
 
-/** Classifies what a step threw: our own errors first, then what the step's policy names. */
+/** Classifies what a step threw: our own errors first, then what the step's policy names. Never throws. */
 export function classifyError(error: unknown, attempt: Attempt): ErrorClass {
   // By code, not by class: the package may be there twice.
-  const code = codeOf(error);
+  const code = read(error, 'code') as ErrorCode | null;
   if (code !== null && FINAL.has(code)) return { retryable: false, retryAfterMs: null };
-  if (code === 'OF_RETRY_AFTER') return { retryable: true, retryAfterMs: (error as { delayMs: number }).delayMs };
+  if (code === 'OF_RETRY_AFTER') return { retryable: true, retryAfterMs: findDurationMs(read(error, 'delayMs')) };
   return { retryable: isRetryable(error, attempt), retryAfterMs: null };
 }
 
 function isRetryable(error: unknown, { node, run }: Attempt): boolean {
   const step = run.definition.code?.steps.get(node.name);
-  if (step?.doNotRetryOn.some((type) => error instanceof type)) return false;
-  return step?.retryOn?.some((type) => error instanceof type) ?? true;
+  if (step?.doNotRetryOn.some((type) => isInstance(error, type))) return false;
+  return step?.retryOn?.some((type) => isInstance(error, type)) ?? true;
 }
 
-function codeOf(error: unknown): ErrorCode | null {
+// Whatever was thrown may be a Proxy, or have getters, that throw in their turn.
+
+function isInstance(error: unknown, type: abstract new (...parameters: never[]) => unknown): boolean {
   try {
-    return typeof error === 'object' && error !== null && 'code' in error ? (error.code as ErrorCode) : null;
+    return error instanceof type;
   } catch {
-    // Whatever was thrown may have getters that throw.
+    return false;
+  }
+}
+
+function read(error: unknown, key: string): unknown {
+  try {
+    return typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[key] : null;
+  } catch {
     return null;
   }
 }

@@ -2,7 +2,16 @@ import type { EntityManager } from 'typeorm';
 
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { PayloadCodec } from '../engine/codec.js';
-import type { ClaimedStep, RunArchive, RunDoor, RunStore, TransactionalStarts, WorkQueue } from '../engine/ports.js';
+import { OrchestrateFlowError } from '../engine/errors.js';
+import type {
+  ClaimedStep,
+  Clock,
+  RunArchive,
+  RunDoor,
+  RunStore,
+  TransactionalStarts,
+  WorkQueue,
+} from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
@@ -13,7 +22,8 @@ import { RunDesk } from './run-desk.js';
 import { RunStarter } from './run-starter.js';
 import { SlotOffice } from './slot-office.js';
 import { StepPump } from './step-pump.js';
-import { StepRunner } from './step-runner.js';
+import { StepRunner, type Timeouts } from './step-runner.js';
+import { SuspectWard } from './suspect-ward.js';
 import { within } from './within.js';
 import { WorkerSelf } from './worker-self.js';
 
@@ -29,12 +39,17 @@ export interface FlowRuntimePorts {
   readonly codec: PayloadCodec;
   readonly events: EventHub;
   readonly bell: WorkQueue;
+  readonly clock: Clock;
+  /** @default the clock */
+  readonly timeouts?: Timeouts;
 }
 
 export interface FlowRuntimeOptions {
   readonly queues: readonly string[];
   readonly concurrency: number;
   readonly leaseMs: number;
+  /** The number of crashes after which a step that ran alone is quarantined. */
+  readonly maxCrashes: number;
 }
 
 /** What happens in one process, wired together: desk, pumps, beat and results. Knows neither SQL nor BullMQ. */
@@ -51,21 +66,20 @@ export class FlowRuntime {
     private readonly ports: FlowRuntimePorts,
     private readonly options: FlowRuntimeOptions,
   ) {
-    const { registry, store, codec, events, bell, door } = ports;
-    this.self = new WorkerSelf(options.queues);
+    const { registry, store, codec, events, bell, door, clock, timeouts = clock } = ports;
+    this.self = new WorkerSelf(options.queues, clock);
     this.slots = new SlotOffice(
       (queue) => bell.ring(queue),
       () => this.beat.holdsLease,
     );
     this.shelf = new DefinitionShelf(registry, store);
-    this.results = new ResultDesk(
-      store,
-      codec,
-      (runId) => this.desk.isOpen(runId),
-      (error) => events.announceDatabase(error),
-    );
+    this.results = new ResultDesk({
+      ...{ store, codec, clock },
+      isHere: (runId) => this.desk.isOpen(runId),
+      onError: (error) => events.announceDatabase(error),
+    });
     const runner = new StepRunner({
-      codec,
+      ...{ codec, clock, timeouts },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       onLate: (attempt) => this.desk.announceLate(attempt),
     });
@@ -76,15 +90,29 @@ export class FlowRuntime {
       onTimer: (delayMs, queue) => this.expect(delayMs, queue),
     });
     const { desk, shelf, slots, self } = this;
-    this.beat = new Beat({ store, desk, shelf, slots, self, events, queues: options.queues, leaseMs: options.leaseMs });
+    const { queues, leaseMs, maxCrashes } = options;
+    const ward = new SuspectWard({
+      store,
+      desk,
+      runner,
+      slots,
+      shelf,
+      self,
+      events,
+      clock,
+      maxCrashes,
+      patienceMs: leaseMs,
+    });
+    const quarantine = { crashes: maxCrashes, error: codec.encodeError(poison(maxCrashes)) };
+    this.beat = new Beat({ store, desk, shelf, slots, self, events, clock, ward, queues, leaseMs, quarantine });
   }
 
   /** Stores the definitions of this build. @returns what the orchestrator works with */
   async open(): Promise<OrchestratorPorts> {
     await this.shelf.fill();
-    const { registry, store, archive, transactions, codec, events } = this.ports;
+    const { registry, store, archive, transactions, codec, events, clock } = this.ports;
     const { shelf, desk, results } = this;
-    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec });
+    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock });
     return { registry, archive, transactions, codec, events, shelf, desk, results, starter };
   }
 
@@ -95,6 +123,16 @@ export class FlowRuntime {
     await this.beat.start();
     this.isWorking = true;
     return this.slots.all();
+  }
+
+  /** Looks round as soon as may be: a test has set the time that workflows live in. */
+  lookRound(): void {
+    this.beat.expect(0);
+  }
+
+  /** Whether no attempt runs here and no fact waits. */
+  get isQuiet(): boolean {
+    return this.desk.isQuiet;
   }
 
   /** From now on nothing is claimed here; what runs goes on. Starts still work. */
@@ -126,6 +164,7 @@ export class FlowRuntime {
       claim: (limit) => this.claim(queue, limit),
       passOn: () => this.ports.bell.ring(queue),
       onError: (error) => this.ports.events.announceDatabase(error),
+      clock: this.ports.clock,
     });
   }
 
@@ -136,8 +175,8 @@ export class FlowRuntime {
   }
 
   private async claim(queue: string, limit: number): Promise<number> {
-    // The beat that renews the lease comes back for the rows.
-    if (!this.beat.holdsLease) return 0;
+    // The beat that renews the lease comes back for the rows, and whoever runs a suspect alone when it has ended.
+    if (!this.slots.mayTake) return 0;
     const [definitions, worker] = [this.shelf.runnableIds, this.self.id];
     const claimed = await this.ports.store.claim({ queue, limit, definitions, worker });
     if (claimed.length === 0) this.beat.lookAgain();
@@ -154,8 +193,7 @@ export class FlowRuntime {
       await this.desk.admit(step, worker);
       return true;
     } catch (error) {
-      const doing = `taking up step "${step.step}" of run ${step.run.id}`;
-      this.ports.events.announce({ type: 'internal.error', doing, error });
+      this.ports.events.announceFailure(`taking up step "${step.step}" of run ${step.run.id}`, error);
       return false;
     }
   }
@@ -171,7 +209,7 @@ export class FlowRuntime {
       } catch (error) {
         if (signal.aborted) throw error;
         this.ports.events.announceDatabase(error);
-        await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
+        await new Promise<void>((resolve) => this.ports.clock.after(READ_AGAIN_MS, resolve));
       }
     }
     return run.results;
@@ -179,10 +217,19 @@ export class FlowRuntime {
 
   private async untilQuiet(timeoutMs: number): Promise<void> {
     if (this.desk.isQuiet) return;
-    await within(timeoutMs, new Promise<void>((resolve) => this.desk.onQuiet(resolve)));
+    await within(this.ports.clock, timeoutMs, new Promise<void>((resolve) => this.desk.onQuiet(resolve)));
   }
 
   private async untilSettled(timeoutMs: number): Promise<void> {
-    await within(timeoutMs, this.desk.settled());
+    await within(this.ports.clock, timeoutMs, this.desk.settled());
   }
+}
+
+/** The error of a step that is quarantined. */
+function poison(maxCrashes: number): OrchestrateFlowError {
+  return new OrchestrateFlowError(
+    'OF_STEP_QUARANTINED',
+    `Cannot try this step again: its process died ${maxCrashes} times or more while it ran, the last time while nothing else ran there. ` +
+      'Find what it does to the process (memory, process.exit(), a native crash).',
+  );
 }

@@ -21,7 +21,8 @@ export class Herald {
       const of = { ...base, step, attempt };
       const decoded = error === null ? null : codec.decodeError(error);
       if (status === 'retrying') events.announce({ ...of, type: 'step.retrying', error: decoded, delayMs: delayMs! });
-      else if (status === 'failed') events.announce({ ...of, type: 'step.failed', error: decoded });
+      else if (status === 'failed' || status === 'quarantined')
+        events.announce({ ...of, type: `step.${status}`, error: decoded });
       else events.announce({ ...of, type: status === 'ready' ? 'step.freed' : `step.${status}` });
     }
     for (const claim of decision.stale) this.announceStep(run, 'step.stale', claim);

@@ -14,7 +14,7 @@ export interface PendingFact {
   /** Whether the database has refused this fact's values and they were replaced. */
   readonly replaced?: boolean;
   /** Told when the fact has been folded into a commit, or has come too late. */
-  readonly settle?: (error?: Error) => void;
+  readonly settle?: ((error?: Error) => void) | undefined;
 }
 
 /** A run on which this process works: its newest committed state as far as known here, and what waits to be committed. */
@@ -24,6 +24,8 @@ export class OpenRun {
   isCommitting = false;
   /** The next commit goes alone: the last one missed, or the engine has to see the open rows. */
   mustLock = false;
+  /** So many of the facts that wait are committed one by one: the database has refused a value of one of them. */
+  apart = 0;
   readonly attempts = new Map<string, Attempt>();
   /** Encoded results of completed steps, as far as this process knows them. */
   readonly results = new Map<string, string>();
@@ -85,9 +87,9 @@ export class OpenRun {
   }
 
   takeFacts(): PendingFact[] {
-    const facts = this.facts;
-    this.facts = [];
-    return facts;
+    if (this.apart === 0) return this.facts.splice(0);
+    this.apart -= 1;
+    return this.facts.splice(0, 1);
   }
 
   /** Puts facts back whose commit missed, before those that came since. */

@@ -1,12 +1,14 @@
 import type { Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
 
+import { show } from '../definition/option-readers.js';
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { InputOf, OutputOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
 import type { WorkflowGraph } from '../engine/graph.js';
+import { oneLine } from '../engine/one-line.js';
 import type { RunArchive, RunRecordView, TransactionalStarts } from '../engine/ports.js';
 import { isEnded, type RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
@@ -19,7 +21,17 @@ import { Run, type RunControls } from './run.js';
 import type { RunDesk } from './run-desk.js';
 import type { RunStarter } from './run-starter.js';
 import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
-import { isRunId, readDuration } from './start-options.js';
+import {
+  assertKey,
+  assertWorkflowName,
+  invalid,
+  isRunId,
+  readCancelReason,
+  readExecuteOptions,
+  readResultOptions,
+  readStartOptions,
+  reading,
+} from './start-options.js';
 
 /**
  * A workflow's graph: as data, as one line of text, and as a Mermaid flowchart.
@@ -87,9 +99,8 @@ export class Orchestrator {
   ): Promise<Run<OutputOf<C>>>;
   /** Starts a run of the workflow of that name. */
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
-  async start(workflow: WorkflowClass | string, input?: unknown, options: StartOptions = {}): Promise<Run> {
-    const { id, created } = await this.connected.starter.start(workflow, input, options);
-    return this.handle(id, created, options.manager);
+  async start(workflow: WorkflowClass | string, input?: unknown, options?: StartOptions): Promise<Run> {
+    return this.startRead(workflow, input, readStartOptions(options));
   }
 
   /** Starts a run and waits for its output: `start()` and `result()` in one. */
@@ -102,10 +113,11 @@ export class Orchestrator {
   async execute(
     workflow: WorkflowClass | string,
     input?: unknown,
-    { timeout, ...options }: Omit<StartOptions, 'manager'> & ResultOptions = {},
+    options?: Omit<StartOptions, 'manager'> & ResultOptions,
   ): Promise<unknown> {
-    const run = await this.start(workflow as string, input, options);
-    return run.result(timeout === undefined ? {} : { timeout });
+    const read = readExecuteOptions(options);
+    const run = await this.startRead(workflow, input, read.options);
+    return run.result(read.result);
   }
 
   /**
@@ -130,9 +142,9 @@ export class Orchestrator {
   }
 
   /** Runs, newest first, a page at a time. */
-  async list(options: ListOptions = {}): Promise<RunPage> {
-    const workflow = options.workflow === undefined ? null : this.nameOf(options.workflow);
-    const { runs, last } = await this.connected.archive.list(readListOptions(options, workflow));
+  async list(written?: ListOptions): Promise<RunPage> {
+    const options = readListOptions(written, (workflow) => this.nameOf(workflow));
+    const { runs, last } = await this.connected.archive.list(options);
     return { runs: runs.map((run) => toRunDetails(run, this.connected.codec)), nextCursor: last && writeCursor(last) };
   }
 
@@ -156,8 +168,8 @@ export class Orchestrator {
    *
    * @throws RunFailedError, RunCancelledError, ResultTimeoutError; OrchestrateFlowError `OF_RUN_UNKNOWN`
    */
-  async result(address: RunAddress, { timeout }: ResultOptions = {}): Promise<unknown> {
-    const timeoutMs = readDuration('timeout', timeout);
+  async result(address: RunAddress, options?: ResultOptions): Promise<unknown> {
+    const timeoutMs = readResultOptions(options);
     const { id } = await this.getRecord(address);
     return this.connected.results.wait(id, timeoutMs);
   }
@@ -168,12 +180,10 @@ export class Orchestrator {
    *
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has completed or failed
    */
-  async cancel(address: RunAddress, { reason }: CancelOptions = {}): Promise<void> {
+  async cancel(address: RunAddress, options?: CancelOptions): Promise<void> {
+    const reason = readCancelReason(options);
     const before = await this.getRecord(address);
-    if (!isEnded(before.status)) {
-      const text = reason === undefined ? null : reason.replaceAll('\0', '').toWellFormed().slice(0, 1_000);
-      await this.connected.desk.tell(before.id, { type: 'cancel-requested', reason: text });
-    }
+    if (!isEnded(before.status)) await this.connected.desk.tell(before.id, { type: 'cancel-requested', reason });
     const { id, status } = await this.getRecord(before.id);
     if (status === 'cancelling' || status === 'cancelled') return;
     throw new OrchestrateFlowError(
@@ -202,9 +212,16 @@ export class Orchestrator {
     );
   }
 
+  private async startRead(workflow: WorkflowClass | string, input: unknown, options: StartOptions): Promise<Run> {
+    const { id, created } = await this.connected.starter.start(workflow, input, options);
+    return this.handle(id, created, options.manager);
+  }
+
   /** A name is taken as it is: a process may look at runs of workflows whose code it lacks. */
   private nameOf(workflow: WorkflowClass | string): string {
-    return typeof workflow === 'string' ? workflow : this.connected.registry.get(workflow).name;
+    if (typeof workflow !== 'string') return this.connected.registry.get(workflow).name;
+    assertWorkflowName(workflow);
+    return workflow;
   }
 
   private async getRecord(address: RunAddress): Promise<RunRecordView> {
@@ -214,23 +231,30 @@ export class Orchestrator {
       if (record) return record;
       throw new OrchestrateFlowError(
         'OF_RUN_UNKNOWN',
-        `Cannot find run "${address}": there is none with this id. By key: { workflow, key }.`,
+        `Cannot find run ${show(address)}: there is none with this id; one started in a transaction is there once that has committed. ` +
+          'By key: { workflow, key }.',
       );
     }
-    const name = this.nameOf(address.workflow);
-    const record = await archive.findByKey(name, address.key);
+    if (typeof address !== 'object' || address === null) {
+      throw invalid(`Expected a run to be named by its id or by { workflow, key }, got ${show(address)}.`);
+    }
+    const { workflow, key } = reading('which run is meant', () => ({ workflow: address.workflow, key: address.key }));
+    assertKey(key);
+    const name = this.nameOf(workflow);
+    const record = await archive.findByKey(name, key);
     if (record) return record;
     throw new OrchestrateFlowError(
       'OF_RUN_UNKNOWN',
-      `Cannot find a run of workflow "${name}" with key "${address.key}": none was started with it.`,
+      `Cannot find a run of workflow "${oneLine(name)}" with key "${oneLine(key)}": none was started with it, or its transaction has not committed.`,
     );
   }
 
   private handle(id: string, created: boolean, manager?: EntityManager): Run {
     const controls: RunControls = {
-      result: (runId, { timeout } = {}) => {
+      result: async (runId, options) => {
+        const timeoutMs = readResultOptions(options);
         if (manager) this.assertCommitted(runId, manager);
-        return this.connected.results.wait(runId, readDuration('timeout', timeout));
+        return this.connected.results.wait(runId, timeoutMs);
       },
       status: async (runId): Promise<RunStatus> => (await this.getRecord(runId)).status,
       cancel: (runId, options) => this.cancel(runId, options),

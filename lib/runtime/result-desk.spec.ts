@@ -1,8 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import type { EndedRun, RunStore } from '../engine/ports.js';
+import type { Clock, EndedRun, RunStore } from '../engine/ports.js';
 import { JsonCodec } from '../persistence/codec.js';
 import { ResultDesk } from './result-desk.js';
+import { SYSTEM_CLOCK } from './system-clock.js';
+
+/** By the timers of the global scope, which are the test's here. */
+const CLOCK: Clock = {
+  ...SYSTEM_CLOCK,
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** A store whose looks the test answers. */
 class SlowStore {
@@ -33,7 +43,10 @@ describe('a desk where callers wait for results', () => {
     store = new SlowStore();
     errors = [];
     const onError = (error: unknown) => void errors.push(error);
-    desk = new ResultDesk(store as unknown as RunStore, new JsonCodec(), () => false, onError);
+    desk = new ResultDesk({
+      ...{ store: store as unknown as RunStore, codec: new JsonCodec(), clock: CLOCK },
+      ...{ isHere: () => false, onError },
+    });
   });
 
   afterEach(() => {

@@ -1,6 +1,6 @@
 import type { PayloadCodec } from '../engine/codec.js';
 import { ResultTimeoutError, RunCancelledError, RunFailedError } from '../engine/errors.js';
-import type { EndedRun, RunStore } from '../engine/ports.js';
+import type { Clock, EndedRun, RunStore } from '../engine/ports.js';
 import type { OpenRun } from './open-run.js';
 
 /** Milliseconds between two looks for runs that end elsewhere: the longer they take, the rarer. */
@@ -11,27 +11,31 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+export interface ResultDeskPorts {
+  readonly store: RunStore;
+  readonly codec: PayloadCodec;
+  readonly clock: Clock;
+  /** Whether this process works on the run: then it learns of its end without looking. */
+  readonly isHere: (runId: string) => boolean;
+  readonly onError: (error: unknown) => void;
+}
+
 /** Where callers wait for the end of runs. One look at the store serves all of them; a run that ends here needs none. */
 export class ResultDesk {
   private readonly waiters = new Map<string, Set<Waiter>>();
-  private timer: NodeJS.Timeout | null = null;
+  /** Calls off the next look, where one is planned. */
+  private callOff: (() => void) | null = null;
   private isLooking = false;
   /** Milliseconds to the next look. */
   private lookMs: number = LOOK_MS.first;
   private closedBy: Error | null = null;
 
-  constructor(
-    private readonly store: RunStore,
-    private readonly codec: PayloadCodec,
-    /** Whether this process works on the run: then it learns of its end without looking. */
-    private readonly isHere: (runId: string) => boolean,
-    private readonly onError: (error: unknown) => void,
-  ) {}
+  constructor(private readonly ports: ResultDeskPorts) {}
 
   /** The output of a run, once it has ended. Throws what it ended with otherwise. */
   async wait(runId: string, timeoutMs: number | null): Promise<unknown> {
     const ended = await this.untilEnded(runId, timeoutMs);
-    return toOutput(ended, this.codec);
+    return toOutput(ended, this.ports.codec);
   }
 
   /** A run has ended in this process. */
@@ -48,7 +52,7 @@ export class ResultDesk {
 
   close(reason: Error): void {
     this.closedBy = reason;
-    if (this.timer) clearTimeout(this.timer);
+    this.callOff?.();
     for (const waiters of this.waiters.values()) for (const { reject } of waiters) reject(reason);
     this.waiters.clear();
   }
@@ -57,19 +61,17 @@ export class ResultDesk {
     return new Promise((resolve, reject) => {
       if (this.closedBy) return reject(this.closedBy);
       const settle = () => {
-        clearTimeout(timer);
+        callOff?.();
         this.remove(runId, waiter);
       };
       const waiter: Waiter = {
         resolve: (ended) => (settle(), resolve(ended)),
         reject: (error) => (settle(), reject(error)),
       };
-      const timer =
-        timeoutMs === null
-          ? undefined
-          : setTimeout(() => waiter.reject(new ResultTimeoutError(runId, timeoutMs)), timeoutMs);
+      const giveUp = () => waiter.reject(new ResultTimeoutError(runId, timeoutMs!));
+      const callOff = timeoutMs === null ? null : this.ports.clock.after(timeoutMs, giveUp);
       this.add(runId, waiter);
-      this.lookSoon(this.isHere(runId) ? LOOK_MS.last : LOOK_MS.first);
+      this.lookSoon(this.ports.isHere(runId) ? LOOK_MS.last : LOOK_MS.first);
     });
   }
 
@@ -86,27 +88,27 @@ export class ResultDesk {
 
   /** Looks within so many milliseconds, or sooner where a look is planned sooner. */
   private lookSoon(lookMs: number): void {
-    if ((this.timer || this.isLooking) && this.lookMs <= lookMs) return;
+    if ((this.callOff || this.isLooking) && this.lookMs <= lookMs) return;
     this.lookMs = lookMs;
     // One look at a time: the one under way plans the next.
     if (!this.isLooking) this.planLook();
   }
 
   private planLook(): void {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.look(), this.lookMs);
+    this.callOff?.();
+    this.callOff = this.ports.clock.after(this.lookMs, () => void this.look());
   }
 
   private async look(): Promise<void> {
-    this.timer = null;
+    this.callOff = null;
     this.isLooking = true;
     this.lookMs = Math.min(LOOK_MS.last, this.lookMs * LOOK_MS.factor);
     try {
-      const elsewhere = [...this.waiters.keys()].filter((runId) => !this.isHere(runId));
-      const ended = elsewhere.length > 0 ? await this.store.findEnded(elsewhere) : [];
+      const elsewhere = [...this.waiters.keys()].filter((runId) => !this.ports.isHere(runId));
+      const ended = elsewhere.length > 0 ? await this.ports.store.findEnded(elsewhere) : [];
       for (const run of ended) this.answer(run);
     } catch (error) {
-      this.onError(error);
+      this.ports.onError(error);
     }
     this.isLooking = false;
     if (this.waiters.size > 0 && !this.closedBy) this.planLook();

@@ -6,10 +6,12 @@ import { indexGraph } from '../engine/indexed-graph.js';
 import type { ClaimedStep, CommitAnswer, LockedRun, RunWrite, StoredRun } from '../engine/ports.js';
 import { DEFAULT_RETRY } from '../engine/retry-policy.js';
 import { EventHub } from '../events/event-hub.js';
+import { JsonCodec } from '../persistence/codec.js';
 import type { Attempt } from './attempt.js';
 import { RunDesk, type RunDeskPorts } from './run-desk.js';
 import { SlotOffice } from './slot-office.js';
 import { StepPump } from './step-pump.js';
+import { SYSTEM_CLOCK } from './system-clock.js';
 import { WorkerSelf } from './worker-self.js';
 
 const AT = '2026-01-01 00:00:00+00';
@@ -27,18 +29,28 @@ const graph = indexGraph({
 
 /** A desk whose door and whose steps the test plays. */
 class Stage {
-  readonly self = new WorkerSelf(['q']);
+  readonly self = new WorkerSelf(['q'], SYSTEM_CLOCK);
   readonly attempts: Attempt[] = [];
   /** What the shared lane answers, in turn. */
   readonly shared: (() => CommitAnswer | Promise<CommitAnswer>)[] = [];
+  /** What was given to the shared lane. */
+  readonly writes: RunWrite[] = [];
+  /** What was given to the side lane. */
+  readonly lockedWrites: (RunWrite | null)[] = [];
   readonly alone: ((write: RunWrite | null) => CommitAnswer)[] = [];
   locked: LockedRun | null = null;
+  holdsLease = true;
+  /** What the store has of the run. */
+  found: StoredRun | null = null;
+  /** Answers the starts. */
+  started = (_: readonly CommitAnswer[]) => {};
   readonly pump = new StepPump({
     queue: 'q',
     concurrency: 10,
     claim: () => Promise.resolve(0),
     passOn: () => {},
     onError: () => {},
+    clock: SYSTEM_CLOCK,
   });
   private readonly ends = new Map<Attempt, (fact: Fact) => void>();
   readonly desk: RunDesk;
@@ -46,20 +58,24 @@ class Stage {
   constructor() {
     const slots = new SlotOffice(
       () => {},
-      () => true,
+      () => this.holdsLease,
     );
     slots.add(this.pump);
     const door = {
       submit: async (prepare: () => RunWrite | null): Promise<CommitAnswer> => {
         await new Promise((resolve) => setImmediate(resolve));
         const write = prepare();
-        return write === null ? { kind: 'nothing' } : (this.shared.shift() ?? (() => APPLIED))();
+        if (write === null) return { kind: 'nothing' };
+        this.writes.push(write);
+        return (this.shared.shift() ?? (() => APPLIED))();
       },
       submitLocked: async (_id: string, decide: (locked: LockedRun | null) => RunWrite | null) => {
         await new Promise((resolve) => setImmediate(resolve));
         const write = decide(this.locked);
+        this.lockedWrites.push(write);
         return write === null ? { kind: 'nothing' as const } : (this.alone.shift() ?? (() => APPLIED))(write);
       },
+      start: () => new Promise<readonly CommitAnswer[]>((resolve) => (this.started = resolve)),
     };
     const runner = {
       run: (attempt: Attempt) => {
@@ -67,9 +83,10 @@ class Stage {
         return new Promise<Fact>((resolve) => this.ends.set(attempt, resolve));
       },
     };
+    const store = { findRun: () => Promise.resolve(this.found) };
     const shelf = { get: () => Promise.resolve({ id: 1, graph, code: null }) };
     this.desk = new RunDesk({
-      ...{ door, runner, shelf, slots, self: this.self, events: new EventHub() },
+      ...{ door, runner, shelf, store, slots, self: this.self, events: new EventHub(), codec: new JsonCodec() },
       ...{ onEnded: () => {}, onTimer: () => {} },
     } as unknown as RunDeskPorts);
   }
@@ -109,7 +126,14 @@ describe('RunDesk', () => {
     await stage.claim('b', 1, stored('qq.', 0));
     // Another process has taken `a` for lost, run it again and recorded that; both outcomes of ours miss, and go alone.
     stage.shared.push(() => ({ kind: 'stale' }));
-    const running = { status: 'running', worker: stage.self.id, attempt: 1, failures: 0, crashes: 0 } as const;
+    const running = {
+      status: 'running',
+      worker: stage.self.id,
+      attempt: 1,
+      failures: 0,
+      crashes: 0,
+      alone: false,
+    } as const;
     stage.locked = { run: stored('cq.', 1), rows: new Map([['b', running]]) };
     // The pump is awake: the join starts here.
     void stage.pump.wake();
@@ -124,6 +148,48 @@ describe('RunDesk', () => {
     await settle();
     expect([stage.slotsInUse, stage.desk.isQuiet]).toEqual([0, true]);
     stage.pump.stop();
+  });
+
+  it('lets of two steps told at once only that one fail whose outcome the database refuses', async () => {
+    const stage = new Stage();
+    await stage.claim('a', 1, stored('qq.', 0));
+    await stage.claim('b', 1, stored('qq.', 0));
+    const refuse = (): CommitAnswer => ({ kind: 'refused', error: new Error('This value is refused.') });
+    // Both together, then one by one.
+    stage.shared.push(
+      refuse,
+      () => APPLIED,
+      refuse,
+      () => APPLIED,
+    );
+    stage.complete('a', '"a"');
+    stage.complete('b', '"refused"');
+    await settle();
+    const { run } = stage.attempts[0]!;
+    expect([run.status, run.state.marks, run.failure?.step]).toEqual(['failed', 'cfx', 'b']);
+    expect([stage.slotsInUse, stage.desk.isQuiet]).toEqual([0, true]);
+  });
+
+  it('decides from committed state only: one commit of a run is under way, and what comes meanwhile waits', async () => {
+    const stage = new Stage();
+    await stage.claim('a', 1, stored('qq.', 0));
+    await stage.claim('b', 1, stored('qq.', 0));
+    let answer = (_: CommitAnswer) => {};
+    stage.shared.push(() => new Promise((resolve) => (answer = resolve)));
+    stage.complete('a', '"a"');
+    await settle();
+    stage.complete('b', '"b"');
+    await settle();
+    expect(stage.writes.map(({ revision, state }) => [revision, state])).toEqual([[0, 'cq.']]);
+    answer(APPLIED);
+    await settle();
+    expect(stage.writes.map(({ revision, state }) => [revision, state])).toEqual([
+      [0, 'cq.'],
+      [1, 'cch;join,1,0,0,'],
+    ]);
+    stage.complete('join', '"end"');
+    await settle();
+    expect([stage.slotsInUse, stage.desk.isQuiet]).toEqual([0, true]);
   });
 
   it('begins nothing under an id that has been declared dead while the commit was on its way', async () => {
@@ -149,5 +215,68 @@ describe('RunDesk', () => {
     await stage.claim('b', 1, stored('cq.', 0), 'dead by now');
     await settle();
     expect([stage.attempts.length, stage.slotsInUse, stage.desk.isQuiet]).toEqual([0, 0, true]);
+  });
+
+  it('takes what a claim says of a run only between its own commits: their revision is that of what they wrote', async () => {
+    const stage = new Stage();
+    await stage.claim('a', 1, stored('qq.', 3));
+    let answer = (_: CommitAnswer) => {};
+    stage.shared.push(() => new Promise((resolve) => (answer = resolve)));
+    stage.complete('a', '"a"');
+    await settle();
+    // While the commit from 3 is on its way another process has gone on from it to 5, and a claim here has seen that.
+    await stage.claim('b', 2, stored('cq.', 5));
+    answer(APPLIED);
+    await settle();
+    stage.complete('b', '"b"');
+    await settle();
+    expect(stage.writes.map(({ revision }) => revision)).toEqual([3, 4]);
+    for (const { node } of stage.attempts.slice(2)) stage.complete(node.name, '"end"');
+    await settle();
+  });
+
+  it('begins nothing that was answered after its lease had run out, and gives it back', async () => {
+    const stage = new Stage();
+    stage.holdsLease = false;
+    await stage.claim('b', 1, stored('cq.', 0));
+    await settle();
+    expect([stage.attempts.length, stage.slotsInUse, stage.desk.isQuiet]).toEqual([0, 0, true]);
+    expect(stage.writes).toMatchObject([
+      { steps: [{ step: 'b', status: 'ready', tally: { crashes: 0, failures: 0 } }] },
+    ]);
+  });
+
+  it('frees what a run holds and nobody runs here, as it was before the claim: its worker lives, and that is no crash', async () => {
+    const stage = new Stage();
+    stage.found = { ...stored('ch.;b,2,1,0,', 3), worker: stage.self.id };
+    stage.locked = { run: stage.found, rows: new Map() };
+    await stage.desk.releaseHolds('r');
+    await settle();
+    expect(stage.lockedWrites).toMatchObject([
+      { state: 'cq.', steps: [{ step: 'b', status: 'ready', tally: { attempt: 2, failures: 1, crashes: 0 } }] },
+    ]);
+    expect([stage.attempts.length, stage.desk.isQuiet]).toEqual([0, true]);
+  });
+
+  it('frees no holds of another worker, nor of a run that it works on', async () => {
+    const stage = new Stage();
+    stage.found = { ...stored('ch.;b,2,1,0,', 3), worker: 'another' };
+    await stage.desk.releaseHolds('r');
+    await stage.claim('a', 1, stored('qh.;b,2,1,0,', 4));
+    stage.found = { ...stage.found, worker: stage.self.id };
+    await stage.desk.releaseHolds('r');
+    expect(stage.lockedWrites).toEqual([]);
+  });
+
+  it('is not quiet while a start is under way: what it claims begins with the answer', async () => {
+    const stage = new Stage();
+    let isSettled = false;
+    const started = stage.desk.start([], false);
+    const settled = stage.desk.settled().then(() => (isSettled = true));
+    await settle();
+    expect([stage.desk.isQuiet, isSettled]).toEqual([false, false]);
+    stage.started([]);
+    await Promise.all([started, settled]);
+    expect(stage.desk.isQuiet).toBe(true);
   });
 });

@@ -37,6 +37,8 @@ export interface RunDeskPorts {
 export class RunDesk {
   private readonly runs = new Map<string, OpenRun>();
   private readonly quietListeners: (() => void)[] = [];
+  /** Starts whose answers are awaited: what they claim here begins with the answer. */
+  private starting = 0;
   /** Running steps have been handed over: none begins any more. */
   private isLeaving = false;
 
@@ -50,8 +52,18 @@ export class RunDesk {
 
   // ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Starts runs in one commit. @returns for each whether it was created; false: its id or key is taken */
+  /** Starts runs in one commit. @returns for each whether it was created; false: an id or key among them is taken */
   async start(requests: readonly StartRequest[], named: boolean): Promise<boolean[]> {
+    this.starting += 1;
+    try {
+      return await this.startNow(requests, named);
+    } finally {
+      this.starting -= 1;
+      this.tellIfQuiet();
+    }
+  }
+
+  private async startNow(requests: readonly StartRequest[], named: boolean): Promise<boolean[]> {
     let folds: Folded[] = [];
     const undoAll = () => {
       for (const fold of folds.splice(0)) this.folder.undo(fold);
@@ -78,13 +90,20 @@ export class RunDesk {
     return toNewRun(request, this.folder.foldStart(request, true).decision);
   }
 
-  /** Takes up a step that this worker has claimed from the step table. Its slot has been taken. */
-  async admit({ step, tally, startedAt, run: stored }: ClaimedStep, worker: string): Promise<void> {
+  /**
+   * Takes up a step that this worker has claimed from the step table. Its slot has been taken. `onSettled` is called when
+   * its outcome has been dealt with.
+   */
+  async admit(
+    { step, tally, startedAt, run: stored }: ClaimedStep,
+    worker: string,
+    onSettled?: () => void,
+  ): Promise<void> {
     const definition = await this.ports.shelf.get(stored.definition, stored.workflow);
     const run = this.runs.get(stored.id) ?? OpenRun.from(stored, definition);
     this.runs.set(run.id, run);
     if (!run.isCommitting && run.revision < stored.revision) run.refresh(stored);
-    this.begin(run, { step, startedAt, ...tally }, worker);
+    this.begin(run, { step, startedAt, ...tally }, worker, onSettled);
   }
 
   /** Tells a run something that did not happen in an attempt of this process. @returns false where there is no such run */
@@ -92,15 +111,29 @@ export class RunDesk {
     const opened = this.runs.get(runId) ?? (await this.open(runId));
     if (!opened) return false;
     // Somebody else may have opened it meanwhile: there is one desk entry per run.
-    const run = this.runs.get(runId) ?? opened;
-    await new Promise<void>((resolve, reject) => {
+    await this.put(this.runs.get(runId) ?? opened, fact);
+    return true;
+  }
+
+  /**
+   * Frees what a run holds in this worker's name although nobody works on it here: the answer that gave it was lost. The
+   * worker lives, and so it is no crash.
+   */
+  async releaseHolds(runId: string): Promise<void> {
+    const run = this.isOpen(runId) ? null : await this.open(runId);
+    if (!run || this.isOpen(runId) || run.worker !== this.ports.self.id) return;
+    const lost = [...run.state.holds].map(([step, hold]) => ({ step, startedAt: hold.since!, ...hold }));
+    await Promise.all(lost.map((claim) => this.put(run, { type: 'step-released', claim })));
+  }
+
+  private put(run: OpenRun, fact: Fact): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       const settle = (error?: Error) => (error ? reject(error) : resolve());
       run.facts.push({ fact, slot: null, settle });
       // Beginning needs no more than the run's revision, and a thousand runs may be due in one moment.
       if (fact.type !== 'begun') run.mustLock = true;
       this.work(run);
     });
-    return true;
   }
 
   // ── attempts ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,6 +172,7 @@ export class RunDesk {
       attempt.abort('lost');
       attempt.hasReported = true;
       attempt.run.attempts.delete(attempt.node.name);
+      attempt.onSettled?.();
       this.ports.slots.release(attempt.node.queue, 1);
       this.forgetIfIdle(attempt.run);
     }
@@ -149,9 +183,9 @@ export class RunDesk {
     return this.runs.has(runId);
   }
 
-  /** Whether no attempt runs here and no fact waits. */
+  /** Whether no attempt runs here, no fact waits and no start is under way. */
   get isQuiet(): boolean {
-    return this.runs.size === 0;
+    return this.runs.size === 0 && this.starting === 0;
   }
 
   /** Calls back once when it is quiet. */
@@ -169,14 +203,17 @@ export class RunDesk {
     this.herald.announceStep(run, 'step.stale', claim);
   }
 
-  /** Begins an attempt that was claimed under this worker's id, unless that id is dead by now or the process is leaving. */
-  private begin(run: OpenRun, claim: Claim, worker: string): void {
+  /**
+   * Begins an attempt that was claimed under this worker's id, unless that id is dead by now or the process is leaving. Who
+   * has been standing still for longer than a lease does not know yet whether it is: the claim may be another's already.
+   */
+  private begin(run: OpenRun, claim: Claim, worker: string, onSettled?: () => void): void {
     const node = run.definition.graph.nodes[run.definition.graph.positions.get(claim.step)!]!;
-    if (this.isLeaving || worker !== this.ports.self.id) {
-      run.facts.push({ fact: { type: 'step-released', claim }, slot: node.queue });
+    if (this.isLeaving || worker !== this.ports.self.id || !this.ports.slots.holdsLease()) {
+      run.facts.push({ fact: { type: 'step-released', claim }, slot: node.queue, settle: onSettled });
       return this.work(run);
     }
-    const attempt = new Attempt(run, node, claim);
+    const attempt = new Attempt(run, node, claim, onSettled);
     run.attempts.set(claim.step, attempt);
     if (isStopping(run.status)) attempt.abort('stopped');
     this.herald.announceStep(run, 'step.started', claim);
@@ -188,7 +225,7 @@ export class RunDesk {
     attempt.hasReported = true;
     const { run, node } = attempt;
     run.attempts.delete(node.name);
-    run.facts.push({ fact, slot: node.queue });
+    run.facts.push({ fact, slot: node.queue, settle: attempt.onSettled });
     this.work(run);
   }
 
@@ -327,9 +364,13 @@ export class RunDesk {
     for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally }, fold.worker);
   }
 
-  /** The database refuses a value of these facts, whoever sends it: the steps that brought it fail, and only they. */
+  /** The database refuses a value of these facts, whoever sends it: the step that brought it fails, and only that. */
   private replaceRefused(run: OpenRun, fold: Folded, error: Error): void {
     this.folder.undo(fold);
+    if (fold.facts.length > 1) {
+      run.apart = fold.facts.length;
+      return run.returnFacts(fold.facts);
+    }
     const isOurs = fold.facts.every(({ slot, replaced }) => slot !== null && !replaced);
     if (!isOurs) return this.giveUp(fold, error);
     const message = `Cannot store the outcome of a step of run ${run.id}: ${error.message}`;
@@ -353,6 +394,7 @@ export class RunDesk {
   }
 
   private fail(run: OpenRun, error: unknown): void {
+    run.apart = 0;
     this.giveUp(nothingFolded(run.takeFacts()), error);
   }
 
@@ -365,6 +407,10 @@ export class RunDesk {
 
   private forgetIfIdle(run: OpenRun): void {
     if (run.isIdle && this.runs.get(run.id) === run) this.runs.delete(run.id);
+    this.tellIfQuiet();
+  }
+
+  private tellIfQuiet(): void {
     if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
   }
 }

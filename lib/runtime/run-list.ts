@@ -1,26 +1,31 @@
-import { OrchestrateFlowError } from '../engine/errors.js';
+import { types } from 'node:util';
+
+import { show } from '../definition/option-readers.js';
 import type { RunPosition, RunQuery } from '../engine/ports.js';
 import { RUN_STATUSES, type RunStatus } from '../engine/words.js';
 import type { ListOptions } from './orchestrator-options.js';
-import { isRunId } from './start-options.js';
+import { invalid, isRunId, reading, readListed } from './start-options.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
+const EARLIEST_MS = Date.UTC(-4_000);
 
 /** As PostgreSQL writes a timestamptz: to the microsecond, which a Date would lose. */
-const TIMESTAMP = /^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[-+]\d\d(:\d\d){0,2}$/;
+const TIMESTAMP =
+  /^(\d{4})-(\d\d)-(\d\d) (?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,6})?[-+](?:0\d|1[0-5])(?::[0-5]\d){0,2}$/;
 
 /** Reads the options of `list()`. @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` */
 export function readListOptions(
-  { status, from, to, cursor, limit = DEFAULT_LIMIT }: ListOptions,
-  workflow: string | null,
+  written: unknown,
+  nameOf: (workflow: NonNullable<ListOptions['workflow']>) => string,
 ): RunQuery {
+  const { workflow, status, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${String(limit)}.`);
+    throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
   }
   return {
-    workflow,
-    statuses: status === undefined ? null : readStatuses(status),
+    workflow: workflow === undefined ? null : nameOf(workflow),
+    statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status)),
     from: readDate('from', from),
     to: readDate('to', to),
     after: cursor === undefined ? null : readCursor(cursor),
@@ -36,19 +41,27 @@ export function writeCursor({ createdAt, id }: RunPosition): string {
 function readCursor(cursor: string): RunPosition {
   try {
     const [createdAt, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [string, string];
-    if (isRunId(id) && TIMESTAMP.test(createdAt) && !Number.isNaN(Date.parse(createdAt))) return { createdAt, id };
+    if (isRunId(id) && isTimestamp(createdAt)) return { createdAt, id };
   } catch {
     // Not ours: said below.
   }
-  throw invalid(`Expected cursor to be the nextCursor of an earlier page, got "${String(cursor).slice(0, 100)}".`);
+  throw invalid(`Expected cursor to be the nextCursor of an earlier page, got ${show(cursor)}.`);
+}
+
+/** Also a day that the month has: PostgreSQL would refuse any other, as it does the year 0. */
+function isTimestamp(text: string): boolean {
+  const [year, month, day] = TIMESTAMP.exec(text)?.slice(1).map(Number) ?? [0];
+  return (
+    year! > 0 && new Date(Date.UTC(2000 + (year! % 400), month! - 1, day)).getUTCMonth() === month! - 1 && day! > 0
+  );
 }
 
 function readStatuses(status: RunStatus | readonly RunStatus[]): readonly RunStatus[] {
-  const statuses = typeof status === 'string' ? [status] : status;
+  const statuses = Array.isArray(status) ? Array.from(status as readonly RunStatus[]) : [status as RunStatus];
   const unknown = statuses.find((word) => !RUN_STATUSES.includes(word));
-  if (unknown !== undefined || statuses.length === 0) {
+  if (statuses.length === 0 || !statuses.every((word) => RUN_STATUSES.includes(word))) {
     throw invalid(
-      `Expected status to be of ${RUN_STATUSES.join(', ')}, got ${unknown === undefined ? 'an empty list' : `"${String(unknown)}"`}.`,
+      `Expected status to be of ${RUN_STATUSES.join(', ')}, got ${statuses.length === 0 ? 'an empty list' : show(unknown)}.`,
     );
   }
   return statuses;
@@ -56,10 +69,8 @@ function readStatuses(status: RunStatus | readonly RunStatus[]): readonly RunSta
 
 function readDate(name: string, date: Date | undefined): Date | null {
   if (date === undefined) return null;
-  if (date instanceof Date && !Number.isNaN(date.getTime())) return date;
-  throw invalid(`Expected ${name} to be a Date, got ${String(date)}.`);
-}
-
-function invalid(message: string): OrchestrateFlowError {
-  return new OrchestrateFlowError('OF_ARGUMENT_INVALID', message);
+  // PostgreSQL knows no earlier one.
+  const time = types.isDate(date) ? Date.prototype.getTime.call(date) : Number.NaN;
+  if (!Number.isNaN(time)) return new Date(Math.max(time, EARLIEST_MS));
+  throw invalid(`Expected ${name} to be a Date, got ${show(date)}.`);
 }

@@ -1,26 +1,25 @@
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { WorkflowClass } from '../definition/workflow-class.js';
+import { show } from '../definition/option-readers.js';
 import { validateInput } from '../definition/workflow-input.js';
 import type { PayloadCodec } from '../engine/codec.js';
-import { InputInvalidError, OrchestrateFlowError } from '../engine/errors.js';
-import type { RunStore, TransactionalStarts } from '../engine/ports.js';
+import { findDurationMs } from '../engine/duration.js';
+import { InputInvalidError, OrchestrateFlowError, ValueNotStorableError } from '../engine/errors.js';
+import { oneLine } from '../engine/one-line.js';
+import type { Clock, RunStore, TransactionalStarts } from '../engine/ports.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { StartOptions } from './orchestrator-options.js';
 import type { RunDesk } from './run-desk.js';
 import type { StartRequest } from './run-writes.js';
-import { assertStartOptions, readDuration } from './start-options.js';
+import { invalid, readStartItem, reading } from './start-options.js';
 
 /** How often a start whose key was taken and is gone again a moment later is tried. */
 const MAX_START_TRIES = 5;
 
 /** The most runs that one `startMany()` starts: they are one commit. */
 const MAX_START_MANY = 1_000;
-
-/** One run of many: its input beside its options. */
-export type StartManyItem = Omit<StartOptions, 'manager'> & { readonly input?: unknown };
 
 /** The run that a start gave: a new one, or the earlier one with the same key. */
 export interface Started {
@@ -35,6 +34,7 @@ export interface RunStarterPorts {
   readonly store: RunStore;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
+  readonly clock: Clock;
 }
 
 /** Starts runs: checks what it is given, commits, and settles whose a taken key or id is. */
@@ -53,37 +53,36 @@ export class RunStarter {
     }
     throw new OrchestrateFlowError(
       'OF_RUN_EXISTS',
-      `Cannot start the run: its key "${request.key}" was taken and given up again each of ${MAX_START_TRIES} times.`,
+      `Cannot start the run: its key "${oneLine(request.key ?? '')}" was taken and given up again each of ${MAX_START_TRIES} times.`,
     );
   }
 
-  async startMany(workflow: WorkflowClass | string, items: readonly StartManyItem[]): Promise<Started[]> {
-    if (items.length > MAX_START_MANY) {
-      throw new OrchestrateFlowError(
-        'OF_ARGUMENT_INVALID',
-        `Expected startMany() to be given at most ${MAX_START_MANY} runs, got ${items.length}. Start them in portions.`,
-      );
-    }
+  async startMany(workflow: WorkflowClass | string, written: readonly unknown[]): Promise<Started[]> {
+    const items = reading('the runs of startMany()', () => listOf(written)).map(readStartItem);
     const requests = await Promise.all(items.map((item, index) => this.prepareItem(workflow, item, index)));
     if (requests.length === 0) return [];
-    await this.assertNamesFit(requests, items);
-    const created = await this.ports.desk.start(requests, items.some(isNamed));
-    return Promise.all(
-      requests.map(async (request, index) => {
-        if (created[index]) return { id: request.id, created: true };
-        const { input, ...options } = items[index]!;
-        return this.start(workflow, input, options);
-      }),
+    const options = items.map((item) => item.options);
+    const isAnyNamed = options.some(isNamed);
+    for (let tries = 0; tries < MAX_START_TRIES; tries++) {
+      const existing = await this.findEarlier(requests, options);
+      const fresh = requests.filter((_, index) => existing[index] === null);
+      const created = fresh.length === 0 ? [] : await this.ports.desk.start(fresh, isAnyNamed);
+      // One of the names was taken since they were looked for: nothing was started.
+      if (!created.every(Boolean)) continue;
+      return requests.map(({ id }, index) => ({ id: existing[index] ?? id, created: existing[index] === null }));
+    }
+    throw new OrchestrateFlowError(
+      'OF_RUN_EXISTS',
+      `Cannot start ${requests.length} runs at once: keys of theirs were taken each of ${MAX_START_TRIES} times. Try again.`,
     );
   }
 
   /** One of many: its faults say which. */
   private async prepareItem(
     workflow: WorkflowClass | string,
-    item: StartManyItem,
+    { input, options }: { readonly input: unknown; readonly options: StartOptions },
     index: number,
   ): Promise<StartRequest> {
-    const { input, ...options } = item;
     try {
       return await this.prepare(workflow, input, options);
     } catch (error) {
@@ -101,14 +100,16 @@ export class RunStarter {
     input: unknown,
     options: StartOptions,
   ): Promise<StartRequest> {
-    const { registry, shelf, codec, transactions } = this.ports;
+    const { registry, shelf, codec, clock, transactions } = this.ports;
     const definition = registry.get(workflow);
-    assertStartOptions(options);
+    const what = `the input of workflow "${definition.name}"`;
+    assertNoThenable(input, what);
     if (options.manager) transactions.assertInTransaction(options.manager);
-    const { id = uuidv7(), key = null, priority = 0 } = options;
-    const text = codec.encode(await validateInput(definition, input), `the input of workflow "${definition.name}"`);
+    const { id = clock.newId(), key = null, priority = 0 } = options;
+    const valid = await validateInput(definition, input);
+    const text = codec.encode(valid.value, what);
     const inputHash = key === null ? null : codec.fingerprint(text);
-    const delayMs = readDuration('delay', options.delay) || null;
+    const delayMs = options.delay === undefined ? null : findDurationMs(options.delay) || null;
     return {
       id: id.toLowerCase(),
       definition: shelf.currentOf(definition),
@@ -121,24 +122,32 @@ export class RunStarter {
   }
 
   /**
-   * Looks for names that are taken before anything is started: all or none. Names that others take between this look and
-   * the commit are met afterwards, one by one.
+   * The id of the run that has each one's key already: an earlier run, or one before it in this list. Null for those to be
+   * started. Throws where a key or id is taken otherwise.
    */
-  private async assertNamesFit(requests: readonly StartRequest[], items: readonly StartOptions[]): Promise<void> {
-    const first = new Map<string, StartRequest>();
+  private findEarlier(
+    requests: readonly StartRequest[],
+    options: readonly StartOptions[],
+  ): Promise<readonly (string | null)[]> {
+    const first = new Map<string, number>();
     const ids = new Set<string>();
-    const look = async (request: StartRequest, { id }: StartOptions) => {
-      const { key } = request;
+    const earlier: Promise<string | null>[] = [];
+    const look = async (request: StartRequest, index: number) => {
+      const { id, key } = request;
+      const hasOwnId = options[index]!.id !== undefined;
       const twin = key === null ? undefined : first.get(key);
-      if (key !== null && !twin) first.set(key, request);
-      const isRepeated = id !== undefined && ids.has(request.id);
-      ids.add(request.id);
-      const sameKey = twin ? { id: twin.id, inputHash: twin.inputHash! } : null;
-      const findByKey = async (name: string) => sameKey ?? this.findByKey(request, name);
-      const isTaken = isRepeated || (id !== undefined && (await this.ports.store.findRun(request.id)) !== null);
-      if (key !== null || isTaken) await this.findTaken(request, isTaken, findByKey);
+      if (key !== null && twin === undefined) first.set(key, index);
+      const isRepeated = hasOwnId && ids.has(id);
+      ids.add(id);
+      const isTaken = isRepeated || (hasOwnId && (await this.ports.store.findRun(id)) !== null);
+      if (key === null && !isTaken) return null;
+      return this.findTaken(request, isTaken, async (name) => {
+        if (twin === undefined) return this.findByKey(request, name);
+        return { id: (await earlier[twin]) ?? requests[twin]!.id, inputHash: requests[twin]!.inputHash! };
+      });
     };
-    await Promise.all(requests.map((request, index) => look(request, items[index]!)));
+    for (const [index, request] of requests.entries()) earlier.push(look(request, index));
+    return Promise.all(earlier);
   }
 
   private async startInTransaction(request: StartRequest, hasOwnId: boolean, manager: EntityManager): Promise<Started> {
@@ -151,7 +160,7 @@ export class RunStarter {
     }
     throw new OrchestrateFlowError(
       'OF_RUN_EXISTS',
-      `Cannot start the run: its key "${request.key}" is taken by a run that this transaction cannot see.`,
+      `Cannot start the run: its key "${oneLine(request.key ?? '')}" is taken by a run that this transaction cannot see.`,
     );
   }
 
@@ -177,10 +186,34 @@ export class RunStarter {
     if (Buffer.compare(existing.inputHash, request.inputHash!) === 0) return existing.id;
     throw new OrchestrateFlowError(
       'OF_KEY_CONFLICT',
-      `Cannot start workflow "${workflowOf(request)}" with key "${request.key}": run ${existing.id} was started with this key and other input. ` +
+      `Cannot start workflow "${workflowOf(request)}" with key "${oneLine(request.key ?? '')}": run ${existing.id} was started with this key and other input. ` +
         'Use another key, or the same input.',
     );
   }
+}
+
+/** A copy: what was counted is what is started. Holes are undefined. */
+function listOf(runs: readonly unknown[]): unknown[] {
+  if (!Array.isArray(runs)) throw invalid(`Expected startMany() to be given a list of runs, got ${show(runs)}.`);
+  if (runs.length > MAX_START_MANY) {
+    throw invalid(
+      `Expected startMany() to be given at most ${MAX_START_MANY} runs, got ${runs.length}. Start them in portions.`,
+    );
+  }
+  return Array.from(runs);
+}
+
+/** Whoever awaited such an input would be given what it makes of that, or wait for ever. */
+function assertNoThenable(input: unknown, what: string): void {
+  if (typeof input !== 'object' || input === null) return;
+  let then: unknown;
+  try {
+    ({ then } = input as { then?: unknown });
+  } catch {
+    // The codec says where it cannot be read.
+  }
+  if (typeof then === 'function')
+    throw new ValueNotStorableError(what, '', 'it is a Promise, or has a method `then` like one: await it first.');
 }
 
 /** Whether another transaction may hold a name that this start inserts. */

@@ -7,11 +7,12 @@ export type SlotCounts = ReadonlyMap<string, number>;
 export class SlotOffice {
   private readonly pumps = new Map<string, StepPump>();
   private isOpen = true;
+  private isHushed = false;
 
   constructor(
     private readonly ringBell: (queue: string) => void,
     /** Whether this process may claim: not when its lease may have run out, because what it claims then is taken for lost. */
-    private readonly mayClaim: () => boolean,
+    readonly holdsLease: () => boolean,
   ) {}
 
   add(pump: StepPump): void {
@@ -32,10 +33,41 @@ export class SlotOffice {
     for (const pump of this.pumps.values()) pump.stop();
   }
 
+  /** Nothing new starts here until it is resumed. */
+  hush(): void {
+    this.isHushed = true;
+  }
+
+  /** Takes up what has come meanwhile. */
+  resume(): void {
+    if (!this.isHushed) return;
+    this.isHushed = false;
+    for (const pump of this.pumps.values()) void pump.wake();
+  }
+
+  /** Whether this process may claim steps at all. */
+  get mayClaim(): boolean {
+    return this.isOpen && this.holdsLease();
+  }
+
+  /** Whether it may claim any that comes. */
+  get mayTake(): boolean {
+    return this.mayClaim && !this.isHushed;
+  }
+
+  get isIdle(): boolean {
+    return this.all().every(({ slots }) => slots.isIdle);
+  }
+
+  /** Resolves when no step runs in any queue. */
+  async whenIdle(): Promise<void> {
+    await Promise.all(this.all().map(({ slots }) => slots.whenIdle()));
+  }
+
   /** How many steps may start here, by queue: in the slots of attempts that have just ended, and in free ones. */
   offer(own: SlotCounts): SlotCounts {
     const offered = new Map<string, number>();
-    if (!this.isOpen || !this.mayClaim()) return offered;
+    if (!this.mayTake) return offered;
     for (const [queue, pump] of this.pumps) offered.set(queue, (own.get(queue) ?? 0) + pump.openSlots);
     return offered;
   }

@@ -1,40 +1,159 @@
-import { DURATION_FORM, findDurationMs, type Duration } from '../engine/duration.js';
-import { OrchestrateFlowError } from '../engine/errors.js';
-import type { StartOptions } from './orchestrator-options.js';
+import { isName, MAX_NAME_LENGTH, readOptions, show } from '../definition/option-readers.js';
+import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
+import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
+import { oneLine } from '../engine/one-line.js';
+import type { CancelOptions, ListOptions, ResultOptions, StartOptions } from './orchestrator-options.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MAX_KEY_LENGTH = 500;
 const MAX_PRIORITY = 1_000_000;
+const MAX_REASON_LENGTH = 1_000;
+
+/** Of what reading a caller's options threw. */
+const MAX_SHOWN_LENGTH = 200;
+
+const KEY_FORM = `text of 1 to ${MAX_KEY_LENGTH} characters without NUL and lone surrogates`;
 
 /** Whether this can be the id of a run. */
 export function isRunId(id: unknown): id is string {
   return typeof id === 'string' && UUID.test(id);
 }
 
-/** Refuses options of `start()` that cannot be meant, all faults in one error. */
-export function assertStartOptions({ id, key, delay, priority }: StartOptions): void {
+/**
+ * The options of `start()`, each read once: what was checked is what is used.
+ *
+ * @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` with every fault
+ */
+export function readStartOptions(written: unknown): StartOptions {
+  return readStart(written, 'start()', ['id', 'key', 'manager', 'delay', 'priority']);
+}
+
+/** One run of `startMany()`: its options, and its input beside them. */
+export function readStartItem(written: unknown, index: number): { options: StartOptions; input: unknown } {
+  const { input, ...options } = readStart(written ?? null, `run ${index} of startMany()`, [
+    ...['input', 'id', 'key', 'delay', 'priority'],
+  ]);
+  return { options, input };
+}
+
+/** The options of `execute()`: those of `start()` and those of `result()`. */
+export function readExecuteOptions(written: unknown): { options: StartOptions; result: ResultOptions } {
+  if (reading('the options of execute()', () => read(written, 'manager')) !== undefined) {
+    throw new OrchestrateFlowError(
+      'OF_RESULT_IN_TRANSACTION',
+      'Cannot execute a workflow with `manager`: the run begins when that transaction commits, and execute() would wait for it inside. ' +
+        'Call start() there, and result() after the transaction.',
+    );
+  }
+  const names = ['id', 'key', 'delay', 'priority', 'timeout'];
+  const { timeout, ...options } = readStart(written, 'execute()', names);
+  return { options, result: timeout === undefined ? {} : { timeout } };
+}
+
+/** Milliseconds of `timeout`, or null: without limit. */
+export function readResultOptions(written: unknown): number | null {
   const faults: string[] = [];
+  const { timeout } = readOnce(written, 'result()', ['timeout'], faults);
+  const ms = timeout === undefined ? null : findDurationMs(timeout);
+  if (timeout !== undefined && ms === null)
+    faults.push(`Expected timeout to be ${DURATION_FORM}, got ${show(timeout)}.`);
+  refuse(faults);
+  return ms;
+}
+
+/** The reason of a cancellation as it can be stored, or null. */
+export function readCancelReason(written: unknown): string | null {
+  const faults: string[] = [];
+  const { reason } = readOnce(written, 'cancel()', ['reason'], faults) as CancelOptions;
+  if (reason !== undefined && typeof reason !== 'string')
+    faults.push(`Expected reason to be text, got ${show(reason)}.`);
+  refuse(faults);
+  return reason === undefined ? null : reason.slice(0, MAX_REASON_LENGTH).replaceAll('\0', '').toWellFormed();
+}
+
+/** The options of `list()`, each read once. What they hold is read by the caller. */
+export function readListed(written: unknown): ListOptions {
+  const faults: string[] = [];
+  const options = readOnce(written, 'list()', ['workflow', 'status', 'from', 'to', 'cursor', 'limit'], faults);
+  refuse(faults);
+  return options;
+}
+
+/** Whether runs can be stored under this name of a workflow. */
+export function assertWorkflowName(name: unknown): asserts name is string {
+  if (isName(name)) return;
+  throw invalid(`Expected a workflow's name to be text of 1 to ${MAX_NAME_LENGTH} characters, got ${show(name)}.`);
+}
+
+export function assertKey(key: unknown): asserts key is string {
+  if (!isKey(key)) throw invalid(`Expected key to be ${KEY_FORM}, got ${show(key)}.`);
+}
+
+/** Reads what a caller gave: it may be a Proxy, or have getters, that throw. */
+export function reading<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof OrchestrateFlowError) throw cause;
+    const reason = oneLine(messageOf(cause).slice(0, MAX_SHOWN_LENGTH));
+    throw new OrchestrateFlowError('OF_ARGUMENT_INVALID', `Cannot read ${what}: reading it threw "${reason}".`, {
+      cause,
+    });
+  }
+}
+
+export function invalid(message: string): OrchestrateFlowError {
+  return new OrchestrateFlowError('OF_ARGUMENT_INVALID', message);
+}
+
+type Written = StartOptions & ResultOptions & { readonly input?: unknown };
+
+function readStart(written: unknown, what: string, names: readonly string[]): Written {
+  const faults: string[] = [];
+  const options = readOnce(written, what, names, faults);
+  const { id, key, manager, delay, priority } = options;
   if (id !== undefined && !isRunId(id))
     faults.push(`Expected id to be a UUID, got ${show(id)}. For a name of your own use \`key\`.`);
-  if (key !== undefined && !isKey(key))
-    faults.push(`Expected key to be text of 1 to ${MAX_KEY_LENGTH} characters without NUL, got ${show(key)}.`);
+  if (key !== undefined && !isKey(key)) faults.push(`Expected key to be ${KEY_FORM}, got ${show(key)}.`);
+  if (manager !== undefined && (typeof manager !== 'object' || manager === null))
+    faults.push(`Expected manager to be the EntityManager of an open transaction, got ${show(manager)}.`);
   if (delay !== undefined && findDurationMs(delay) === null)
     faults.push(`Expected delay to be ${DURATION_FORM}, got ${show(delay)}.`);
+  const { timeout } = options;
+  if (timeout !== undefined && findDurationMs(timeout) === null)
+    faults.push(`Expected timeout to be ${DURATION_FORM}, got ${show(timeout)}.`);
   if (priority !== undefined && !isPriority(priority)) {
     faults.push(`Expected priority to be a whole number from 0 to ${MAX_PRIORITY}, got ${show(priority)}.`);
   }
-  if (faults.length > 0) throw new OrchestrateFlowError('OF_ARGUMENT_INVALID', faults.join(' '));
+  refuse(faults);
+  return options;
 }
 
-/** Milliseconds of an optional duration; null where it was left out. */
-export function readDuration(name: string, duration: Duration | undefined): number | null {
-  if (duration === undefined) return null;
-  const ms = findDurationMs(duration);
-  if (ms !== null) return ms;
-  throw new OrchestrateFlowError(
-    'OF_ARGUMENT_INVALID',
-    `Expected ${name} to be ${DURATION_FORM}, got ${show(duration)}.`,
-  );
+/** A copy of what was written: getters are asked once. */
+function readOnce(
+  written: unknown,
+  what: string,
+  names: readonly string[],
+  faults: string[],
+): Readonly<Record<string, unknown>> {
+  if (written === undefined) return {};
+  return reading(`the options of ${what}`, () => {
+    const options = readOptions(written, what, names, (fault) => faults.push(fault));
+    const copy: Record<string, unknown> = {};
+    for (const name of names) {
+      const value = options[name];
+      if (value !== undefined) copy[name] = value;
+    }
+    return copy;
+  });
+}
+
+function read(written: unknown, name: string): unknown {
+  return typeof written === 'object' && written !== null ? (written as Record<string, unknown>)[name] : undefined;
+}
+
+function refuse(faults: readonly string[]): void {
+  if (faults.length > 0) throw invalid(faults.join(' '));
 }
 
 function isKey(key: unknown): boolean {
@@ -49,8 +168,4 @@ function isKey(key: unknown): boolean {
 
 function isPriority(priority: unknown): boolean {
   return Number.isInteger(priority) && (priority as number) >= 0 && (priority as number) <= MAX_PRIORITY;
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../engine/ports.js';
 import { Slots } from './slots.js';
 
 /** Milliseconds a pump with nothing to do stays awake: work that follows soon is started without a bell. */
@@ -17,6 +18,7 @@ export interface StepPumpOptions {
   /** Tells other processes that there is more than this one can take. */
   readonly passOn: () => void;
   readonly onError: (error: unknown) => void;
+  readonly clock: Clock;
 }
 
 /** Takes the ready steps of one queue as long as there are any, and slots for them. Woken by bells, beats and neighbours. */
@@ -26,7 +28,7 @@ export class StepPump {
   /** Ready rows are known or suspected. */
   private news = false;
   private stopped = false;
-  private passedOnAt = 0;
+  private passedOnAt = -Infinity;
   private signal: () => void = () => {};
   private readonly waitingForSlot = new Set<() => void>();
 
@@ -111,14 +113,15 @@ export class StepPump {
 
   /** Resolves with false where nothing happened for so long that the pump may sleep. */
   private untilSignal(): Promise<boolean> {
+    const { clock } = this.options;
     return new Promise((resolve) => {
       const finish = (woken: boolean) => {
         this.signal = () => {};
-        clearTimeout(timer);
-        // setImmediate: slots are freed by the batch, and one claim then serves them all.
-        setImmediate(resolve, woken);
+        callOff?.();
+        // Soon and not now: slots are freed by the batch, and one claim then serves them all.
+        clock.soon(() => resolve(woken));
       };
-      const timer = this.slots.isIdle ? setTimeout(() => finish(false), LINGER_MS) : undefined;
+      const callOff = this.slots.isIdle ? clock.after(LINGER_MS, () => finish(false)) : null;
       this.signal = () => finish(true);
     });
   }
@@ -136,7 +139,7 @@ export class StepPump {
   }
 
   private passOn(): void {
-    const now = performance.now();
+    const now = this.options.clock.now();
     if (now - this.passedOnAt < PASS_ON_MS) return;
     this.passedOnAt = now;
     this.options.passOn();

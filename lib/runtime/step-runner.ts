@@ -6,12 +6,18 @@ import type { StepContext } from '../definition/step-context.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
+import type { Clock } from '../engine/ports.js';
 import type { Attempt } from './attempt.js';
 import { classifyError } from './error-classes.js';
+
+/** What keeps the timeouts of attempts: in the time that workflows live in, which a test may set. */
+export type Timeouts = Pick<Clock, 'after'>;
 
 /** The user's code of one attempt, and how it is told what it needs. */
 export interface StepRunnerPorts {
   readonly codec: PayloadCodec;
+  readonly clock: Clock;
+  readonly timeouts: Timeouts;
   /** Encoded results of earlier steps: from memory where this process has them, else from the store. */
   readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** An outcome that came after the attempt had already reported. */
@@ -20,6 +26,10 @@ export interface StepRunnerPorts {
 
 /** Executes attempts: bind → invoke → encode → a fact. */
 export class StepRunner {
+  /** Users' code under way, also of attempts that were given up on: their timeout ends the attempt, not the code. */
+  private running = 0;
+  private readonly idleListeners: (() => void)[] = [];
+
   constructor(private readonly ports: StepRunnerPorts) {}
 
   /** Runs an attempt to its end, or to its timeout. Never rejects: whatever goes wrong is the step's failure. */
@@ -34,6 +44,15 @@ export class StepRunner {
     } catch (error) {
       return this.toFailure(attempt, error);
     }
+  }
+
+  get isIdle(): boolean {
+    return this.running === 0;
+  }
+
+  /** Resolves when no user's code is under way. */
+  whenIdle(): Promise<void> {
+    return new Promise((resolve) => (this.isIdle ? resolve() : this.idleListeners.push(resolve)));
   }
 
   private async bind(attempt: Attempt, code: WorkflowDefinition, step: StepDefinition): Promise<unknown[]> {
@@ -70,25 +89,36 @@ export class StepRunner {
     parameters: readonly unknown[],
   ): unknown {
     const method = (code.instance as Record<string, (...parameters: unknown[]) => unknown>)[step.name]!;
-    const invoked = method.apply(code.instance, [...parameters]);
+    const returned = method.apply(code.instance, [...parameters]);
+    if (!isThenable(returned)) return returned;
+    // Its `then` is called this once: that of a query executes it, each time it is called. Not by Promise.resolve(), which gives
+    // a promise back as it is, also one whose `then` is somebody else's.
+    const promise = new Promise<unknown>((resolve) => resolve(returned));
+    this.running += 1;
+    const ended = () => this.ended();
+    promise.then(ended, ended);
     const { timeoutMs } = attempt.node;
-    if (timeoutMs === null || !isPromise(invoked)) return invoked;
-    return this.limit(attempt, invoked, timeoutMs);
+    return timeoutMs === null ? promise : this.limit(attempt, promise, timeoutMs);
+  }
+
+  private ended(): void {
+    this.running -= 1;
+    if (this.isIdle) for (const listener of this.idleListeners.splice(0)) listener();
   }
 
   /** The attempt ends at its timeout, whatever its code does; what the code says afterwards comes too late. */
-  private limit(attempt: Attempt, invoked: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+  private limit(attempt: Attempt, promise: Promise<unknown>, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const callOff = this.ports.timeouts.after(timeoutMs, () => {
         attempt.abort('timeout');
         reject(attempt.signal.reason as Error);
-      }, timeoutMs);
+      });
       const settled = () => {
-        clearTimeout(timer);
+        callOff();
         if (attempt.hasReported) this.ports.onLate(attempt);
       };
-      invoked.then(resolve, reject);
-      invoked.then(settled, settled);
+      promise.then(resolve, reject);
+      promise.then(settled, settled);
     });
   }
 
@@ -100,7 +130,7 @@ export class StepRunner {
       retryable,
       retryAfterMs,
       aborted,
-      random: Math.random(),
+      random: this.ports.clock.random(),
     };
     return { type: 'step-failed', claim: attempt.claim, failure };
   }
@@ -141,6 +171,8 @@ function contextFor(attempt: Attempt): StepContext {
   };
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+/** What `await` would call `then` of. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  const mayBe = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return mayBe && typeof (value as { then?: unknown }).then === 'function';
 }

@@ -1,6 +1,8 @@
+import type { Clock } from '../engine/ports.js';
+
 /** Waits for a promise, but no longer than so many milliseconds. Rejects as the promise does. */
-export async function within(timeoutMs: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+export async function within(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<void> {
+  let callOff = () => {};
+  const timeout = new Promise<void>((resolve) => (callOff = clock.after(timeoutMs, resolve)));
+  await Promise.race([promise, timeout]).finally(() => callOff());
 }

@@ -1,13 +1,17 @@
 import { hostname } from 'node:os';
-import { v7 as uuidv7 } from 'uuid';
 
-import type { WorkerIdentity } from '../engine/ports.js';
+import type { Clock, WorkerIdentity } from '../engine/ports.js';
 
 /** Who this process is to the others. A worker that was declared dead never lives again: its process takes a new id. */
 export class WorkerSelf {
-  private identity: string = uuidv7();
+  private identity: string;
 
-  constructor(private readonly queues: readonly string[]) {}
+  constructor(
+    private readonly queues: readonly string[],
+    private readonly clock: Clock,
+  ) {
+    this.identity = clock.newId();
+  }
 
   get id(): string {
     return this.identity;
@@ -26,6 +30,6 @@ export class WorkerSelf {
 
   /** Who this process would be under an id that nobody has had. */
   describeNext(): WorkerIdentity {
-    return this.describe(uuidv7());
+    return this.describe(this.clock.newId());
   }
 }

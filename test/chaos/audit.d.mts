@@ -1,6 +1,7 @@
+import type { Fault } from './faults.mjs';
 import type { LedgerLine, Posted, Rig } from './rig.mjs';
 
-/** What may be said against a run of chaos. All but the last three and the first two should be zero. */
+/** What an audit counts. */
 export interface AuditFigures {
   readonly runs: number;
   readonly acknowledged: number;
@@ -12,7 +13,10 @@ export interface AuditFigures {
   readonly secondOutcomes: number;
   readonly earlySteps: number;
   readonly orphans: number;
-  readonly doubledEffects: number;
+  /** Effects that came again, for whatever reason. */
+  readonly repeatedEffects: number;
+  /** Those of them that no fault excuses; null where that is not known. */
+  readonly doubledEffects: number | null;
   readonly crashes: number;
   readonly failures: number;
 }
@@ -25,6 +29,7 @@ export interface Complaint {
 export function audit(
   rig: Rig,
   posted: readonly Posted[],
+  faults?: readonly Fault[] | null,
 ): Promise<{
   readonly complaints: readonly Complaint[];
   readonly figures: AuditFigures;

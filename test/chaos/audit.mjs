@@ -1,7 +1,7 @@
 import { dependencies } from './workflows.mjs';
 
 /** Everything that may be said against a chaos run, from the database and the ledger. All counts should be zero. */
-export async function audit(rig, posted) {
+export async function audit(rig, posted, faults = null) {
   const runs = await rig.query(`
     SELECT r.id, r.workflow, r.status, r.failed_step, r.failure, r.state, r.worker, s.result AS output
     FROM orchestrate_flow.workflow_run r
@@ -23,7 +23,10 @@ export async function audit(rig, posted) {
 
   const rowsOf = groupBy(rows, ({ run_id }) => run_id);
   const eventsOf = groupBy(ledger, ({ runId }) => runId);
-  let [stuck, failed, secondOutcomes, earlySteps, doubledEffects, crashes, failures] = [0, 0, 0, 0, 0, 0, 0];
+  let [stuck, failed, secondOutcomes, earlySteps, repeatedEffects, doubledEffects, crashes, failures] =
+    Array(8).fill(0);
+  // Where no faults are told, or leases are so short that a busy machine outlives them, nothing is known of who may repeat.
+  const mayRepeat = faults ? whoMayRepeat(rig, faults) : () => true;
   for (const run of runs) {
     if (run.status !== 'completed') {
       if (run.status === 'failed' || run.status === 'cancelled') failed++;
@@ -84,11 +87,18 @@ export async function audit(rig, posted) {
         complain('early', { run: run.id, step, attempt, other });
       }
     }
-    const ends = groupBy(
-      events.filter(({ event }) => event === 'end'),
-      ({ step }) => step,
-    );
-    for (const list of ends.values()) doubledEffects += list.length - 1;
+    // An effect comes again only where something happened to the process that had it.
+    for (const [step, list] of groupBy(effects(events), ({ step }) => step)) {
+      for (const [index, again] of list.entries()) {
+        if (index === 0) continue;
+        repeatedEffects++;
+        if (mayRepeat(list[index - 1], again)) continue;
+        doubledEffects++;
+        const before = list[index - 1];
+        const met = faults?.filter(({ pid }) => pid === before.pid);
+        complain('doubled', { run: run.id, step, before, again, met });
+      }
+    }
   }
   if (orphans.length > 0)
     complain(
@@ -109,15 +119,35 @@ export async function audit(rig, posted) {
       secondOutcomes,
       earlySteps,
       orphans: orphans.length,
-      doubledEffects,
+      repeatedEffects,
+      doubledEffects: faults ? doubledEffects : null,
       crashes,
       failures,
     },
   };
 }
 
-/** How long what a fault interrupted waited for its next attempt. */
-export function recoveries(ledger, faults) {
+/** What attempts did to the world: when each began and ended, in the order of the attempts. */
+function effects(events) {
+  const beganAt = new Map();
+  const found = [];
+  for (const { event, step, attempt, at, pid } of events) {
+    if (event === 'begin') beganAt.set(`${step}#${attempt}`, at);
+    if (event === 'end') found.push({ step, attempt, pid, beganAt: beganAt.get(`${step}#${attempt}`), endedAt: at });
+  }
+  return found.sort((one, other) => one.attempt - other.attempt);
+}
+
+/** Whether a fault, or its own death by report, met the process of an effect before its step was begun again. */
+function whoMayRepeat(rig, faults) {
+  const replaced = new Set(rig.reports.filter(({ event }) => event?.type === 'worker.replaced').map(({ pid }) => pid));
+  return (first, again) =>
+    replaced.has(first.pid) ||
+    faults.some(({ pid, at, until = at }) => pid === first.pid && until >= first.beganAt && at <= again.beganAt);
+}
+
+/** How long what a fault interrupted waited for its next attempt, or until a process that was only stopped ended it itself. */
+export function findRecoveries(ledger, faults) {
   const byStep = groupBy(ledger, ({ runId, step }) => `${runId}/${step}`);
   const times = [];
   for (const { pid, at, kind } of faults) {
@@ -130,7 +160,8 @@ export function recoveries(ledger, faults) {
           event !== 'begin' && by === pid && attempt === began.attempt && when < at,
       );
       if (ended) continue;
-      const next = events.find(({ event, at: when }) => event === 'begin' && when > at);
+      const isNext = ({ event, attempt, pid: by }) => event === 'begin' || (by === pid && attempt === began.attempt);
+      const next = events.find((one) => one.at > at && isNext(one));
       if (next) times.push(next.at - at);
     }
   }

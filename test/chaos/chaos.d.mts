@@ -8,15 +8,16 @@ export interface ChaosSettings {
 
 export interface ChaosFigures extends AuditFigures, ChaosSettings {
   readonly faults: number;
+  readonly stopsInside: number;
   readonly leakedSlots: number;
   readonly openRuns: number;
   readonly unhandled: number;
   readonly internalErrors: number;
+  readonly recoveryP50Ms: number | null;
+  readonly recoveryP99Ms: number | null;
   readonly recoveryMaxMs: number | null;
 }
 
 export function runChaos(
   settings: ChaosSettings,
 ): Promise<{ readonly figures: ChaosFigures; readonly complaints: readonly Complaint[] }>;
-
-export function settingsFrom(environment: NodeJS.ProcessEnv): ChaosSettings;

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import pg from 'pg';
 
 import { Ledger } from './ledger.mjs';
 import { createWorkflows } from './workflows.mjs';
@@ -42,6 +43,23 @@ orchestrator.events$.subscribe((event) => {
     });
 });
 
+let stopsInside = false;
+
+/** Once asked to, stops this process between two statements of a transaction, and says so just before. */
+const { query } = pg.Client.prototype;
+const inTransaction = new WeakSet();
+pg.Client.prototype.query = function (statement, ...rest) {
+  const text = typeof statement === 'string' ? statement : statement?.text;
+  if (stopsInside && inTransaction.has(this)) {
+    stopsInside = false;
+    process.send({ type: 'stops-inside' });
+    process.kill(process.pid, 'SIGSTOP');
+  }
+  if (text === 'BEGIN') inTransaction.add(this);
+  if (text === 'COMMIT' || text === 'ROLLBACK') inTransaction.delete(this);
+  return query.call(this, statement, ...rest);
+};
+
 let posting = Promise.resolve([]);
 let goesOn = true;
 
@@ -70,6 +88,7 @@ process.on('message', async (message) => {
     goesOn = false;
     process.send({ type: 'posted', runs: await posting });
   }
+  if (message.type === 'stop-inside') stopsInside = true;
   if (message.type === 'slots') process.send({ type: 'slots', slots: readSlots() });
 });
 process.send({ type: 'ready' });

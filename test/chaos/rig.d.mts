@@ -1,9 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
 
+import type { LibraryBuild } from '../support/build-library.mjs';
+
 export interface Member {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly role: 'worker' | 'poster';
+  /** Set: its end is no report. */
+  expectsExit: boolean;
 }
 
 export interface Report {
@@ -35,9 +39,13 @@ export interface Rig {
     start(): Promise<void>;
     halt(signal?: NodeJS.Signals): Promise<void>;
   };
+  /** The server as a connection string. */
+  readonly url: string;
   readonly reports: readonly Report[];
   ledger(): LedgerLine[];
-  startProcess(role: Member['role']): Promise<Member>;
+  readonly build: LibraryBuild;
+  /** @param library a build of the library. @default the rig's own */
+  startProcess(role: Member['role'], library?: string): Promise<Member>;
   ask(member: Member, message: object, answer: 'posted'): Promise<{ readonly runs: readonly Posted[] }>;
   ask(
     member: Member,
@@ -55,6 +63,7 @@ export function openRig(options?: {
   readonly lease?: string | number;
   readonly shutdownTimeout?: string;
   readonly workMs?: number;
+  execArgv?: string[];
 }): Promise<Rig>;
 
 export function until(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void>;

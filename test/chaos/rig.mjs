@@ -1,47 +1,46 @@
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 
+import { buildLibrary } from '../support/build-library.mjs';
 import { startPostgresServer } from '../support/postgres-server.mjs';
 import { nowMs, readLedger } from './ledger.mjs';
 
+// Jest reads what this process writes, and takes these words for those of its own worker, which it then gives up.
+const OUT_OF_MEMORY = /heap out of memory|allocation failure;|Last few GCs/g;
+
 const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..');
 
 /** A private durable server, a build of one's own, and processes that work on them. Everything ends with `close()`. */
-export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs = 15 } = {}) {
-  // Below node_modules, so that the packages are found and no other build wipes it away under our feet.
-  const cache = join(root, 'node_modules', '.cache');
-  mkdirSync(cache, { recursive: true });
-  const build = mkdtempSync(join(cache, 'chaos-'));
-  writeFileSync(join(build, 'package.json'), '{"type":"module"}');
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  execFileSync(
-    process.execPath,
-    [tsc, '-p', join(root, 'tsconfig.build.json'), '--noCheck', '--declaration', 'false', '--outDir', build],
-    { stdio: 'inherit' },
-  );
+export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs = 15, execArgv = [] } = {}) {
+  const build = buildLibrary();
   const ledger = mkdtempSync(join(tmpdir(), 'of-ledger-'));
   const server = await startPostgresServer({ binaries: 'system' });
   const { host, port, user, database } = server.connection;
   const url = `postgres://${user}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
-  const library = join(build, 'index.js');
 
   const all = new Set();
   const reports = [];
   const rig = {
     server,
+    url,
     /** Every fault, every unhandled rejection and exit nobody asked for, in order. */
     reports,
     ledger: () => readLedger(ledger),
-    async startProcess(role) {
+    build,
+    async startProcess(role, library = build.library) {
       const settings = JSON.stringify({ library, url, lease, ledger, role, shutdownTimeout, workMs });
-      const child = fork(join(here, 'process.mjs'), [settings], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const child = fork(join(here, 'process.mjs'), [settings], {
+        stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+        execArgv,
+      });
+      const tell = (text) => process.stderr.write(text.replace(OUT_OF_MEMORY, (words) => words.replaceAll(' ', '_')));
+      child.stderr.setEncoding('utf8').on('data', tell);
       const member = { child, pid: child.pid, role, expectsExit: false, isReady: false };
       all.add(member);
       child.on('error', () => {});
@@ -106,7 +105,7 @@ export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs =
         if (member.child.exitCode === null && member.child.signalCode === null) await once(member.child, 'exit');
       }
       await server.stop();
-      rmSync(build, { recursive: true, force: true });
+      build.remove();
       rmSync(ledger, { recursive: true, force: true });
     },
   };

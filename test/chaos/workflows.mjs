@@ -7,10 +7,15 @@ export const WIDTH = 20;
 /** How many steps the workflow `sequence` has. */
 export const LENGTH = 5;
 
+/** How long the step of `blocking` keeps the event loop: ten leases of the test that uses it. */
+export const BLOCKED_MS = 20_000;
+
 /** For each workflow its steps, and for each step those that must have ended before it. */
 export const dependencies = {
   sequence: chain('s', LENGTH),
   flaky: chain('f', 3),
+  patient: { wait: [] },
+  blocking: { compute: [] },
   fan: {
     split: [],
     ...Object.fromEntries(range(WIDTH).map((i) => [`p${i}`, ['split']])),
@@ -57,7 +62,59 @@ export function createWorkflows({ Workflow, Step, Parallel, Result, Ctx }, ledge
   add(Fan, 'join', work(0), dependencies.fan.join, Step());
   Workflow({ name: 'fan' })(Fan);
 
-  return [Sequence, Flaky, Fan];
+  // A step that kills its process, and one that is often there when it happens.
+  class Poison {}
+  add(Poison, 'kill', kill, [], Step());
+  Workflow({ name: 'poison' })(Poison);
+
+  class Exiting {}
+  add(Exiting, 'kill', exit, [], Step());
+  Workflow({ name: 'exiting' })(Exiting);
+
+  class Hoarding {}
+  add(Hoarding, 'kill', hoard, [], Step());
+  Workflow({ name: 'hoarding' })(Hoarding);
+
+  class Patient {
+    static output = 'wait';
+  }
+  add(Patient, 'wait', work(0), [], Step({ retry: { attempts: 1 } }));
+  Workflow({ name: 'patient' })(Patient);
+
+  // A step that gives nobody else a turn.
+  class Blocking {
+    static output = 'compute';
+  }
+  add(Blocking, 'compute', block, [], Step({ retry: { attempts: 1 } }));
+  Workflow({ name: 'blocking' })(Blocking);
+
+  return [Sequence, Flaky, Fan, Poison, Exiting, Hoarding, Patient, Blocking];
+
+  async function block(context) {
+    ledger.write('begin', context);
+    const until = performance.now() + BLOCKED_MS;
+    while (performance.now() < until);
+    ledger.write('end', context);
+    return `${context.step}#${context.attempt}`;
+  }
+
+  async function kill(context) {
+    ledger.write('begin', context);
+    process.kill(process.pid, 'SIGKILL');
+    await new Promise(() => {});
+  }
+
+  async function exit(context) {
+    ledger.write('begin', context);
+    process.exit(0);
+  }
+
+  /** Ends when the process is out of memory, and gives nobody else a turn. */
+  async function hoard(context) {
+    ledger.write('begin', context);
+    const hoarded = [];
+    for (;;) hoarded.push(new Array(1_000_000).fill(context));
+  }
 
   /** What TypeScript makes of a method with `@Ctx()` and a `@Result()` for each name given. */
   function add(target, name, value, results, decorate) {

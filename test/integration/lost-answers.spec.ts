@@ -5,6 +5,7 @@ import { Step, Workflow } from 'orchestrate-flow';
 import { DataSource } from 'typeorm';
 
 import type { RunWrite } from '../../lib/engine/ports.js';
+import { COMMIT_BATCH, commitParameters } from '../../lib/persistence/commit-statement.js';
 import { Committer } from '../../lib/persistence/committer.js';
 import { ORCHESTRATE_FLOW_ENTITIES } from '../../lib/persistence/entities/index.js';
 import { migrate } from '../../lib/orchestrate-flow.migrations.js';
@@ -130,7 +131,25 @@ describe('a commit whose answer is lost', () => {
     const second = committer.submit(() => advance(next, 0));
     expect([(await first).kind, (await second).kind]).toEqual(['applied', 'applied']);
     expect(await revisions([slow, next])).toEqual([2, 1]);
+    await expectNothingLateComesIn();
   });
+
+  /** The lane has another epoch: what was sent under the old one can never come in, and nothing comes in twice. */
+  async function expectNothingLateComesIn(): Promise<void> {
+    const run = await createRun();
+    const lanes = await admin.query<{ id: string; epoch: number; commit_no: string }>(
+      'SELECT id, epoch, commit_no FROM orchestrate_flow.workflow_lane WHERE epoch > 0',
+    );
+    expect(lanes).toHaveLength(1);
+    const { id, epoch, commit_no: commitNo } = lanes[0]!;
+    const send = (at: number, number: number) =>
+      admin.query(COMMIT_BATCH, [id, at, number, ...commitParameters([advance(run, 0)], [])]);
+    expect(await send(epoch - 1, Number(commitNo))).toEqual([]);
+    expect(await send(epoch, Number(commitNo) - 1)).toEqual([]);
+    expect(await revisions([run])).toEqual([0]);
+    expect(await send(epoch, Number(commitNo))).toHaveLength(1);
+    expect(await revisions([run])).toEqual([1]);
+  }
 
   async function findSleepers(): Promise<number> {
     return (await admin.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).length;

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { getRepositoryToken } from '@nestjs/typeorm';
-import { migrate, Result, Step, Workflow, WorkflowRun } from 'orchestrate-flow';
+import { getRepositoryToken, TypeOrmModule } from '@nestjs/typeorm';
+import { migrate, migrationSql, OrchestrateFlowModule, Result, Step, Workflow, WorkflowRun } from 'orchestrate-flow';
 import { Column, DataSource, Entity, PrimaryColumn, type Repository } from 'typeorm';
 
 import { RUN_STATUSES, STEP_STATUSES } from '../../lib/engine/words.js';
+import { VERSION } from '../../lib/engine/version.js';
 import { MIGRATIONS } from '../../lib/persistence/migrations/index.js';
-import { findPending, revertMigrations } from '../../lib/persistence/migrator.js';
+import { findPending, migrateWorkflowTables, revertMigrations } from '../../lib/persistence/migrator.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
-import { startApp } from '../support/start-app.js';
+import { startApp, startModules } from '../support/start-app.js';
+import { waitFor } from '../support/wait-for.js';
 
 @Entity('customer_order')
 class CustomerOrder {
@@ -78,6 +80,12 @@ describe('the migrations', () => {
     await migrate(dataSource);
   });
 
+  it('make a time of their own that costs nothing: PostgreSQL puts it in the place of each call', async () => {
+    await migrate(dataSource);
+    const plan = await dataSource.query<{ 'QUERY PLAN': string }[]>('EXPLAIN (VERBOSE) SELECT orchestrate_flow.now()');
+    expect(plan.map((line) => line['QUERY PLAN']).join()).toContain('Output: statement_timestamp()');
+  });
+
   it('may be run by eight at once', async () => {
     const fresh = await createDatabase();
     const sources = await Promise.all(Array.from({ length: 8 }, () => open(fresh)));
@@ -85,6 +93,26 @@ describe('the migrations', () => {
     const ledger: unknown[] = await sources[0]!.query('SELECT name FROM orchestrate_flow.workflow_migration');
     expect(ledger).toHaveLength(MIGRATIONS.length);
     await Promise.all(sources.map((source) => source.destroy()));
+    await fresh.drop();
+  });
+
+  it('wait for a table that somebody uses, and keep nobody else waiting behind them', async () => {
+    const fresh = await createDatabase();
+    const source = await open(fresh);
+    await migrate(source);
+    const holder = source.createQueryRunner();
+    await holder.startTransaction();
+    await holder.query('SELECT FROM orchestrate_flow.workflow_run');
+    let isDone = false;
+    const reverted = revertMigrations(source).then(() => (isDone = true));
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await waitFor('the migration waits', async () => (await source.query<unknown[]>(waiting)).length > 0);
+    await source.query('SELECT FROM orchestrate_flow.workflow_run');
+    expect(isDone).toBe(false);
+    await holder.commitTransaction();
+    await holder.release();
+    await reverted;
+    await source.destroy();
     await fresh.drop();
   });
 
@@ -111,6 +139,80 @@ describe('an app that only checks', () => {
     const app = await startApp({ database: fresh, migrations: 'check', workflows: [Two] });
     await expect(app.orchestrator.execute(Two)).resolves.toBe(2);
     await app.close();
+    await source.destroy();
+    await fresh.drop();
+  });
+});
+
+describe('migrationSql()', () => {
+  it('makes the very tables that migrate() makes, and changes nothing where they are', async () => {
+    const [plain, scripted] = [await createDatabase(), await createDatabase()];
+    const [one, other] = [await open(plain), await open(scripted)];
+    await migrate(one);
+    const script = await migrationSql();
+    for (let times = 0; times < 2; times++) await other.query(script);
+    for (const schema of ['orchestrate_flow', 'bullmq'])
+      expect(await describeSchema(other, schema)).toEqual(await describeSchema(one, schema));
+    expect(await findPending(other)).toEqual([]);
+    // BullMQ finds nothing left to do either.
+    const app = await startApp({ database: scripted, migrations: 'check', workflows: [Two] });
+    await expect(app.orchestrator.execute(Two)).resolves.toBe(2);
+    await app.close();
+    await migrate(other);
+    expect(await describeSchema(other, 'bullmq')).toEqual(await describeSchema(one, 'bullmq'));
+    await Promise.all([one.destroy(), other.destroy()]);
+    await Promise.all([plain.drop(), scripted.drop()]);
+  });
+
+  it('brings older tables up to date, in a schema of any name, and leaves BullMQ out where it is on Redis', async () => {
+    const fresh = await createDatabase();
+    const source = await open(fresh);
+    await migrateWorkflowTables(source, 'team_b');
+    const whole = await describeSchema(source, 'team_b');
+    await revertMigrations(source, 'team_b', { steps: MIGRATIONS.length - 1 });
+    expect(await findPending(source, 'team_b')).toHaveLength(MIGRATIONS.length - 1);
+    const script = await migrationSql('team_b', 'redis');
+    expect(script).not.toContain('bullmq');
+    await source.query(script);
+    expect(await describeSchema(source, 'team_b')).toEqual(whole);
+    await source.destroy();
+    await fresh.drop();
+  });
+});
+
+describe('a database that a newer version has changed', () => {
+  const addNewer = (source: DataSource, servesFrom: string) =>
+    source.query(`INSERT INTO orchestrate_flow.workflow_migration (name, serves_from) VALUES ('FromTomorrow', $1)`, [
+      servesFrom,
+    ]);
+
+  it('is used where the newer version says that this one still can', async () => {
+    const fresh = await createDatabase();
+    const source = await open(fresh);
+    await migrate(source);
+    await addNewer(source, VERSION);
+    for (const migrations of ['check', 'run'] as const) {
+      const app = await startApp({ database: fresh, migrations, workflows: [Two] });
+      await expect(app.orchestrator.execute(Two)).resolves.toBe(2);
+      await app.close();
+    }
+    await source.destroy();
+    await fresh.drop();
+  });
+
+  it('is refused where it needs a newer version, before anything is done to it', async () => {
+    const fresh = await createDatabase();
+    const source = await open(fresh);
+    await migrate(source);
+    await addNewer(source, '99.1.0');
+    for (const migrations of ['check', 'run'] as const) {
+      await expect(startApp({ database: fresh, migrations })).rejects.toMatchObject({
+        code: 'OF_SCHEMA_TOO_NEW',
+        message: expect.stringMatching(/FromTomorrow, which needs version 99\.1\.0 or later/) as unknown as string,
+      });
+    }
+    await expect(revertMigrations(source)).rejects.toMatchObject({ code: 'OF_SCHEMA_TOO_NEW' });
+    expect(await tablesOf('orchestrate_flow')).not.toEqual([]);
     await source.destroy();
     await fresh.drop();
   });
@@ -150,6 +252,25 @@ describe('an app with entities of its own', () => {
     expect(upQueries).toEqual([]);
     await app.close();
     await source.destroy();
+    await fresh.drop();
+  });
+
+  it('that drops its schema at each boot finds our tables anew, and may', async () => {
+    const fresh = await createDatabase();
+    const boot = async (schema: string) => {
+      const { host, port, user: username, database } = fresh.connection;
+      const imports = [
+        TypeOrmModule.forRoot({
+          ...{ type: 'postgres', host, port, username, database, autoLoadEntities: true, retryAttempts: 1 },
+          ...{ entities: [CustomerOrder], synchronize: true, dropSchema: true },
+        }),
+        OrchestrateFlowModule.forRoot({ schema }),
+      ];
+      const app = await startModules({ imports, providers: [Two] });
+      await expect(app.orchestrator.execute(Two)).resolves.toBe(2);
+      await app.close();
+    };
+    for (const schema of ['orchestrate_flow', 'orchestrate_flow', 'flows', 'flows']) await boot(schema);
     await fresh.drop();
   });
 

@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { getQueueToken } from '@nestjs/bullmq';
 import { Global, Injectable, Module, type ModuleMetadata } from '@nestjs/common';
-import type { Queue } from 'bullmq';
+import { createPostgresBackend, getDefaultBackendFactory, type Queue, RedisConnection, withBackend } from 'bullmq';
+import pg from 'pg';
 import {
   Ctx,
   ORCHESTRATE_FLOW_ENTITIES,
@@ -18,6 +21,7 @@ import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
 import { Gate } from '../support/gate.js';
 import { appDatabase, startApp, startModules, type TestApp } from '../support/start-app.js';
+import { waitFor } from '../support/wait-for.js';
 import { getStep, waitForStep } from '../support/wait-for-run.js';
 
 @Workflow({ name: 'plain' })
@@ -42,6 +46,17 @@ class Report {
   @Step() send(): string {
     return 'sent';
   }
+}
+
+/** A web server for bull-board that serves nothing. */
+class BoardServer {
+  setStaticPath = () => this;
+  setViewsPath = () => this;
+  setErrorHandler = () => this;
+  setApiRoutes = () => this;
+  setEntryRoute = () => this;
+  setQueues = () => this;
+  setUIConfig = () => this;
 }
 
 /** Which gate the steps of one process wait at. */
@@ -108,12 +123,37 @@ async function databaseOf(app: TestApp): Promise<boolean> {
   return (await db.query('SELECT 1 FROM orchestrate_flow.workflow_run WHERE id = $1', [run.id])).length === 1;
 }
 
+@Workflow({ name: 'wrong' })
+class Wrong {}
+
 describe('options', () => {
   it('that are misspelt inside others are reported', async () => {
     const options = { worker: { concurency: 3 }, limits: { valeu: 1 } } as OrchestrateFlowOptions;
     await expect(OrchestrateFlowModule.forRoot(options)).rejects.toMatchObject({
       message: expect.stringMatching(/of worker .*concurency[^]*of limits .*valeu/) as unknown as string,
     });
+  });
+
+  it('of any type are refused, and nothing inside them is shown', async () => {
+    const cyclic: Record<string, unknown> = { password: 'SECRET' };
+    cyclic['self'] = cyclic;
+    for (const options of [
+      null,
+      5,
+      { lease: 10n },
+      { schema: cyclic },
+      { defaults: null },
+      { limits: 5 },
+      { dataSource: {} },
+      { dataSource: '' },
+      { dataSource: { password: 'SECRET' } },
+      { queue: { backend: 'carrier-pigeon', connection: { password: 'SECRET' } } },
+    ]) {
+      const refused = OrchestrateFlowModule.forRoot(options as unknown as OrchestrateFlowOptions);
+      const error = (await refused.catch((reason: unknown) => reason)) as Error;
+      expect(error).toMatchObject({ code: 'OF_OPTIONS_INVALID' });
+      expect(error.message).not.toContain('SECRET');
+    }
   });
 
   it('show nothing of a url that is wrong', async () => {
@@ -210,14 +250,36 @@ describe('the database', () => {
     @Module({ providers: [{ provide: DataSource, useValue: dataSource }], exports: [DataSource] })
     class Foreign {}
     await expect(start([Foreign, OrchestrateFlowModule.forRoot()])).rejects.toMatchObject({
-      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('"mysql"') },
+      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('(mysql)') },
     });
+  });
+
+  it('is not a DataSource that will be no PostgreSQL, and those that are one are listed', async () => {
+    // As @nestjs/typeorm provides it, which tries again for half a minute to make it.
+    const unmade = { provide: DataSource, useFactory: () => new Promise<DataSource>(() => {}) };
+    const typeorm = { provide: 'TypeOrmModuleOptions', useValue: { type: 'mysql' } };
+    @Global()
+    @Module({ providers: [typeorm, unmade], exports: [DataSource] })
+    class Foreign {}
+    const both = [Foreign, appDatabase(database, [], 'flows')];
+    await expect(start([...both, OrchestrateFlowModule.forRoot()])).rejects.toMatchObject({
+      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('"default" (mysql), "flows" (postgres)') },
+    });
+  });
+
+  it('is not that of `url` where the app has TypeORM', async () => {
+    const given = OrchestrateFlowModule.forRoot({ url: database.url });
+    for (const name of ['default', 'other']) {
+      await expect(start([appDatabase(database, [], name), given])).rejects.toMatchObject({
+        ...{ code: 'OF_OPTIONS_INVALID', message: saying('Leave `url` out') },
+      });
+    }
   });
 
   it('is not chosen among several of which none is the default', async () => {
     const two = [appDatabase(database, [], 'one'), appDatabase(database, [], 'two')];
     await expect(start([...two, OrchestrateFlowModule.forRoot()])).rejects.toMatchObject({
-      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('"one", "two"') },
+      ...{ code: 'OF_DATABASE_UNSUITABLE', message: saying('"one" (postgres), "two" (postgres)') },
     });
     const unknown = OrchestrateFlowModule.forRoot({ dataSource: 'three' });
     await expect(start([...two, unknown])).rejects.toMatchObject({ message: saying('"three"') });
@@ -266,6 +328,27 @@ describe('a definition that is wrong', () => {
   });
 });
 
+describe('a boot that fails', () => {
+  it.each([
+    ['by a definition', { workflows: [Wrong] }, 'OF_DEFINITION_INVALID'],
+    ['by a queue', { queue: { backend: 'redis' } }, 'OF_QUEUE_UNSUITABLE'],
+  ] as const)('leaves no connection behind: %s', async (_, setup, code) => {
+    const fresh = await createDatabase();
+    const connection = await connect(fresh);
+    await expect(startApp({ database: fresh, ...setup })).rejects.toMatchObject({ code });
+    // Whoever takes leave of the server is gone a moment later.
+    await waitFor('nobody else is connected', async () => {
+      const [row] = await connection.query<{ others: number }>(
+        `SELECT count(*)::int AS others FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+      );
+      return row!.others === 0;
+    });
+    await connection.close();
+    await fresh.drop();
+  });
+});
+
 describe('a worker', () => {
   it('that is switched off starts and reads only', async () => {
     const fresh = await createDatabase();
@@ -301,9 +384,46 @@ describe('a worker', () => {
     await fresh.drop();
   });
 
+  it('shows its queues to bull-board, and leaves the process-wide defaults of BullMQ alone', async () => {
+    const before = [getDefaultBackendFactory(), RedisConnection.clientFactory];
+    const app = await keep(startApp({ database, workflows: [Report] }));
+    const queue = app.context.get<Queue>(getQueueToken('pdf'), { strict: false });
+    const board = new BullMQAdapter(queue, { readOnlyMode: true });
+    createBullBoard({ queues: [board], serverAdapter: new BoardServer() });
+    await expect(app.orchestrator.execute(Report)).resolves.toBe('sent');
+    expect(board.getName()).toBe('orchestrate-flow-pdf');
+    // A bell may still wait whose step was taken without it.
+    await waitFor('its bells are taken', async () => (await board.getJobCounts())['waiting'] === 0);
+    await expect(board.getJobCounts()).resolves.toMatchObject({ failed: 0, waiting: 0 });
+    expect([getDefaultBackendFactory(), RedisConnection.clientFactory]).toEqual(before);
+  });
+
+  it("leaves an app's own queue of the same name in the same database alone", async () => {
+    const app = await keep(startApp({ database, workflows: [Report] }));
+    const connection = new pg.Pool({ ...database.connection, options: '-c search_path=bullmq' });
+    const { Queue: OwnQueue, Worker } = withBackend(createPostgresBackend);
+    const queue = new OwnQueue('pdf', { connection });
+    const seen: unknown[] = [];
+    const jobs = Array.from({ length: 20 }, (_, page) => ({ page }));
+    const worker = new Worker('pdf', async (job) => void seen.push(job.data), { connection });
+    await worker.waitUntilReady();
+    // What waits while nobody works at it is not ours to take either.
+    await worker.pause();
+    await queue.addBulk(jobs.map((data) => ({ name: 'print', data })));
+    await expect(Promise.all(jobs.map(() => app.orchestrator.execute(Report)))).resolves.toEqual(
+      jobs.map(() => 'sent'),
+    );
+    await expect(queue.getWaitingCount()).resolves.toBe(20);
+    await worker.resume();
+    await waitFor('all are printed', () => seen.length === 20);
+    expect(seen).toEqual(jobs);
+    await worker.close();
+    await queue.close();
+    await connection.end();
+  });
+
   it('publishes its queues under the tokens of @nestjs/bullmq', async () => {
-    const worker = { queues: ['orchestrate-flow', 'pdf'] };
-    const app = await keep(startApp({ database, workflows: [Report], worker }));
+    const app = await keep(startApp({ database, workflows: [Report] }));
     for (const [name, bullName] of [
       ['orchestrate-flow', 'orchestrate-flow'],
       ['pdf', 'orchestrate-flow-pdf'],
@@ -328,6 +448,8 @@ describe('a shutdown', () => {
     const run = await app.orchestrator.start(Slow);
     await gate.arrival();
     const closing = app.close();
+    // From then on no claim is on its way.
+    await waitFor('it drains', () => app.events.some(({ type }) => type === 'worker.draining'));
     const late = await app.orchestrator.start(Slow);
     gate.open();
     await closing;

@@ -135,6 +135,34 @@ describe('the steps of a worker that died', () => {
     expect(steps.map(({ crashes }) => crashes)).toEqual([1, 0, 0]);
   });
 
+  it('go before what came after them', async () => {
+    const starter = await startWorker(null, { worker: false });
+    const start = () => starter.orchestrator.start(Errand);
+    const [first, second, third] = [await start(), await start(), await start()];
+    const dead = await buryStranger();
+    await db.query(`DELETE FROM orchestrate_flow.workflow_step WHERE run_id = $1`, [first.id]);
+    await db.query(`UPDATE orchestrate_flow.workflow_run SET state = 'h..;first,1,0,0,', worker = $2 WHERE id = $1`, [
+      first.id,
+      dead,
+    ]);
+    const gate = new Gate();
+    const heir = await startWorker(gate, { worker: { concurrency: 1 } });
+    await gate.arrival();
+    await waitFor('it is freed', async () => {
+      const rows = await db.query(
+        `SELECT 1 FROM orchestrate_flow.workflow_step WHERE run_id = $1 AND status = 'ready'`,
+        [first.id],
+      );
+      return rows.length === 1;
+    });
+    gate.open();
+    for (const { id } of [first, second, third]) await waitForRun(heir.orchestrator, id, 'completed');
+    const begun = heir.events.flatMap((event) =>
+      event.type === 'step.started' && event.step === 'first' ? [event.runId] : [],
+    );
+    expect(begun).toEqual([second.id, first.id, third.id]);
+  });
+
   it('end with a run that is being cancelled', async () => {
     const starter = await startWorker(null, { worker: false });
     const run = await starter.orchestrator.start(Errand);
@@ -243,7 +271,13 @@ describe('a database that ends every connection', () => {
 /** Stops the heartbeat of an app, as if its process hung: the one thing that the public API cannot do. */
 async function silenceHeart({ context }: TestApp): Promise<void> {
   interface Insides {
-    readonly opened: { readonly runtime: { readonly beat: { stop(): Promise<void> } } };
+    readonly opened: {
+      readonly runtime: { readonly beat: { stop(): Promise<void> } };
+      readonly store: { readonly keeper: { stop(): Promise<void> } };
+    };
   }
-  await context.get<Insides>(OrchestrateFlowModule).opened.runtime.beat.stop();
+  const { runtime, store } = context.get<Insides>(OrchestrateFlowModule).opened;
+  // Nobody may beat in its place either.
+  await store.keeper.stop();
+  await runtime.beat.stop();
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Step, Workflow } from 'orchestrate-flow';
-import { v7 as uuidv7 } from 'uuid';
+import { randomUUID } from 'node:crypto';
 
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
 import { startApp, type TestApp } from '../support/start-app.js';
@@ -33,7 +33,7 @@ describe('starts with one id in one moment, and so in one commit', () => {
 
   it.each(['asleep', 'awake'])('make one run while the processor is %s', async () => {
     calls = 0;
-    const id = uuidv7();
+    const id = randomUUID();
     const starts = await Promise.allSettled([1, 2, 3].map(() => app.orchestrator.start(Counted, undefined, { id })));
     expect(starts.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
     for (const start of starts) {

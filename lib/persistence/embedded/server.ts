@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import pg from 'pg';
+import * as pg from 'pg';
 
 import type { Binaries } from './binaries.js';
 import type { Folder } from './folder.js';

@@ -42,6 +42,10 @@ export class WorkflowStep {
   @Column({ type: 'integer' })
   crashes!: number;
 
+  /** Whether its attempt runs in a process that runs nothing beside it: it is suspected of killing its workers. */
+  @Column({ type: 'boolean' })
+  alone!: boolean;
+
   @Column({ type: 'integer' })
   definition!: number;
 

@@ -1,6 +1,8 @@
 import type { MigrationInterface } from 'typeorm';
 
 import { CreateWorkflowTables1764000000000 } from './1764000000000-create-workflow-tables.js';
+import { QuarantineSteps1764100000000 } from './1764100000000-quarantine-steps.js';
+import { TellTheTime1764300000000 } from './1764300000000-tell-the-time.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -12,4 +14,6 @@ export interface SchemaMigration {
 /** All migrations, oldest first. */
 export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new CreateWorkflowTables1764000000000(), servesFrom: '0.1.0' },
+  { migration: new QuarantineSteps1764100000000(), servesFrom: '0.1.0' },
+  { migration: new TellTheTime1764300000000(), servesFrom: '0.1.0' },
 ];

@@ -1,5 +1,5 @@
 import type { Decision, NeedsRows, OpenRow, Place, RunView } from '../../../lib/engine/decision.js';
-import type { AttemptFailure, Fact } from '../../../lib/engine/facts.js';
+import type { AttemptFailure, Fact, Quarantine } from '../../../lib/engine/facts.js';
 import type { GraphNode } from '../../../lib/engine/graph.js';
 import { indexGraph, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import { DEFAULT_RETRY } from '../../../lib/engine/retry-policy.js';
@@ -33,7 +33,7 @@ export function buildView(graph: IndexedGraph, parts: ViewParts = {}): RunView {
   });
   const rows = Object.entries(parts.rows ?? {}).map(([step, row]): [string, OpenRow] => {
     const worker = row.status === 'running' ? 'there' : null;
-    return [step, { status: 'ready', attempt: 0, failures: 0, crashes: 0, worker, ...row }];
+    return [step, { status: 'ready', attempt: 0, failures: 0, crashes: 0, alone: false, worker, ...row }];
   });
   const marks = parts.marks ?? newRunState(graph.nodes.length).marks;
   return {
@@ -72,8 +72,11 @@ export function released(step: string, attempt = 1): Fact {
 }
 
 export function lost(...workers: readonly string[]): Fact {
-  return { type: 'workers-lost', workers: new Set(workers) };
+  return { type: 'workers-lost', workers: new Set(workers), quarantine: QUARANTINE };
 }
+
+/** Three crashes, the last of them alone. */
+export const QUARANTINE: Quarantine = { crashes: 3, error: 'poison' };
 
 export const BEGUN: Fact = { type: 'begun' };
 export const CANCELLED: Fact = { type: 'cancel-requested', reason: 'no longer wanted' };

@@ -1,6 +1,6 @@
 import { decide } from '../../../lib/engine/decide.js';
 import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
-import type { Claim, Fact } from '../../../lib/engine/facts.js';
+import type { Claim, Fact, Quarantine } from '../../../lib/engine/facts.js';
 import type { IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import { decodeRunState, encodeRunState, MARK, newRunState, type RunState } from '../../../lib/engine/run-state.js';
 import {
@@ -12,6 +12,9 @@ import {
   type StepStatus,
 } from '../../../lib/engine/words.js';
 
+/** Two crashes, the last of them alone: few, so that short runs come to it. */
+export const QUARANTINE: Quarantine = { crashes: 2, error: 'poison' };
+
 /** A row of the step table, with the columns that decisions and claims write. */
 export interface StepRow {
   readonly status: Exclude<StepStatus, 'pending'>;
@@ -19,6 +22,7 @@ export interface StepRow {
   readonly failures: number;
   readonly crashes: number;
   readonly worker: string | null;
+  readonly alone: boolean;
   readonly result: string | null;
   readonly errors: readonly string[];
   readonly startedAt: string | null;
@@ -61,7 +65,7 @@ export interface Chaos {
 type Action = () => void;
 
 /** Of so many choices one makes mischief, where there is any. */
-const MISCHIEF_EVERY = 6;
+const MISCHIEF_EVERY = 4;
 const MAX_KILLS = 4;
 /** A run of twelve steps, each tried and lost a few times, ends long before. */
 const MAX_ACTIONS = 2_000;
@@ -84,6 +88,7 @@ export class RunSimulation {
   lockedCount = 0;
   private readonly processes: Process[];
   private readonly dead = new Set<string>();
+  private read: { readonly run: RunRow; readonly state: RunState } | null = null;
   private echoes: Fact[] = [];
   private ticks = 0;
   private kills = 0;
@@ -115,7 +120,7 @@ export class RunSimulation {
   }
 
   get marks(): string {
-    return decodeRunState(this.run.state).marks;
+    return this.state.marks;
   }
 
   /** Lets happen what the choices say, one thing each. */
@@ -154,8 +159,12 @@ export class RunSimulation {
       ...claims.flatMap((claim) => [complete(claim), fail(claim, 1), fail(claim, 0), release(claim)]),
       ...pending,
       ...this.echoes,
-      ...this.processes.map(({ worker }): Fact => ({ type: 'workers-lost', workers: new Set([worker]) })),
-      { type: 'workers-lost', workers: new Set(this.dead) },
+      ...this.processes.map(({ worker }): Fact => ({
+        type: 'workers-lost',
+        workers: new Set([worker]),
+        quarantine: QUARANTINE,
+      })),
+      { type: 'workers-lost', workers: new Set(this.dead), quarantine: QUARANTINE },
       { type: 'cancel-requested', reason: 'enough' },
     ];
   }
@@ -241,7 +250,9 @@ export class RunSimulation {
     const names = [this.run.worker, ...[...this.rows.values()].map(({ worker }) => worker)];
     const workers = new Set(names.filter((name) => name !== null && this.dead.has(name)) as string[]);
     if (workers.size === 0) return [];
-    return this.processes.map((process) => () => this.tell(process, { type: 'workers-lost', workers }));
+    return this.processes.map(
+      (process) => () => this.tell(process, { type: 'workers-lost', workers, quarantine: QUARANTINE }),
+    );
   }
 
   private mischief(): Action[] {
@@ -296,7 +307,9 @@ export class RunSimulation {
   private claim(process: Process, step: string, row: StepRow, refreshes: boolean): void {
     this.ticks++;
     const attempt = row.attempt + 1;
-    this.rows.set(step, { ...row, status: 'running', attempt, worker: process.worker, startedAt: this.now });
+    // As the ward does it: a step that needs one crash more is run with nothing beside it, where there is room.
+    const alone = row.crashes + 1 >= QUARANTINE.crashes && process.attempts.length === 0;
+    this.rows.set(step, { ...row, status: 'running', attempt, worker: process.worker, alone, startedAt: this.now });
     this.noteStart(step, attempt, process.worker);
     process.attempts.push({ step, attempt, failures: row.failures, crashes: row.crashes, startedAt: this.now });
     // While a commit of the run is under way in the process, it learns nothing from a claim.
@@ -371,14 +384,26 @@ export class RunSimulation {
     same('a running row has a worker', status === 'running', worker !== null);
     same('a retrying row has a delay', status === 'retrying', delayMs !== null);
     const { attempt, failures, crashes } = tally;
+    const isPoison = row?.alone === true && crashes > row.crashes && crashes >= QUARANTINE.crashes;
+    if (status === 'quarantined' || status === 'ready')
+      same(`what step ${step} becomes`, status, isPoison ? 'quarantined' : 'ready');
     const errors = [...(row?.errors ?? []), ...(error === null ? [] : [error])];
     const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
-    this.rows.set(step, { status, attempt, failures, crashes, worker, result, errors, startedAt: began });
+    this.rows.set(step, { status, attempt, failures, crashes, worker, alone: false, result, errors, startedAt: began });
   }
 
   private look(): KnownRun {
-    const { status, revision, worker, state, updatedAt } = this.run;
-    return { status, revision, worker, state: dated(decodeRunState(state), updatedAt) };
+    const { status, revision, worker } = this.run;
+    return { status, revision, worker, state: this.state };
+  }
+
+  /** The state of the run as whoever reads its text sees it. Read once: most of what is checked here looks at it. */
+  private get state(): RunState {
+    if (this.read?.run !== this.run) {
+      const { state: text, updatedAt } = this.run;
+      this.read = { run: this.run, state: dated(decodeRunState(text), updatedAt) };
+    }
+    return this.read.state;
   }
 
   private get now(): string {
@@ -402,7 +427,7 @@ export class RunSimulation {
 
   /** What a step is doing, as mark, hold and row say together. */
   private statusesOfSteps(): StepStatus[] {
-    const { marks } = decodeRunState(this.run.state);
+    const { marks } = this;
     return this.graph.nodes.map(({ name }, position): StepStatus => {
       switch (marks[position]) {
         case MARK.pending:
@@ -411,8 +436,6 @@ export class RunSimulation {
           return 'running';
         case MARK.completed:
           return 'completed';
-        case MARK.failed:
-          return 'failed';
         case MARK.cancelled:
           return 'cancelled';
         default:
@@ -447,7 +470,7 @@ export class RunSimulation {
 
   private expectSound(): void {
     const { status, worker } = this.run;
-    const { marks, holds } = decodeRunState(this.run.state);
+    const { marks, holds } = this.state;
     const { nodes } = this.graph;
     same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
     same('holds', [...holds.keys()].sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
@@ -473,7 +496,7 @@ export class RunSimulation {
   }
 
   private isUnderWay({ step, attempt }: Claim): boolean {
-    const { marks, holds } = decodeRunState(this.run.state);
+    const { marks, holds } = this.state;
     const row = this.rows.get(step);
     if (marks[this.graph.positions.get(step)!] === MARK.held) return holds.get(step)!.attempt === attempt;
     return row?.status === 'running' && row.attempt === attempt;
@@ -500,21 +523,17 @@ export class RunSimulation {
       .filter(([, { worker }]) => worker !== null && workers.has(worker))
       .map(([step]) => step);
     const { worker } = this.run;
-    const held = worker !== null && workers.has(worker) ? [...decodeRunState(this.run.state).holds.keys()] : [];
+    const held = worker !== null && workers.has(worker) ? [...this.state.holds.keys()] : [];
     return [...rows, ...held].sort();
   }
 
   /** Told that workers died and nothing else, a run frees or ends what they were running and nothing else. */
   private expectOnlyLostFreed({ writes }: Decision, facts: readonly Fact[], ran: readonly string[]): void {
     if (facts.some(({ type }) => type !== 'workers-lost')) return;
-    same(
-      'what is freed',
-      writes
-        .map(({ step }) => step)
-        .sort()
-        .join(),
-      ran.join(),
-    );
+    // Where a step is quarantined the run stops, and what waited ends with it.
+    const isPoisoned = writes.some(({ status }) => status === 'quarantined');
+    const freed = writes.filter(({ step, status }) => !isPoisoned || status !== 'cancelled' || ran.includes(step));
+    same('what is freed', namesIn(freed), ran.join());
   }
 
   private describe(): string {
@@ -522,17 +541,18 @@ export class RunSimulation {
   }
 }
 
-const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
+export const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
   [MARK.pending]: ['none'],
   [MARK.held]: ['none'],
   [MARK.queued]: ['ready', 'running', 'retrying'],
   [MARK.completed]: ['completed'],
-  [MARK.failed]: ['failed'],
+  [MARK.failed]: ['failed', 'quarantined'],
   [MARK.cancelled]: ['none', 'cancelled'],
 };
 
 /** A claim made by the newest commit carries no time in the stored state: it is the commit's own. */
 function dated(state: RunState, at: string): RunState {
+  if (state.holds.size === 0) return state;
   const holds = [...state.holds].map(([step, hold]) => [step, { ...hold, since: hold.since ?? at }] as const);
   return { marks: state.marks, holds: new Map(holds) };
 }
@@ -542,14 +562,30 @@ function namesOf(nodes: IndexedGraph['nodes'], marks: string, mark: string): str
 }
 
 /** Whether one or more moves of the table lead there: one commit may carry several. */
-function isReachable<Word extends string>(
+export function isReachable<Word extends string>(
   moves: Readonly<Record<Word, readonly Word[]>>,
   from: Word,
   to: Word,
 ): boolean {
-  const seen = new Set<Word>(moves[from]);
-  for (const word of seen) for (const next of moves[word]) seen.add(next);
-  return seen.has(to);
+  // Found once for each table and word: hundreds of thousands of commits ask.
+  const known = reachable.get(moves) ?? new Map<string, ReadonlySet<string>>();
+  reachable.set(moves, known);
+  let ends = known.get(from);
+  if (!ends) {
+    const seen = new Set<Word>(moves[from]);
+    for (const word of seen) for (const next of moves[word]) seen.add(next);
+    known.set(from, (ends = seen));
+  }
+  return ends.has(to);
+}
+
+const reachable = new WeakMap<object, Map<string, ReadonlySet<string>>>();
+
+function namesIn(writes: readonly StepWrite[]): string {
+  return writes
+    .map(({ step }) => step)
+    .sort()
+    .join();
 }
 
 function same(what: string, actual: unknown, expected: unknown): void {

@@ -1,0 +1,28 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { audit } from './audit.mjs';
+import { openRig, type Rig } from './rig.mjs';
+
+describe('a step that blocks the event loop for 20 s, ten leases', () => {
+  let rig: Rig;
+
+  beforeEach(async () => {
+    rig = await openRig({ lease: '2s' });
+  }, 60_000);
+
+  afterEach(() => rig.close(), 60_000);
+
+  it('keeps its claim and those beside it, and is run once', async () => {
+    const poster = await rig.startProcess('poster');
+    await rig.startProcess('worker');
+    await rig.startProcess('worker');
+    const mix = ['blocking', ...Array<string>(5).fill('sequence')];
+    const { runs } = await rig.ask(poster, { type: 'post-and-tell', everyMs: 0, mix, count: 6 }, 'posted');
+    expect(await rig.untilEnded(60_000)).toBe(0);
+    const { figures, complaints } = await audit(rig, runs, []);
+    process.stdout.write(`${JSON.stringify(figures)}\n`);
+    expect(complaints).toEqual([]);
+    expect(figures).toMatchObject({ completed: 6, crashes: 0, doubledEffects: 0 });
+    expect(rig.reports.map(({ event, type }) => event?.type ?? type)).toEqual([]);
+  }, 120_000);
+});

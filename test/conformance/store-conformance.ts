@@ -1,0 +1,496 @@
+import { randomUUID } from 'node:crypto';
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type {
+  BeatNews,
+  CommitAnswer,
+  NewRun,
+  QueuedStepWrite,
+  Reaping,
+  RunDoor,
+  RunStore,
+  RunWrite,
+} from '../../lib/engine/ports.js';
+import { waitFor } from '../support/wait-for.js';
+
+/** A store and its door, and what a test has to do around them. */
+export interface StoreUnderTest {
+  readonly door: RunDoor;
+  readonly store: RunStore;
+  /** Lets so many milliseconds of the database's time pass. */
+  pass(ms: number): Promise<void>;
+  /** Somebody locks a run and its rows. @returns what lets go of them */
+  hold(runId: string): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+const LEASE_MS = 1_000;
+const MAX_CRASHES = 4;
+
+/** What every store does: the suite that each has to pass. */
+export function describeStore(name: string, open: () => Promise<StoreUnderTest>): void {
+  let under: StoreUnderTest;
+  let door: RunDoor;
+  let store: RunStore;
+  // Of each test its own, so that none sees what another has left.
+  let queue: string;
+  let definition: number;
+  let worker: string;
+  let nextDefinition = 1_000;
+
+  beforeAll(async () => {
+    under = await open();
+    ({ door, store } = under);
+  });
+
+  afterAll(() => under?.close());
+
+  beforeEach(() => {
+    [queue, definition, worker] = [randomUUID(), nextDefinition++, randomUUID()];
+  });
+
+  function newRun(change: Partial<NewRun> = {}): NewRun {
+    return {
+      ...{ id: randomUUID(), workflow: queue, definition, status: 'running', state: 'q', worker: null },
+      ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, wakes: [], steps: [] },
+      ...change,
+    };
+  }
+
+  function keyed(key: string, change: Partial<NewRun> = {}): NewRun {
+    return newRun({ key, inputHash: new Uint8Array([1, 2]), ...change });
+  }
+
+  function step(change: Partial<QueuedStepWrite> = {}): QueuedStepWrite {
+    return {
+      ...{ step: 'one', guard: null, status: 'ready', tally: tally(0), worker: null, result: null, error: null },
+      ...{ delayMs: null, startedAt: null, queue, priority: 0 },
+      ...change,
+    };
+  }
+
+  function write(id: string, revision: number, change: Partial<RunWrite> = {}): RunWrite {
+    return {
+      ...{ id, definition, generation: 0, revision, priority: 0, status: 'running', state: 'q', worker: null },
+      ...{ failedStep: null, failure: null, cancelReason: null, ended: false, steps: [] },
+      ...change,
+    };
+  }
+
+  async function start(change: Partial<NewRun> = {}): Promise<string> {
+    const run = newRun(change);
+    const [answer] = await door.start(() => [run], false);
+    expect(answer).toMatchObject({ kind: 'applied' });
+    return run.id;
+  }
+
+  const startReady = (change: Partial<QueuedStepWrite> = {}) => start({ steps: [step(change)] });
+  const submit = (run: RunWrite): Promise<CommitAnswer> => door.submit(() => run);
+  const claim = (limit = 10, definitions = [definition]) => store.claim({ queue, worker, definitions, limit });
+  const suspect = (isAccused: boolean, isAlone = false) =>
+    store.claimSuspect({ queue, worker, definitions: [definition], maxCrashes: MAX_CRASHES, isAccused, isAlone });
+
+  function beat(reap: Reaping = 'none', by = worker): Promise<BeatNews> {
+    const request = { queues: [queue], definitions: [definition], leaseMs: LEASE_MS, maxCrashes: MAX_CRASHES, reap };
+    return store.beat({ worker: by, ...request });
+  }
+
+  const register = (id = worker) => store.registerWorker({ id, host: 'here', pid: 1, queues: [queue] }, LEASE_MS);
+
+  /** The open rows of a run, as a commit alone sees them. */
+  async function rowsOf(id: string) {
+    let rows: object = {};
+    await door.submitLocked(id, (locked) => {
+      rows = Object.fromEntries(locked!.rows);
+      return null;
+    });
+    return rows;
+  }
+
+  describe(`${name}: a commit`, () => {
+    it('raises the revision and writes the run', async () => {
+      const id = await start();
+      const change = { state: 'h;one,1,0,0,', worker, cancelReason: 'enough' };
+      await expect(submit(write(id, 0, change))).resolves.toMatchObject({ kind: 'applied', at: expect.any(String) });
+      await expect(store.findRun(id)).resolves.toMatchObject({ id, revision: 1, ...change, input: '1', generation: 0 });
+    });
+
+    it('keeps the failure and the reason of earlier ones', async () => {
+      const id = await start();
+      await submit(write(id, 0, { status: 'failing', failedStep: 'one', failure: '"boom"' }));
+      await submit(write(id, 1, { status: 'failed', ended: true }));
+      await expect(store.findRun(id)).resolves.toMatchObject({
+        status: 'failed',
+        failure: { step: 'one', error: '"boom"' },
+      });
+    });
+
+    it('at an old revision, or of a run that does not exist, is stale and writes nothing', async () => {
+      const id = await start();
+      await submit(write(id, 0));
+      await expect(submit(write(id, 0, { state: 'x', steps: [step()] }))).resolves.toEqual({ kind: 'stale' });
+      await expect(submit(write(randomUUID(), 0))).resolves.toEqual({ kind: 'stale' });
+      await expect(store.findRun(id)).resolves.toMatchObject({ revision: 1, state: 'q' });
+      expect(await rowsOf(id)).toEqual({});
+    });
+
+    it('of a stale run does not hold up those beside it', async () => {
+      const ids = await Promise.all([start(), start(), start()]);
+      await submit(write(ids[1], 0));
+      const answers = await Promise.all(ids.map((id) => submit(write(id, 0))));
+      expect(answers.map(({ kind }) => kind)).toEqual(['applied', 'stale', 'applied']);
+    });
+
+    it.each([
+      ['running', 1, true, 'applied'],
+      ['running', 0, true, 'stale'],
+      ['running', 2, true, 'stale'],
+      ['running', 1, false, 'stale'],
+      ['ready', 1, false, 'applied'],
+      ['ready', 1, true, 'stale'],
+    ] as const)(
+      'of a step that is %s is guarded: attempt %i, running %s: %s',
+      async (status, attempt, running, kind) => {
+        const by = status === 'running' ? worker : null;
+        const id = await startReady({ status, worker: by, tally: tally(1) });
+        const outcome = step({ guard: { attempt, running }, status: 'completed', tally: tally(1), result: '1' });
+        const other = step({ step: 'two' });
+        await expect(submit(write(id, 0, { steps: [other, outcome] }))).resolves.toMatchObject({ kind });
+        expect(Object.keys(await rowsOf(id))).toEqual(kind === 'applied' ? ['two'] : ['one']);
+      },
+    );
+
+    it('of a step that has no row is stale', async () => {
+      const id = await start();
+      const outcome = step({ guard: { attempt: 1, running: true }, status: 'completed', tally: tally(1) });
+      await expect(submit(write(id, 0, { steps: [outcome] }))).resolves.toEqual({ kind: 'stale' });
+    });
+
+    it('that has nothing to write says so, and what its decision throws it passes on', async () => {
+      const mistake = new Error('A mistake.');
+      await expect(door.submit(() => null)).resolves.toEqual({ kind: 'nothing' });
+      const broken = door.submit(() => {
+        throw mistake;
+      });
+      await expect(broken).rejects.toBe(mistake);
+    });
+
+    it('with a value that cannot be stored is refused, alone among those beside it', async () => {
+      const ids = await Promise.all([start(), start(), start()]);
+      const answers = await Promise.all(
+        ids.map((id, index) => submit(write(id, 0, index === 1 ? { state: 'nul \0' } : {}))),
+      );
+      expect(answers.map(({ kind }) => kind)).toEqual(['applied', 'refused', 'applied']);
+      await expect(store.findRun(ids[1])).resolves.toMatchObject({ revision: 0 });
+    });
+
+    it('passes a run by that somebody holds, as stale', async () => {
+      const [held, free] = [await start(), await start()];
+      const letGo = await under.hold(held);
+      const answers = await Promise.all([submit(write(held, 0)), submit(write(free, 0))]);
+      expect(answers.map(({ kind }) => kind)).toEqual(['stale', 'applied']);
+      await letGo();
+    });
+  });
+
+  describe(`${name}: a commit alone`, () => {
+    it('sees the run and its open rows, and writes what it decides', async () => {
+      const id = await start({ steps: [step(), step({ step: 'two', status: 'completed', result: '1' })] });
+      const answer = await door.submitLocked(id, (locked) => {
+        expect(locked!.run).toMatchObject({ id, revision: 0, state: 'q', workflow: queue });
+        expect([...locked!.rows]).toMatchObject([['one', { status: 'ready', attempt: 0, worker: null, alone: false }]]);
+        return write(id, locked!.run.revision);
+      });
+      expect(answer).toMatchObject({ kind: 'applied' });
+      await expect(store.findRun(id)).resolves.toMatchObject({ revision: 1 });
+    });
+
+    it('of a run that does not exist sees null', async () => {
+      const seen: unknown[] = [];
+      await expect(door.submitLocked(randomUUID(), (locked) => (seen.push(locked), null))).resolves.toEqual({
+        kind: 'nothing',
+      });
+      expect(seen).toEqual([null]);
+    });
+
+    it('passes on what its decision throws, and refuses what cannot be stored', async () => {
+      const id = await start();
+      const mistake = new Error('A mistake.');
+      const broken = door.submitLocked(id, () => {
+        throw mistake;
+      });
+      await expect(broken).rejects.toBe(mistake);
+      const nonsense = door.submitLocked(id, () => write(id, 0, { status: 'nonsense' as 'running' }));
+      await expect(nonsense).resolves.toMatchObject({ kind: 'refused' });
+      await expect(submit(write(id, 0))).resolves.toMatchObject({ kind: 'applied' });
+    });
+
+    it('waits for whoever holds the run', async () => {
+      const id = await start();
+      const letGo = await under.hold(id);
+      let isAnswered = false;
+      const alone = door.submitLocked(id, (locked) => write(id, locked!.run.revision));
+      void alone.then(() => (isAnswered = true));
+      // Whatever comes behind it is answered before it is.
+      await submit(write(await start(), 0));
+      expect(isAnswered).toBe(false);
+      await letGo();
+      await expect(alone).resolves.toMatchObject({ kind: 'applied' });
+    });
+
+    it('loses nothing where many come at once', async () => {
+      const id = await start();
+      const all = Array.from({ length: 10 }, () => door.submitLocked(id, (run) => write(id, run!.run.revision)));
+      expect((await Promise.all(all)).every(({ kind }) => kind === 'applied')).toBe(true);
+      await expect(store.findRun(id)).resolves.toMatchObject({ revision: 10 });
+    });
+  });
+
+  describe(`${name}: a start`, () => {
+    it('is found by its id and its key', async () => {
+      const run = keyed('a');
+      await door.start(() => [run], true);
+      const found = await store.findByKey(queue, 'a');
+      expect([found!.id, [...found!.inputHash]]).toEqual([run.id, [1, 2]]);
+      await expect(store.findByKey(queue, 'b')).resolves.toBeNull();
+      await expect(store.findByKey('another', 'a')).resolves.toBeNull();
+      await expect(store.findRun(randomUUID())).resolves.toBeNull();
+    });
+
+    it('whose id or key is taken is stale, and those beside it are not', async () => {
+      const first = keyed('a');
+      await door.start(() => [first], true);
+      const next = [keyed('a'), newRun({ id: first.id }), keyed('b'), keyed('a', { workflow: randomUUID() })];
+      const answers = await Promise.all(next.map((run) => door.start(() => [run], true)));
+      expect(answers.map(([answer]) => answer!.kind)).toEqual(['stale', 'stale', 'applied', 'applied']);
+      await expect(store.findByKey(queue, 'a')).resolves.toMatchObject({ id: first.id });
+    });
+
+    it('of several under names writes all or none', async () => {
+      await door.start(() => [keyed('b')], true);
+      const [one, two] = [keyed('a', { steps: [step()] }), keyed('b')];
+      const answers = await door.start(() => [one, two], true);
+      expect(answers.map(({ kind }) => kind)).toEqual(['stale', 'stale']);
+      await expect(store.findRun(one.id)).resolves.toBeNull();
+      expect(await claim()).toEqual([]);
+      const both = await door.start(() => [one, keyed('c')], true);
+      expect(both.map(({ kind }) => kind)).toEqual(['applied', 'applied']);
+      expect(await claim()).toHaveLength(1);
+    });
+
+    it('with a value that cannot be stored is refused, and all that was to start with it', async () => {
+      const runs = [newRun(), newRun({ input: 'nul \0' })];
+      expect((await door.start(() => runs, false)).map(({ kind }) => kind)).toEqual(['refused', 'refused']);
+      await expect(store.findRun(runs[0]!.id)).resolves.toBeNull();
+    });
+  });
+
+  describe(`${name}: a claim`, () => {
+    it('takes ready steps by priority and age, as many as it may', async () => {
+      const late = await startReady({ priority: 1 });
+      const [first, second] = [await startReady(), await startReady()];
+      expect((await claim(2)).map(({ run }) => run.id)).toEqual([first, second]);
+      expect((await claim(2)).map(({ run }) => run.id)).toEqual([late]);
+      expect(await claim(2)).toEqual([]);
+    });
+
+    it('counts an attempt and says whose it is, and leaves the run as it is', async () => {
+      const id = await startReady({ tally: { attempt: 2, failures: 1, crashes: 1 } });
+      const [claimed] = await claim();
+      expect(claimed).toMatchObject({
+        ...{ step: 'one', tally: { attempt: 3, failures: 1, crashes: 1 }, startedAt: expect.any(String) },
+        run: { id, revision: 0, workflow: queue, input: '1' },
+      });
+      expect(await rowsOf(id)).toMatchObject({ one: { status: 'running', attempt: 3, worker, alone: false } });
+    });
+
+    it('takes no step of another queue or of a definition that it does not name', async () => {
+      await startReady({ queue: randomUUID() });
+      await startReady();
+      expect(await claim(10, [definition + 500_000])).toEqual([]);
+      expect(await claim()).toHaveLength(1);
+    });
+
+    it('gives a step to one of those who ask at once', async () => {
+      await Promise.all([startReady(), startReady(), startReady()]);
+      const claims = await Promise.all([claim(2), claim(2), claim(2)]);
+      const ids = claims.flat().map(({ run }) => run.id);
+      expect([ids.length, new Set(ids).size]).toEqual([3, 3]);
+    });
+
+    it('passes a row by that somebody holds', async () => {
+      const [held, free] = [await startReady(), await startReady()];
+      const letGo = await under.hold(held);
+      expect((await claim()).map(({ run }) => run.id)).toEqual([free]);
+      await letGo();
+      expect((await claim()).map(({ run }) => run.id)).toEqual([held]);
+    });
+
+    it('passes suspects by, which are claimed for themselves', async () => {
+      const crashes = (count: number) => startReady({ tally: { attempt: count, failures: 0, crashes: count } });
+      const [, suspected, accused] = [await crashes(1), await crashes(2), await crashes(3)];
+      expect(await claim()).toHaveLength(1);
+      expect((await suspect(false))!.run.id).toBe(suspected);
+      await expect(suspect(false)).resolves.toBeNull();
+      expect((await suspect(true, true))!.run.id).toBe(accused);
+      expect(await rowsOf(accused)).toMatchObject({ one: { status: 'running', attempt: 4, alone: true } });
+    });
+  });
+
+  describe(`${name}: time`, () => {
+    it('makes a retrying step ready when it is due, and not before', async () => {
+      await register();
+      const id = await startReady({ status: 'retrying', tally: tally(1), delayMs: 60_000, error: '"x"' });
+      const before = await beat();
+      expect([before.wokenQueues.includes(queue), before.nextDueMs! > 0, await claim()]).toEqual([false, true, []]);
+      await under.pass(60_001);
+      expect((await beat()).wokenQueues).toContain(queue);
+      expect((await claim()).map(({ run }) => run.id)).toEqual([id]);
+    });
+
+    it('begins a delayed run when it is due, and not before', async () => {
+      await register();
+      const id = await start({ status: 'pending', state: '.', delayMs: 60_000 });
+      expect((await beat()).dueRuns).toEqual([]);
+      await under.pass(60_001);
+      expect((await beat()).dueRuns).toEqual([id]);
+      await submit(write(id, 0));
+      expect((await beat()).dueRuns).toEqual([]);
+    });
+  });
+
+  describe(`${name}: a beat`, () => {
+    it('says what is this worker’s, what is ready and what was stopped', async () => {
+      await register();
+      const [claimed, stopped] = [await startReady(), await start({ state: 'h;one,1,0,0,', worker })];
+      const [{ startedAt } = { startedAt: '' }] = await claim();
+      await startReady();
+      await startReady({ tally: { attempt: 2, failures: 0, crashes: 2 } });
+      await startReady({ tally: { attempt: 3, failures: 0, crashes: 3 } });
+      await submit(write(stopped, 0, { status: 'cancelling', state: 'h;one,1,0,0,', worker }));
+      const news = await beat();
+      expect(news).toMatchObject({ alive: true, stoppedRuns: [stopped], heldRuns: [], readyQueues: [queue] });
+      expect(news.claims).toEqual([
+        { runId: claimed, claim: { step: 'one', attempt: 1, failures: 0, crashes: 0, startedAt } },
+      ]);
+      expect([...news.suspects].sort((one, other) => Number(one.isAccused) - Number(other.isAccused))).toEqual([
+        { queue, isAccused: false },
+        { queue, isAccused: true },
+      ]);
+      await under.pass(LEASE_MS * 0.75);
+      expect((await beat()).heldRuns).toEqual([stopped]);
+    });
+
+    it('says nothing of what is another’s', async () => {
+      await Promise.all([register(), register(randomUUID())]);
+      await startReady({ queue: randomUUID() });
+      await start({ state: 'h;one,1,0,0,', worker: randomUUID(), status: 'running' });
+      expect(await beat()).toMatchObject({ stoppedRuns: [], claims: [], heldRuns: [], readyQueues: [], suspects: [] });
+    });
+
+    it('buries who has not renewed, and finds what that worker held, in rows and in runs', async () => {
+      const dead = randomUUID();
+      await register(dead);
+      await register();
+      const held = await start({ state: 'h;one,1,0,0,', worker: dead });
+      const row = await startReady({ status: 'running', worker: dead, tally: tally(1) });
+      const lostOf = (news: BeatNews) => news.lost.filter(({ runId }) => [held, row].includes(runId));
+      expect(lostOf(await beat('all'))).toEqual([]);
+      await under.pass(LEASE_MS + 1);
+      // Without leave to reap nobody is buried.
+      expect(lostOf(await beat())).toEqual([]);
+      const lost = await waitFor('the dead worker is buried', async () => {
+        const found = lostOf(await beat('all'));
+        return found.length > 0 ? found : null;
+      });
+      expect(new Set(lost.map(({ runId }) => runId))).toEqual(new Set([held, row]));
+      expect(lost.every(({ workers }) => workers.length === 1 && workers[0] === dead)).toBe(true);
+      // The dead never live again; whoever renewed does.
+      expect([(await beat('none', dead)).alive, (await beat()).alive]).toEqual([false, true]);
+    });
+
+    it('buries by witness only who was silent while another was heard, and not before a fifth of a lease has passed', async () => {
+      const [dead, witness] = [randomUUID(), randomUUID()];
+      await register(dead);
+      await register();
+      const held = await start({ state: 'h;one,1,0,0,', worker: dead });
+      const isLost = async (reap: Reaping) => (await beat(reap)).lost.some(({ runId }) => runId === held);
+      await under.pass(LEASE_MS + 1);
+      expect(await isLost('witnessed')).toBe(false);
+      await register(witness);
+      expect(await isLost('witnessed')).toBe(false);
+      await waitFor('the dead worker is buried', async () => {
+        await under.pass(LEASE_MS / 5 + 1);
+        return isLost('witnessed');
+      });
+      expect([(await beat('none', dead)).alive, (await beat('none', witness)).alive]).toEqual([false, true]);
+    });
+
+    it('finds what a worker held that nobody knows', async () => {
+      await register();
+      const held = await start({ state: 'h;one,1,0,0,', worker: randomUUID() });
+      expect((await beat()).lost.map(({ runId }) => runId)).toContain(held);
+    });
+  });
+
+  describe(`${name}: a worker that says goodbye`, () => {
+    it('is gone, unless something still names it', async () => {
+      await register();
+      const id = await start({ state: 'h;one,1,0,0,', worker });
+      await store.removeWorker(worker);
+      expect((await beat()).alive).toBe(true);
+      await submit(write(id, 0, { state: 'c', status: 'completed', ended: true }));
+      await store.removeWorker(worker);
+      expect((await beat()).alive).toBe(false);
+      await expect(store.sweepDead()).resolves.toBeUndefined();
+    });
+  });
+
+  describe(`${name}: definitions and results`, () => {
+    const graph = (hash: string) => ({ name: queue, hash, version: null, output: 'one', graph: '{}' });
+
+    it('a definition has one number, whoever registers it', async () => {
+      const [one, same] = await Promise.all([
+        store.registerDefinition(graph('a')),
+        store.registerDefinition(graph('a')),
+      ]);
+      const other = await store.registerDefinition(graph('b'));
+      expect([one === same, one === other]).toEqual([true, false]);
+      const stored = await store.loadDefinitions([queue, 'another']);
+      expect([...stored].sort((first, second) => first.id - second.id)).toEqual(
+        [
+          { ...graph('a'), id: one },
+          { ...graph('b'), id: other },
+        ].sort((first, second) => first.id - second.id),
+      );
+    });
+
+    it('results are those of completed steps, and the output that of the step the definition names', async () => {
+      definition = await store.registerDefinition(graph('a'));
+      const done = (name: string, result: string) => step({ step: name, status: 'completed', tally: tally(1), result });
+      const id = await start();
+      await submit(write(id, 0, { steps: [done('one', '"1"'), done('two', '"2"'), step({ step: 'three' })] }));
+      const results = await store.loadResults(id, 0, ['one', 'three', 'none']);
+      expect([...results]).toEqual([['one', '"1"']]);
+      expect(await store.findEnded([id])).toEqual([]);
+      await submit(write(id, 1, { status: 'completed', ended: true, state: 'ccc' }));
+      const failed = await start();
+      await submit(write(failed, 0, { status: 'failed', ended: true, failedStep: 'one', failure: '"x"' }));
+      const ended = await store.findEnded([id, failed, randomUUID()]);
+      expect(new Set(ended)).toEqual(
+        new Set([
+          { id, workflow: queue, status: 'completed', output: '"1"', failure: null, cancelReason: null },
+          {
+            ...{ id: failed, workflow: queue, status: 'failed', output: null, cancelReason: null },
+            failure: { step: 'one', error: '"x"' },
+          },
+        ]),
+      );
+    });
+  });
+}
+
+function tally(attempt: number) {
+  return { attempt, failures: 0, crashes: 0 };
+}

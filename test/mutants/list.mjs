@@ -1,0 +1,604 @@
+const COMMIT = 'lib/persistence/commit-statement.ts';
+const STORE = 'lib/persistence/store-statements.ts';
+const LANE = 'lib/persistence/lane.ts';
+const DOOR_SPEC = 'test/integration/door.spec.ts';
+const LOST_SPEC = 'test/integration/lost-answers.spec.ts';
+const STORE_SPEC = 'test/integration/run-store.spec.ts';
+const PROPERTIES = 'lib/engine/decide.properties.spec.ts';
+const PUMP_SPEC = 'lib/runtime/step-pump.spec.ts';
+const DESK_SPEC = 'lib/runtime/run-desk.spec.ts';
+const BEAT_SPEC = 'lib/runtime/beat.spec.ts';
+const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
+const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
+const KEEPER = 'lib/persistence/lease-thread.cjs';
+
+/**
+ * A switch per safeguard: the text that is taken away, once, from a file, and the test that must then fail.
+ *
+ * @type {readonly { name: string, safeguard: string, file: string, from: string, to: string, caughtBy: { file: string, test: string } }[]}
+ */
+export const MUTANTS = [
+  {
+    name: 'revision',
+    safeguard: 'a commit changes only runs that still are at the revision it was decided from',
+    file: COMMIT,
+    from: 'r.id = b.id AND r.revision = b.revision',
+    to: 'r.id = b.id',
+    caughtBy: { file: DOOR_SPEC, test: 'a commit at an old revision is stale and writes nothing' },
+  },
+  {
+    name: 'token',
+    safeguard: 'only the outcome of the attempt that runs is taken',
+    file: COMMIT,
+    from: 's.attempt = b.guard_attempt AND ',
+    to: '',
+    caughtBy: {
+      file: DOOR_SPEC,
+      test: 'the guard of a step keeps the outcome of another attempt out, with everything that came with it',
+    },
+  },
+  {
+    name: 'running',
+    safeguard: 'a step that was claimed meanwhile is not stopped as if it waited',
+    file: COMMIT,
+    from: "(s.status = 'running') = b.guard_running",
+    to: 'true',
+    caughtBy: {
+      file: DOOR_SPEC,
+      test: 'the guard of a step keeps the outcome of a step that has been claimed meanwhile out, with everything that came with it',
+    },
+  },
+  {
+    name: 'all-or-none',
+    safeguard: 'a run that misses the row of one step is not written at all',
+    file: COMMIT,
+    from: 'WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name) NOT IN',
+    to: 'WHERE false AND (b.run_id, b.name) NOT IN',
+    caughtBy: { file: DOOR_SPEC, test: 'the guard of a step skips a row that somebody holds' },
+  },
+  {
+    name: 'committed-state',
+    safeguard: 'one commit of a run is under way in a process',
+    file: 'lib/runtime/run-desk.ts',
+    from: '    if (run.isCommitting) return;\n',
+    to: '',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk decides from committed state only: one commit of a run is under way, and what comes meanwhile waits',
+    },
+  },
+  {
+    name: 'late-result',
+    safeguard: 'no step goes on from an outcome that was refused',
+    file: 'lib/runtime/run-desk.ts',
+    from: ' && !decision.stale.includes(fact.claim)',
+    to: '',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk goes on from the recorded outcome, not from one of its own that came too late',
+    },
+  },
+  {
+    name: 'dead-id',
+    safeguard: 'nothing begins under an id that was declared dead',
+    file: 'lib/runtime/run-desk.ts',
+    from: 'this.isLeaving || worker !== this.ports.self.id',
+    to: 'this.isLeaving',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk begins nothing that was claimed before and answered after its worker was declared dead',
+    },
+  },
+  {
+    name: 'slots-given-back',
+    safeguard: 'the slot of an ended attempt is free again',
+    file: 'lib/runtime/run-desk.ts',
+    from: 'this.ports.slots.giveBack(own, used);',
+    to: '',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk decides from committed state only: one commit of a run is under way, and what comes meanwhile waits',
+    },
+  },
+  {
+    name: 'lock-order',
+    safeguard: 'runs are locked in the order of their ids',
+    file: COMMIT,
+    from: '[...unordered].sort((one, other) => (one.id < other.id ? -1 : 1))',
+    to: '[...unordered]',
+    caughtBy: {
+      file: 'lib/persistence/commit-statement.spec.ts',
+      test: 'the parameters of a commit name the runs in the order of their ids, whatever order they come in',
+    },
+  },
+  {
+    name: 'skip-locked',
+    safeguard: 'a commit waits for nobody who holds one of its runs',
+    file: COMMIT,
+    from: 'FOR NO KEY UPDATE SKIP LOCKED',
+    to: 'FOR NO KEY UPDATE',
+    caughtBy: { file: DOOR_SPEC, test: 'a row that somebody holds makes its run stale and holds up nobody else' },
+  },
+  {
+    name: 'second-lane',
+    safeguard: 'large items go by a lane where they hold up nobody',
+    file: 'lib/persistence/batcher.ts',
+    from: 'if (this.large && isLarge(writes))',
+    to: 'if (this.large && isLarge(writes) && writes.length > 1_000)',
+    caughtBy: {
+      file: DOOR_SPEC,
+      test: 'a large item delays none that shares its moment, and is written all the same',
+    },
+  },
+  {
+    name: 'named-lane',
+    safeguard: 'starts under names go by a lane where they hold up nobody',
+    file: 'lib/persistence/committer.ts',
+    from: 'return named ? this.second : this.shared;',
+    to: 'return this.shared;',
+    caughtBy: { file: DOOR_SPEC, test: 'a start under a name goes by a lane where it holds up no start without one' },
+  },
+  {
+    name: 'held-names',
+    safeguard: 'starts under held names take turns off the lane',
+    file: 'lib/persistence/committer.ts',
+    from: 'this.patiently(() => this.afterHeld(send))',
+    to: 'this.patiently(() => this.afterSide(send))',
+    caughtBy: {
+      file: DOOR_SPEC,
+      test: 'a start does not make a commit alone wait for all the others that are held',
+    },
+  },
+  {
+    name: 'kept-answer',
+    safeguard: 'a commit whose answer was lost is answered from what its lane kept',
+    file: LANE,
+    from: 'return cameIn ? parseAnswer(row.answer) : null;',
+    to: 'return null;',
+    caughtBy: {
+      file: LOST_SPEC,
+      test: 'a commit whose answer is lost is neither taken for the answer of the next commit nor for one that was not made',
+    },
+  },
+  {
+    name: 'commit-unknown',
+    safeguard: 'what became of a lost commit is asked under the lock of its lane',
+    file: LANE,
+    from: '`UPDATE orchestrate_flow.workflow_lane SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, commit_no, answer`',
+    to: '`SELECT epoch, commit_no, answer FROM orchestrate_flow.workflow_lane WHERE id = $1`',
+    caughtBy: {
+      file: LOST_SPEC,
+      test: 'a commit whose answer is lost is neither taken for the answer of the next commit nor for one that was not made',
+    },
+  },
+  {
+    name: 'epoch',
+    safeguard: 'the epoch of a lane is raised before anything is sent again',
+    file: LANE,
+    from: 'SET epoch = epoch + 1',
+    to: 'SET epoch = epoch',
+    caughtBy: {
+      file: LOST_SPEC,
+      test: 'a commit whose answer is lost is neither taken for the answer of the next commit nor for one that was not made',
+    },
+  },
+  {
+    name: 'old-epoch',
+    safeguard: 'a batch of an epoch that was given up writes nothing',
+    file: COMMIT,
+    from: ' AND epoch = $2 AND commit_no = $3',
+    to: ' AND $2::int IS NOT NULL AND commit_no = $3',
+    caughtBy: {
+      file: LOST_SPEC,
+      test: 'a commit whose answer is lost is neither taken for the answer of the next commit nor for one that was not made',
+    },
+  },
+  {
+    name: 'commit-number',
+    safeguard: 'a batch that comes twice is written once',
+    file: COMMIT,
+    from: ' AND epoch = $2 AND commit_no = $3',
+    to: ' AND epoch = $2 AND $3::bigint IS NOT NULL',
+    caughtBy: {
+      file: LOST_SPEC,
+      test: 'a commit whose answer is lost is neither taken for the answer of the next commit nor for one that was not made',
+    },
+  },
+  {
+    name: 'culprit',
+    safeguard: 'a value that the database refuses fails alone',
+    file: 'lib/persistence/batcher.ts',
+    from: 'if (items.length === 1) return refuse(items[0]!, outcome.error);',
+    to: 'for (const item of items) refuse(item, outcome.error);\n        if (items.length > 0) return;',
+    caughtBy: { file: DOOR_SPEC, test: 'a value that the database refuses fails alone' },
+  },
+  {
+    name: 'claims-skip-locked',
+    safeguard: 'a claim waits for nobody who holds a step',
+    file: STORE,
+    from: '  ORDER BY priority, created_at LIMIT $3\n  FOR UPDATE SKIP LOCKED',
+    to: '  ORDER BY priority, created_at LIMIT $3\n  FOR UPDATE',
+    caughtBy: { file: STORE_SPEC, test: 'a claim passes by a row that somebody holds' },
+  },
+  {
+    name: 'suspects-apart',
+    safeguard: 'ordinary claims pass suspects by',
+    file: STORE,
+    from: "claimSteps(`NOT ${IS_SUSPECT}`, 'false')",
+    to: "claimSteps('true', 'false')",
+    caughtBy: { file: STORE_SPEC, test: 'a claim raises the attempt, takes what it says and no suspect' },
+  },
+  {
+    name: 'bells-by-the-beat',
+    safeguard: 'ready rows are found by the beat, bell or no bell',
+    file: 'lib/runtime/beat.ts',
+    from: '[...news.wokenQueues, ...news.readyQueues]',
+    to: '[...news.wokenQueues]',
+    caughtBy: { file: BEAT_SPEC, test: 'a beat takes what is ready without a bell, and rings for nobody else' },
+  },
+  {
+    name: 'ready-queues',
+    safeguard: 'the beat tells of queues with ready rows',
+    file: 'lib/persistence/sql-run-store.ts',
+    from: 'readyQueues: look!.ready_queues,',
+    to: 'readyQueues: [],',
+    caughtBy: {
+      file: STORE_SPEC,
+      test: 'a beat tells of queues with ready rows, bell or no bell, and of suspects apart',
+    },
+  },
+  {
+    name: 'dead-for-good',
+    safeguard: 'a renewal of a dead worker renews nothing',
+    file: STORE,
+    from: "WHERE id = $1 AND status = 'alive' RETURNING id",
+    to: 'WHERE id = $1 RETURNING id',
+    caughtBy: { file: STORE_SPEC, test: 'a beat renews nothing of a worker that was declared dead' },
+  },
+  {
+    name: 'reapers-order',
+    safeguard: 'a worker is declared dead before anything of its is freed',
+    file: STORE,
+    from: "worker NOT IN (SELECT id FROM orchestrate_flow.workflow_worker WHERE status = 'alive')\n  UNION ALL",
+    to: 'worker NOT IN (SELECT id FROM orchestrate_flow.workflow_worker WHERE lease_until > statement_timestamp())\n  UNION ALL',
+    caughtBy: {
+      file: STORE_SPEC,
+      test: 'a beat frees what the dead held, whoever buried them, and nothing of a worker that nobody has buried',
+    },
+  },
+  {
+    name: 'outage',
+    safeguard: 'a process that was cut off reaps nobody before everyone could renew',
+    file: 'lib/runtime/beat.ts',
+    from: 'begunAt - this.renewedAt > leaseMs / 2',
+    to: 'begunAt - this.renewedAt > leaseMs * 1_000',
+    caughtBy: {
+      file: BEAT_SPEC,
+      test: 'a beat does not reap before it has renewed for a third of a lease, and after an outage for a whole one',
+    },
+  },
+  {
+    name: 'witness',
+    safeguard: 'a process that has just begun reaps only who was silent while another was heard',
+    file: STORE,
+    from: 'AND ($3::boolean OR EXISTS (',
+    to: 'AND ($3::boolean OR NOT $3::boolean OR EXISTS (',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a beat buries by witness only who was silent while another was heard, and not before a fifth of a lease has passed',
+    },
+  },
+  {
+    name: 'witness-margin',
+    safeguard: 'whoever lives has a fifth of a lease to be heard again',
+    file: STORE,
+    from: 'statement_timestamp() - $2::float8 / 5 *',
+    to: 'statement_timestamp() - $2::float8 / 5000 *',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a beat buries by witness only who was silent while another was heard, and not before a fifth of a lease has passed',
+    },
+  },
+  {
+    name: 'lease-before-work',
+    safeguard: 'whoever stood still for longer than a lease begins nothing that was claimed before',
+    file: 'lib/runtime/run-desk.ts',
+    from: ' || !this.ports.slots.holdsLease()) {',
+    to: ') {',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk begins nothing that was answered after its lease had run out, and gives it back',
+    },
+  },
+  {
+    name: 'planner-settings',
+    safeguard: 'the plans of our statements read no table that happens to be small',
+    file: 'lib/persistence/connection.ts',
+    from: "enable_seqscan: 'off',",
+    to: "enable_seqscan: 'on',",
+    caughtBy: {
+      file: DOOR_SPEC,
+      test: 'the plan of a commit is the same where it is made while the tables are small, as a session of ours has it',
+    },
+  },
+  {
+    name: 'thread-renewal',
+    safeguard: 'a thread renews the lease where the main thread is late',
+    file: KEEPER,
+    from: 'if (worker === null ||',
+    to: 'if (worker !== undefined ||',
+    caughtBy: {
+      file: KEEPER_SPEC,
+      test: 'the thread that keeps a lease renews it as long as the main thread is late, and gives up when that lasts too long',
+    },
+  },
+  {
+    name: 'thread-patience',
+    safeguard: 'a main thread that never comes back loses its lease',
+    file: KEEPER,
+    from: ' || now - movedAt > patienceMs) return;',
+    to: ') return;',
+    caughtBy: {
+      file: KEEPER_SPEC,
+      test: 'the thread that keeps a lease renews it as long as the main thread is late, and gives up when that lasts too long',
+    },
+  },
+  {
+    name: 'lost-race',
+    safeguard: 'a statement that loses a race is sent again',
+    file: 'lib/persistence/race.ts',
+    from: "if (classifyFailure(error) !== 'race') throw error;",
+    to: 'throw error;',
+    caughtBy: {
+      file: 'lib/persistence/race.spec.ts',
+      test: 'a statement that loses a race is sent again until it wins, and any other failure is passed on',
+    },
+  },
+  {
+    name: 'migration-lock',
+    safeguard: 'a migration lets go of tables that others use, and begins anew',
+    file: 'lib/persistence/migrator.ts',
+    from: 'const TABLE_LOCK_MS = 1_000;',
+    to: 'const TABLE_LOCK_MS = 0;',
+    caughtBy: {
+      file: 'test/integration/migrations.spec.ts',
+      test: 'the migrations wait for a table that somebody uses, and keep nobody else waiting behind them',
+    },
+  },
+  {
+    name: 'start-under-way',
+    safeguard: 'a process does not end while a start of its own may yet claim something',
+    file: 'lib/runtime/run-desk.ts',
+    from: ' && this.starting === 0;',
+    to: ';',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk is not quiet while a start is under way: what it claims begins with the answer',
+    },
+  },
+  {
+    name: 'own-holds',
+    safeguard: 'a worker frees holds of its own only, and none that it works on',
+    file: 'lib/runtime/run-desk.ts',
+    from: ' || run.worker !== this.ports.self.id) return;',
+    to: ') return;',
+    caughtBy: { file: DESK_SPEC, test: 'RunDesk frees no holds of another worker, nor of a run that it works on' },
+  },
+  {
+    name: 'answer-of-another',
+    safeguard: 'a lane that closes gives the answer of a commit that was given up to no other',
+    file: LANE,
+    from: 'if (this.closing && this.unsettled) throw stopped(null);',
+    to: '',
+    caughtBy: {
+      file: 'lib/persistence/lane.spec.ts',
+      test: 'a lane that closes does not give the next commit the answer of the last one, which it has given up',
+    },
+  },
+  {
+    name: 'place-in-queue',
+    safeguard: 'what a dead worker held keeps its place in the queue',
+    file: 'lib/engine/decide.ts',
+    from: 'crashed(hold), hold.since ?? null)',
+    to: 'crashed(hold), null)',
+    caughtBy: {
+      file: 'lib/engine/decide.spec.ts',
+      test: 'a worker that is lost leaves what it held ready with the time of its claim, which is its place in the queue',
+    },
+  },
+  {
+    name: 'own-commit-first',
+    safeguard: 'what a claim says of a run does not change it under a commit that is on its way',
+    file: 'lib/runtime/run-desk.ts',
+    from: 'if (!run.isCommitting && run.revision < stored.revision)',
+    to: 'if (run.revision < stored.revision)',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk takes what a claim says of a run only between its own commits: their revision is that of what they wrote',
+    },
+  },
+  {
+    name: 'server-start',
+    safeguard: 'no lease runs out before the server has been up for one',
+    file: STORE,
+    from: "\n    AND statement_timestamp() > pg_postmaster_start_time() + $2::float8 * interval '1 millisecond'",
+    to: '',
+    caughtBy: { file: STORE_SPEC, test: 'a beat buries nobody before the server has been up for a lease' },
+  },
+  {
+    name: 'database-clock',
+    safeguard: "leases are given by the database's clock",
+    file: 'lib/persistence/sql-run-store.ts',
+    from: 'sql.RENEW_LEASE, [worker, leaseMs]',
+    to: 'sql.RENEW_LEASE, [worker, leaseMs + Date.now() - performance.timeOrigin - performance.now()]',
+    caughtBy: {
+      file: STORE_SPEC,
+      test: 'a beat gives leases by the clock of the database, whatever that of the worker says',
+    },
+  },
+  {
+    name: 'heartbeat-lock',
+    safeguard: 'the heartbeat of a living worker holds a lock that others see',
+    file: 'lib/persistence/sql-run-store.ts',
+    from: "    await this.pulse('hold_worker_lock', sql.HOLD_WORKER_LOCK, [id]);\n",
+    to: '',
+    caughtBy: {
+      file: STORE_SPEC,
+      test: 'a beat buries a worker half a lease earlier whose heartbeat is not connected',
+    },
+  },
+  {
+    name: 'own-lease',
+    safeguard: 'nothing is claimed by a process whose lease may have run out',
+    file: 'lib/runtime/slot-office.ts',
+    from: 'return this.isOpen && this.holdsLease();',
+    to: 'return this.isOpen;',
+    caughtBy: {
+      file: PUMP_SPEC,
+      test: 'the office of slots offers nothing without a lease, while hushed, and once closed',
+    },
+  },
+  {
+    name: 'slots-of-claims',
+    safeguard: 'a claim that found less than it had room for gives the room back',
+    file: 'lib/runtime/step-pump.ts',
+    from: 'this.slots.release(limit - taken);',
+    to: '',
+    caughtBy: {
+      file: PUMP_SPEC,
+      test: 'a pump claims for its free slots only, and gives back those that it found nothing for',
+    },
+  },
+  {
+    name: 'slots-taken-back',
+    safeguard: 'slots taken for a commit that did not come to pass are free again',
+    file: 'lib/runtime/slot-office.ts',
+    from: 'this.release(queue, Math.max(0, count - (kept.get(queue) ?? 0)));',
+    to: 'this.release(queue, Math.max(0, count - count * 1 - (kept.get(queue) ?? 0)));',
+    caughtBy: {
+      file: PUMP_SPEC,
+      test: 'the office of slots takes slots beyond those that were brought, and gives back what is not used',
+    },
+  },
+  {
+    name: 'news-meanwhile',
+    safeguard: 'a bell that rings while a claim is on its way is heard',
+    file: 'lib/runtime/step-pump.ts',
+    from: '    this.news = false;\n    this.slots.take(limit);\n    try {\n      taken = await this.options.claim(limit);',
+    to: '    this.slots.take(limit);\n    try {\n      taken = await this.options.claim(limit);\n      this.news = false;',
+    caughtBy: {
+      file: PUMP_SPEC,
+      test: 'a pump takes up the news of a bell that rings while a claim is on its way',
+    },
+  },
+  {
+    name: 'bell-meanwhile',
+    safeguard: 'a bell for a queue whose bell is on its way rings once more',
+    file: 'lib/queue/bell.ts',
+    from: 'this.again.add(queue);',
+    to: '',
+    caughtBy: {
+      file: 'lib/queue/bell.spec.ts',
+      test: 'a bell that is rung while one is on its way rings once more when that has arrived',
+    },
+  },
+  {
+    name: 'crashes-apart',
+    safeguard: 'a crash counts as no failure',
+    file: 'lib/engine/decide.ts',
+    from: '{ ...tallyOf(tally), crashes: tally.crashes + 1 }',
+    to: '{ ...tallyOf(tally), failures: tally.failures + 1 }',
+    caughtBy: {
+      file: PROPERTIES,
+      test: 'whatever the graph and the order of events a run whose workers die completes, unless a step died alone too often, and no crash counts as a failure',
+    },
+  },
+  {
+    name: 'failures-counted',
+    safeguard: 'a failure counts as no crash, and against the attempts of the policy',
+    file: 'lib/engine/decide.ts',
+    from: 'const tally = { ...tallyOf(claim), failures: claim.failures + 1 };',
+    to: 'const tally = { ...tallyOf(claim), crashes: claim.crashes + 1 };',
+    caughtBy: {
+      file: PROPERTIES,
+      test: 'whatever the graph and the order of events a run whose steps fail completes, or fails with the step that stopped it',
+    },
+  },
+  {
+    name: 'stop-takes-ready-rows',
+    safeguard: 'whoever stops a run changes its ready rows in the same commit',
+    file: 'lib/engine/decide.ts',
+    from: 'if (!waiting) continue;',
+    to: 'if (waiting) continue;\n    if (!waiting) continue;',
+    caughtBy: {
+      file: PROPERTIES,
+      test: 'whatever the graph and the order of events a run that is cancelled at any point ends as cancelled, unless it ended or failed first',
+    },
+  },
+  {
+    name: 'bystanders',
+    safeguard: 'only a step that ran alone is quarantined',
+    file: 'lib/engine/decide.ts',
+    from: 'return alone && crashes + 1',
+    to: 'return (alone || true) && crashes + 1',
+    caughtBy: {
+      file: PROPERTIES,
+      test: 'whatever the graph and the order of events a run whose workers die completes, unless a step died alone too often, and no crash counts as a failure',
+    },
+  },
+  {
+    name: 'joins-once',
+    safeguard: 'a step waits for all that it depends on',
+    file: 'lib/engine/decide.ts',
+    from: 'draft.view.graph.before[position]!.every(',
+    to: 'draft.view.graph.before[position]!.some(',
+    caughtBy: {
+      file: PROPERTIES,
+      test: 'whatever the graph and the order of events a run in which nothing fails completes, every step in its first attempt',
+    },
+  },
+  {
+    name: 'one-suspect',
+    safeguard: 'a process runs one suspect at a time',
+    file: 'lib/runtime/suspect-ward.ts',
+    from: 'if (this.isBusy || ',
+    to: 'if (',
+    caughtBy: {
+      file: 'test/integration/suspects.spec.ts',
+      test: 'steps under which workers died run one at a time, beside others that are not suspected',
+    },
+  },
+  {
+    name: 'suspects-alone',
+    safeguard: 'a step that needs one crash more runs with nothing beside it',
+    file: 'lib/runtime/suspect-ward.ts',
+    from: '    slots.hush();\n',
+    to: '',
+    caughtBy: {
+      file: 'test/integration/suspects.spec.ts',
+      test: 'steps under which workers died run with nothing beside them where one more crash would be the last',
+    },
+  },
+  {
+    name: 'hand-over',
+    safeguard: 'a process that ends hands its running steps over',
+    file: 'lib/runtime/flow-runtime.ts',
+    from: 'const handedOver = this.desk.handOver();',
+    to: 'const handedOver = 0;',
+    caughtBy: {
+      file: 'test/integration/module.spec.ts',
+      test: 'a shutdown hands over what does not end in time, and another process ends it',
+    },
+  },
+  {
+    name: 'input-of-keys',
+    safeguard: 'a key that was used with other input is refused',
+    file: 'lib/runtime/run-starter.ts',
+    from: 'if (Buffer.compare(existing.inputHash, request.inputHash!) === 0) return existing.id;',
+    to: 'if (existing.id) return existing.id;',
+    caughtBy: {
+      file: 'test/integration/orchestrator.spec.ts',
+      test: 'a key used again with other input is refused',
+    },
+  },
+];

@@ -1,0 +1,5 @@
+module.exports = {
+  rootDir: 'src',
+  transform: { '^.+\\.(t|j)s$': 'ts-jest' },
+  transformIgnorePatterns: ['node_modules/(?!(.*/)?orchestrate-flow/)'],
+};

@@ -1,0 +1,237 @@
+import { DEFAULT_QUEUE, type GraphNode, type WorkflowGraph } from '../../lib/engine/graph.js';
+import type { RetryPolicy } from '../../lib/engine/retry-policy.js';
+import { Dice } from './dice.js';
+
+/** What a step does in a run. It fails so often, in this way, and then ends as it ends. */
+export interface StepPlan {
+  readonly durationMs: number;
+  readonly failures: number;
+  readonly fails: 'throws' | 'hangs' | 'asks for a delay';
+  readonly ends: 'completes' | 'fails for good' | 'returns what cannot be stored' | 'kills its process';
+  /** Whether it waits for nothing. */
+  readonly isPlain: boolean;
+}
+
+/** A run and how it is started. */
+export interface RunPlan {
+  readonly workflow: number;
+  readonly atMs: number;
+  /** Index of the seat whose process starts it. */
+  readonly seat: number;
+  readonly key: string | null;
+  /** Another process that starts it by the same key at about the same time. */
+  readonly twin: { readonly seat: number; readonly atMs: number } | null;
+  readonly delayMs: number | null;
+  readonly priority: number;
+  readonly transaction: { readonly openMs: number; readonly commits: boolean } | null;
+  /** Runs with the same number are started by one `startMany()`. */
+  readonly group: number | null;
+  readonly isAwaited: boolean;
+  readonly cancel: { readonly atMs: number; readonly seat: number } | null;
+  readonly steps: Readonly<Record<string, StepPlan>>;
+}
+
+/** A place for a process: one after the other sits there. Without slots its processes only start runs. */
+export interface SeatPlan {
+  readonly concurrency: number;
+  readonly queues: readonly string[];
+  /** Workflows for which its processes have code. */
+  readonly workflows: readonly number[];
+}
+
+export type Mischief =
+  | { readonly kind: 'kill'; readonly atMs: number; readonly seat: number }
+  | { readonly kind: 'stop'; readonly atMs: number; readonly seat: number; readonly forMs: number }
+  | { readonly kind: 'terminate'; readonly atMs: number; readonly seat: number; readonly timeoutMs: number }
+  | { readonly kind: 'cut off'; readonly atMs: number; readonly seat: number; readonly forMs: number }
+  | { readonly kind: 'outage'; readonly atMs: number; readonly forMs: number };
+
+/** How often something goes wrong on the way, in one. */
+export interface FaultRates {
+  readonly lost: number;
+  readonly slow: number;
+  /** A row is passed by because somebody has locked it. */
+  readonly skipped: number;
+  readonly bellLost: number;
+  readonly bellDoubled: number;
+  /** A process is killed, or stopped, just before or after what it sent has come in. */
+  readonly killed: number;
+  readonly stopped: number;
+}
+
+/** Everything that a seed says: what runs, where, and what goes wrong. */
+export interface Program {
+  readonly seed: number;
+  readonly leaseMs: number;
+  readonly maxCrashes: number;
+  /** For how long anything may go wrong. */
+  readonly chaosMs: number;
+  readonly workflows: readonly WorkflowGraph[];
+  readonly seats: readonly SeatPlan[];
+  readonly runs: readonly RunPlan[];
+  readonly mischief: readonly Mischief[];
+  readonly rates: FaultRates;
+}
+
+const QUEUES = [DEFAULT_QUEUE, 'pdf'] as const;
+
+const NO_FAULTS: FaultRates = { lost: 0, slow: 0, skipped: 0, bellLost: 0, bellDoubled: 0, killed: 0, stopped: 0 };
+
+/** The program of a seed. */
+export function writeProgram(seed: number): Program {
+  const dice = new Dice(seed);
+  const leaseMs = dice.pick([1_000, 3_000, 10_000]);
+  const chaosMs = leaseMs * dice.int(2, 5);
+  const workflows = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index));
+  const seats = Array.from({ length: dice.int(1, 4) }, (_, index) => writeSeat(dice, index, workflows.length));
+  const runs = writeRuns(dice, { leaseMs, chaosMs, workflows, seats });
+  // A third of all programs has one kind of trouble alone, so that nothing else covers what it does.
+  const kinds = dice.some(['rates', 'kill', 'stop', 'terminate', 'cut off', 'outage'] as const, dice.pick([0.1, 0.5]));
+  const mischief = kinds.flatMap((kind) =>
+    kind === 'rates'
+      ? []
+      : Array.from({ length: dice.int(1, 4) }, () => writeMischief(dice, kind, { leaseMs, chaosMs, seats })),
+  );
+  const rates = kinds.includes('rates') ? writeRates(dice) : NO_FAULTS;
+  return { seed, leaseMs, maxCrashes: dice.int(3, 5), chaosMs, workflows, seats, runs, mischief, rates };
+}
+
+function writeGraph(dice: Dice, index: number): WorkflowGraph {
+  const names = Array.from({ length: dice.int(1, 6) }, (_, position) => `s${position}`);
+  const shape = dice.pick(['sequence', 'fan', 'any'] as const);
+  const nodes = names.map((name, position): GraphNode => {
+    const after = names.slice(0, position).filter((_, earlier) => isAfter(dice, shape, { position, earlier, names }));
+    return {
+      ...{ name, after, results: after.filter(() => dice.chance(0.8)), priority: dice.int(0, 1) },
+      queue: dice.chance(0.8) ? QUEUES[0] : QUEUES[1],
+      retry: writePolicy(dice),
+      timeoutMs: dice.chance(0.4) ? dice.int(200, 600) : null,
+    };
+  });
+  return { workflow: `w${index}`, version: null, output: dice.chance(0.9) ? names.at(-1)! : null, nodes };
+}
+
+function isAfter(
+  dice: Dice,
+  shape: 'sequence' | 'fan' | 'any',
+  { position, earlier, names }: { position: number; earlier: number; names: readonly string[] },
+): boolean {
+  if (shape === 'sequence') return earlier === position - 1;
+  if (shape === 'any') return dice.chance(0.4);
+  const isJoin = position === names.length - 1;
+  return isJoin ? earlier > 0 || names.length === 2 : earlier === 0;
+}
+
+function writePolicy(dice: Dice): RetryPolicy {
+  return {
+    attempts: dice.int(1, 4),
+    backoff: dice.pick(['fixed', 'exponential'] as const),
+    delayMs: dice.pick([0, 50, 400]),
+    factor: 2,
+    maxDelayMs: 1_000,
+    jitter: dice.pick(['full', 'none'] as const),
+  };
+}
+
+/** The first seat can do everything: else nothing would ever end. */
+function writeSeat(dice: Dice, index: number, workflows: number): SeatPlan {
+  const all = Array.from({ length: workflows }, (_, workflow) => workflow);
+  if (index === 0) return { concurrency: dice.int(1, 4), queues: QUEUES, workflows: all };
+  if (dice.chance(0.15)) return { concurrency: 0, queues: [], workflows: all };
+  return { concurrency: dice.int(1, 4), queues: dice.some(QUEUES, 0.8), workflows: dice.some(all, 0.8) };
+}
+
+interface Frame {
+  readonly leaseMs: number;
+  readonly chaosMs: number;
+  readonly workflows: readonly WorkflowGraph[];
+  readonly seats: readonly SeatPlan[];
+}
+
+function writeRuns(dice: Dice, frame: Frame): RunPlan[] {
+  const group = { atMs: dice.next() * frame.chaosMs, seat: dice.int(0, frame.seats.length - 1), workflow: 0 };
+  const hasPoison = dice.chance(0.1);
+  return Array.from({ length: dice.int(3, 12) }, (_, index) => {
+    const isGrouped = dice.chance(0.2) && frame.seats[group.seat]!.workflows.includes(group.workflow);
+    const run = writeRun(dice, frame, { name: `k${index}`, isPoison: hasPoison && index === 0 && !isGrouped });
+    if (!isGrouped) return run;
+    const { atMs, seat, workflow } = group;
+    const steps = writeSteps(dice, frame.workflows[workflow]!, false);
+    return { ...run, atMs, seat, workflow, steps, twin: null, transaction: null, group: 0 };
+  });
+}
+
+function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; isPoison: boolean }): RunPlan {
+  const { leaseMs, chaosMs, workflows, seats } = frame;
+  const workflow = dice.int(0, workflows.length - 1);
+  const knowing = seats.flatMap((seat, index) => (seat.workflows.includes(workflow) ? [index] : []));
+  const atMs = dice.next() * chaosMs * 0.8;
+  const key = dice.chance(0.4) ? name : null;
+  const twinAtMs = atMs + dice.delay(leaseMs / 4);
+  const hasTwin = key !== null && dice.chance(0.6);
+  return {
+    ...{ workflow, atMs, seat: dice.pick(knowing), key, group: null, priority: dice.int(0, 2) },
+    twin: hasTwin ? { seat: dice.pick(knowing), atMs: twinAtMs } : null,
+    delayMs: dice.chance(0.2) ? dice.int(1, leaseMs) : null,
+    transaction: dice.chance(0.15) ? { openMs: dice.delay(leaseMs), commits: dice.chance(0.7) } : null,
+    isAwaited: dice.chance(0.5),
+    cancel: dice.chance(0.2) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
+    steps: writeSteps(dice, workflows[workflow]!, isPoison),
+  };
+}
+
+function writeSteps(dice: Dice, { nodes }: WorkflowGraph, isPoison: boolean): Record<string, StepPlan> {
+  const poisoned = isPoison ? dice.int(0, nodes.length - 1) : -1;
+  const fatal = dice.chance(0.15) ? dice.int(0, nodes.length - 1) : -1;
+  return Object.fromEntries(
+    nodes.map((node, position) => [
+      node.name,
+      writeStep(dice, node, { isPoison: position === poisoned, isFatal: position === fatal }),
+    ]),
+  );
+}
+
+function writeStep(
+  dice: Dice,
+  node: GraphNode,
+  { isPoison, isFatal }: { isPoison: boolean; isFatal: boolean },
+): StepPlan {
+  const { attempts } = node.retry;
+  const ends = isFatal ? dice.pick(['fails for good', 'returns what cannot be stored'] as const) : 'completes';
+  return {
+    // Below its timeout, so that it never takes too long but by hanging.
+    durationMs: Math.round(dice.delay(dice.chance(0.1) ? 1_500 : 150)) % (node.timeoutMs ?? Infinity),
+    failures: dice.chance(0.3) ? dice.int(0, attempts - 1) : 0,
+    fails: dice.pick(['throws', ...(node.timeoutMs === null ? [] : ['hangs' as const]), 'asks for a delay']),
+    ends: isPoison ? 'kills its process' : ends,
+    isPlain: dice.chance(0.1),
+  };
+}
+
+function writeMischief(
+  dice: Dice,
+  kind: Mischief['kind'],
+  { leaseMs, chaosMs, seats }: Pick<Frame, 'leaseMs' | 'chaosMs' | 'seats'>,
+): Mischief {
+  const at = { atMs: dice.next() * chaosMs, seat: dice.int(0, seats.length - 1) };
+  switch (kind) {
+    case 'kill':
+      return { kind, ...at };
+    case 'stop':
+      return { kind, ...at, forMs: leaseMs * (1 + 2 * dice.next()) };
+    case 'terminate':
+      return { kind, ...at, timeoutMs: dice.delay(leaseMs) };
+    case 'cut off':
+      return { kind, ...at, forMs: leaseMs * 2 * dice.next() };
+    case 'outage':
+      return { kind, atMs: at.atMs, forMs: leaseMs * 2 * dice.next() };
+  }
+}
+
+function writeRates(dice: Dice): FaultRates {
+  const rate = (most: number) => (dice.chance(0.6) ? dice.next() * most : 0);
+  return {
+    ...{ lost: rate(0.05), slow: rate(0.05), skipped: rate(0.1), bellLost: rate(1), bellDoubled: rate(0.5) },
+    ...{ killed: rate(0.01), stopped: rate(0.01) },
+  };
+}

@@ -1,0 +1,364 @@
+import { createHash } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+
+import { RunCancelledError, RunFailedError } from '../../lib/engine/errors.js';
+import { Dice } from './dice.js';
+import type { World } from './faulty-wire.js';
+import { writeProgram, type Mischief, type Program, type RunPlan } from './program.js';
+import { SimulatedBells } from './simulated-bells.js';
+import { SimulatedProcess } from './simulated-process.js';
+import { endOf, type StepCode } from './step-code.js';
+import { Tables } from './tables.js';
+import { Timeline } from './timeline.js';
+import { Disconnected, toError } from './wire.js';
+import { Witness, type Waiter } from './witness.js';
+
+/** Leases after the last mischief in which everything must have ended, and after that in which all must be quiet. */
+const END_WITHIN_LEASES = 60;
+const QUIET_WITHIN_LEASES = 4;
+
+/** Milliseconds until a seat whose process has ended has another, and until whoever finds nobody there asks again. */
+const REFILL_MS = 300;
+const ASK_AGAIN_MS = 50;
+
+/** What became of a program. */
+export interface Outcome {
+  readonly program: Program;
+  readonly faults: readonly string[];
+  readonly trace: readonly string[];
+  /** Of the trace: the same seed gives the same. */
+  readonly hash: string;
+  readonly figures: Figures;
+}
+
+export interface Figures {
+  readonly runs: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly events: number;
+  /** Processes that came and went. */
+  readonly processes: number;
+}
+
+/** Plays the program of a seed to its end. Errors have no stacks unless asked for: writing them takes most of the time. */
+export async function simulate(seed: number, { stacks = false } = {}): Promise<Outcome> {
+  const { stackTraceLimit } = Error;
+  if (!stacks) Error.stackTraceLimit = 0;
+  try {
+    return await new Simulation(writeProgram(seed)).play();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** Several processes on one database, in simulated time. */
+class Simulation implements World {
+  readonly timeline = new Timeline();
+  readonly rates;
+  readonly leaseMs;
+  awayUntil = -Infinity;
+  private readonly lines: string[] = [];
+  private readonly dice: Dice;
+  private readonly witness: Witness;
+  private readonly tables: Tables;
+  private readonly bells: SimulatedBells;
+  private readonly seats: (SimulatedProcess | null)[];
+  private count = 0;
+  /** Starts that have not been made, or not been answered to a process that lives. */
+  private readonly pending = new Set<{ process: SimulatedProcess | null }>();
+  private isOver = false;
+
+  constructor(private readonly program: Program) {
+    this.rates = program.rates;
+    this.leaseMs = program.leaseMs;
+    this.dice = new Dice(program.seed ^ 0x5eed);
+    this.witness = new Witness(program, (line) => this.trace(line));
+    this.tables = new Tables(() => this.timeline.now, this.witness);
+    this.witness.tables = this.tables;
+    this.seats = program.seats.map(() => null);
+    const listeners = () => this.processes;
+    this.bells = new SimulatedBells(this, listeners, this.dice.fork());
+  }
+
+  get isCalm(): boolean {
+    return this.timeline.now >= this.program.chaosMs;
+  }
+
+  trace(line: string): void {
+    this.lines.push(`${this.timeline.now.toFixed(3)} ${line}`);
+  }
+
+  async play(): Promise<Outcome> {
+    const note = (error: unknown) => this.witness.fault(`Nobody caught: ${String((error as Error)?.stack ?? error)}`);
+    process.on('unhandledRejection', note);
+    try {
+      this.begin();
+      await this.playOut();
+    } catch (error) {
+      note(error);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+    const { program, lines: trace } = this;
+    const faults = this.witness.faults;
+    const hash = createHash('sha256').update(trace.join('\n')).digest('hex');
+    return { program, faults, trace, hash, figures: this.figures() };
+  }
+
+  private begin(): void {
+    this.seats.forEach((_, seat) => this.timeline.after(this.dice.delay(50), null, () => this.fill(seat)));
+    this.program.runs.forEach((plan, number) => this.schedule(plan, number));
+    for (const mischief of this.program.mischief) this.timeline.after(mischief.atMs, null, () => this.befall(mischief));
+  }
+
+  private async playOut(): Promise<void> {
+    const { timeline, witness, program, leaseMs } = this;
+    const hasFault = () => witness.faults.length > 0;
+    const endBy = program.chaosMs + END_WITHIN_LEASES * leaseMs;
+    const hasEnded = () => this.isUndisturbed && !this.hasPending && this.tables.openCount === 0;
+    await timeline.playUntil(() => hasFault() || hasEnded() || timeline.now > endBy);
+    if (hasFault()) return;
+    if (!hasEnded()) return this.tellWhatIsStuck();
+    const quietBy = timeline.now + QUIET_WITHIN_LEASES * leaseMs;
+    await timeline.playUntil(() => hasFault() || this.complaints().length === 0 || timeline.now > quietBy);
+    for (const complaint of this.complaints()) witness.fault(complaint);
+    witness.expectEnds();
+    if (hasFault()) return;
+    await this.leave();
+  }
+
+  /** Everybody says goodbye, and nothing is left. */
+  private async leave(): Promise<void> {
+    const { timeline, witness } = this;
+    this.isOver = true;
+    const leaving = this.processes;
+    for (const process of leaving) timeline.after(0, process, () => void process.terminate(this.leaseMs));
+    const by = timeline.now + 4 * this.leaseMs;
+    const hasLeft = () => leaving.every(({ isDead }) => isDead);
+    await timeline.playUntil(() => witness.faults.length > 0 || hasLeft() || timeline.now > by);
+    for (const { isDead, name } of leaving) if (!isDead) witness.fault(`${name} does not end.`);
+    const ids = new Set(leaving.flatMap((process) => [...process.ids]));
+    // A worker that never heard that it was registered goes on under another id; that one's lease runs out.
+    for (const { id, isAlive, leaseUntil } of this.tables.workers.values())
+      if (isAlive && leaseUntil > timeline.now && ids.has(id))
+        witness.fault(`Worker ${id} has left without saying goodbye.`);
+  }
+
+  /** Nothing goes wrong any more, and all that did is over. */
+  private get isUndisturbed(): boolean {
+    const { now } = this.timeline;
+    const isDisturbed = (process: SimulatedProcess | null) =>
+      !process?.isReady || process.isStopped || process.cutOffUntil > now;
+    return this.isCalm && this.awayUntil <= now && !this.seats.some(isDisturbed);
+  }
+
+  // ── processes ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private get processes(): SimulatedProcess[] {
+    return this.seats.filter((process) => process !== null);
+  }
+
+  private fill(seat: number): void {
+    const { program, tables, dice, witness } = this;
+    const process = new SimulatedProcess({
+      ...{ name: `p${seat}.${++this.count}`, seat: program.seats[seat]!, world: this, tables, dice: dice.fork() },
+      ...{ maxCrashes: program.maxCrashes, graphs: [...program.workflows] },
+      ring: (queue) => this.bells.ring(queue),
+      code: (by) => this.codeFor(by),
+      onFault: (fault) => witness.fault(fault),
+      onDeath: () => {
+        this.seats[seat] = null;
+        if (!this.isOver) this.timeline.after(REFILL_MS, null, () => this.fill(seat));
+      },
+    });
+    this.seats[seat] = process;
+    this.trace(`${process.name} boots`);
+    this.timeline.after(0, process, () => void process.boot());
+  }
+
+  private codeFor(process: SimulatedProcess): StepCode {
+    return (input, context, results) => {
+      const plan = this.program.runs[input.run]!.steps[context.step]!;
+      this.witness.began(process, input, context, results);
+      const failures = this.tables.stepsOf(context.runId).get(context.step)?.failures ?? 0;
+      const hangs = failures < plan.failures && plan.fails === 'hangs';
+      const kills = failures >= plan.failures && plan.ends === 'kills its process';
+      if (plan.isPlain && !hangs && !kills) return endOf(plan, failures, context);
+      return new Promise((resolve, reject) => {
+        // Every other attempt heeds its signal.
+        const abort = () => reject(context.signal.reason as Error);
+        if (context.attempt % 2 === 0) context.signal.addEventListener('abort', abort, { once: true });
+        if (hangs) return;
+        process.clock.after(plan.durationMs, () => {
+          if (kills) return process.die();
+          try {
+            resolve(endOf(plan, failures, context));
+          } catch (error) {
+            reject(toError(error));
+          }
+        });
+      });
+    };
+  }
+
+  private befall(mischief: Mischief): void {
+    if (mischief.kind === 'outage') {
+      const { now } = this.timeline;
+      this.trace(`the database is away for ${Math.round(mischief.forMs)} ms`);
+      this.awayUntil = this.tables.upSince = now + mischief.forMs;
+      for (const id of this.tables.workers.keys()) this.tables.disconnect(id);
+      return;
+    }
+    const process = this.seats[mischief.seat];
+    if (!process) return;
+    switch (mischief.kind) {
+      case 'kill':
+        return process.die();
+      case 'stop':
+        return process.stop(mischief.forMs);
+      case 'cut off':
+        return process.cutOff(mischief.forMs);
+      case 'terminate':
+        this.timeline.after(0, process, () => void process.terminate(mischief.timeoutMs));
+    }
+  }
+
+  // ── callers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private schedule(plan: RunPlan, number: number): void {
+    const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
+    if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
+    else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
+    const { twin, cancel } = plan;
+    if (twin) this.ask(twin.atMs, twin.seat, (process) => this.start(process, { ...plan, transaction: null }, number));
+    if (cancel) this.ask(cancel.atMs, cancel.seat, (process) => this.cancel(process, plan, number));
+  }
+
+  /** Has a caller in the process of a seat do something, once there is one. */
+  private ask(atMs: number, seat: number, act: (process: SimulatedProcess) => Promise<void>): void {
+    const pending: { process: SimulatedProcess | null } = { process: null };
+    this.pending.add(pending);
+    const call = () => {
+      const process = this.seats[seat];
+      if (!process?.isReady || process.isStopped) return void this.timeline.after(ASK_AGAIN_MS, null, call);
+      pending.process = process;
+      void act(process)
+        .catch((error: unknown) => this.expectKnown(error))
+        .finally(() => this.pending.delete(pending));
+    };
+    this.timeline.after(atMs, null, call);
+  }
+
+  private get hasPending(): boolean {
+    for (const pending of this.pending) {
+      if (pending.process?.isDead) this.pending.delete(pending);
+    }
+    return this.pending.size > 0;
+  }
+
+  private async start(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const options = this.optionsOf(plan);
+    const name = this.nameOf(plan);
+    if (!plan.transaction) {
+      const run = await process.orchestrator.start(name, { run: number }, options);
+      return this.acknowledge(process, plan, number, run.id);
+    }
+    const { commits, openMs } = plan.transaction;
+    const transaction = process.transactions.begin();
+    const manager = transaction as unknown as EntityManager;
+    const run = await process.orchestrator.start(name, { run: number }, { ...options, manager });
+    await new Promise<void>((resolve) => process.clock.after(openMs, resolve));
+    // An earlier run of the same key is there whatever becomes of the transaction; its start has its own caller.
+    if (!commits || !run.created) return process.transactions.rollBack(transaction);
+    const queues = await process.transactions.commit(transaction);
+    for (const queue of queues) for (const other of this.processes) this.tell(other, queue);
+    await this.acknowledge(process, plan, number, run.id);
+  }
+
+  private tell(process: SimulatedProcess, queue: string): void {
+    this.timeline.after(this.dice.delay(20), process, () => process.hear(queue));
+  }
+
+  private async startMany(process: SimulatedProcess): Promise<void> {
+    const runs = this.program.runs.flatMap((plan, number) => (plan.group === null ? [] : [{ plan, number }]));
+    const items = runs.map(({ plan, number }) => ({ input: { run: number }, ...this.optionsOf(plan) }));
+    const started = await process.orchestrator.startMany(this.nameOf(runs[0]!.plan), items);
+    await Promise.all(
+      runs.map(({ plan, number }, index) => this.acknowledge(process, plan, number, started[index]!.id)),
+    );
+  }
+
+  private optionsOf({ key, delayMs, priority }: RunPlan) {
+    return { ...(key === null ? {} : { key }), ...(delayMs === null ? {} : { delay: delayMs }), priority };
+  }
+
+  private nameOf({ workflow }: RunPlan): string {
+    return this.program.workflows[workflow]!.workflow;
+  }
+
+  private async acknowledge(process: SimulatedProcess, plan: RunPlan, number: number, id: string): Promise<void> {
+    if (process.isDead) return;
+    const ids = this.witness.acknowledged.get(number) ?? new Set();
+    this.witness.acknowledged.set(number, ids.add(id));
+    if (plan.isAwaited) this.wait(process, id);
+  }
+
+  private wait(process: SimulatedProcess, runId: string): void {
+    const waiter: Waiter = { process, runId, answer: null };
+    this.witness.waiters.push(waiter);
+    process.orchestrator.result(runId).then(
+      () => (waiter.answer = 'completed'),
+      (error: unknown) => {
+        if (error instanceof RunFailedError) waiter.answer = 'failed';
+        else if (error instanceof RunCancelledError) waiter.answer = 'cancelled';
+        else waiter.answer = 'unknown';
+        this.expectKnown(error);
+      },
+    );
+  }
+
+  private async cancel(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const [id = null] = this.witness.acknowledged.get(number) ?? [];
+    if (id === null && plan.key === null) return;
+    this.witness.cancelAsked.add(number);
+    await process.orchestrator.cancel(id ?? { workflow: this.nameOf(plan), key: plan.key! });
+    const runId = id ?? this.tables.findByKey(this.nameOf(plan), plan.key!)!.id;
+    this.witness.cancelled.add(runId);
+  }
+
+  private expectKnown(error: unknown): void {
+    const { code, name } = error as { code?: string; name?: string };
+    const known = ['OF_RUN_UNKNOWN', 'OF_RUN_ENDED', 'OF_STOPPED', 'OF_RUN_FAILED', 'OF_RUN_CANCELLED'];
+    if (error instanceof Disconnected || (code !== undefined && known.includes(code))) return;
+    this.witness.fault(`A caller is given ${name}: ${String((error as Error)?.stack ?? error)}`);
+  }
+
+  // ── what is told at the end ────────────────────────────────────────────────────────────────────────────────────────
+
+  private complaints(): string[] {
+    const waiting = this.witness.waiters.filter(({ process, answer }) => !process.isDead && answer === null);
+    return [
+      ...this.processes.flatMap((process) => process.complaints()),
+      ...waiting.map(({ process, runId }) => `${process.name} still waits for the result of ${runId}.`),
+    ];
+  }
+
+  private tellWhatIsStuck(): void {
+    for (const { id, status, state, worker } of this.tables.openRuns()) {
+      const rows = [...this.tables.stepsOf(id).values()];
+      this.witness.fault(`Run ${id} is stuck: ${JSON.stringify({ status, state, worker, rows })}`);
+    }
+    for (const { process } of this.pending)
+      this.witness.fault(`${process?.name ?? 'Nobody'} has not answered a caller.`);
+  }
+
+  private figures(): Figures {
+    const runs = [...this.tables.runs.values()];
+    const count = (status: string) => runs.filter((run) => run.status === status).length;
+    return {
+      ...{ runs: runs.length, completed: count('completed'), failed: count('failed'), cancelled: count('cancelled') },
+      ...{ events: this.timeline.count, processes: this.count },
+    };
+  }
+}

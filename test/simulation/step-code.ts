@@ -1,0 +1,48 @@
+import { hashOf } from '../../lib/definition/graph-hash.js';
+import type { ParameterBinding, StepDefinition, WorkflowDefinition } from '../../lib/definition/registry.js';
+import type { StepContext } from '../../lib/definition/step-context.js';
+import { NonRetryableError, RetryAfterError } from '../../lib/engine/errors.js';
+import type { WorkflowGraph } from '../../lib/engine/graph.js';
+import type { StepPlan } from './program.js';
+import { REFUSED } from './tables.js';
+
+/** The input of a simulated run: its number in the program. */
+export interface SimulatedInput {
+  readonly run: number;
+}
+
+/** What the steps of all workflows do. */
+export type StepCode = (input: SimulatedInput, context: StepContext, results: readonly unknown[]) => unknown;
+
+/** A workflow whose every step runs this code, with its input, its context and the results it takes. */
+export function writeWorkflow(graph: WorkflowGraph, code: StepCode): WorkflowDefinition {
+  class Simulated {}
+  const instance: Record<string, unknown> = {};
+  const steps = new Map<string, StepDefinition>();
+  for (const { name, results } of graph.nodes) {
+    instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
+    const parameters: ParameterBinding[] = [
+      { index: 0, kind: 'input' },
+      { index: 1, kind: 'context' },
+      ...results.map((step, n) => ({ index: n + 2, kind: 'result', step }) as const),
+    ];
+    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [] });
+  }
+  return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
+}
+
+/** What an attempt is known by, wherever it leaves a mark. */
+export function tokenOf(step: string, attempt: number): string {
+  return `${step}#${attempt}`;
+}
+
+/** How an attempt ends after its time, given how often the step has failed before. */
+export function endOf(plan: StepPlan, failures: number, { step, attempt }: StepContext): unknown {
+  const token = tokenOf(step, attempt);
+  if (failures < plan.failures) {
+    if (plan.fails === 'asks for a delay') throw new RetryAfterError(`${30 * (failures + 1)}ms`, token);
+    throw new Error(token);
+  }
+  if (plan.ends === 'fails for good') throw new NonRetryableError(token);
+  return plan.ends === 'returns what cannot be stored' ? `${token} ${REFUSED}` : token;
+}

@@ -1,0 +1,545 @@
+import type { LaneWrite } from '../../lib/persistence/lane.js';
+import type { OpenRow } from '../../lib/engine/decision.js';
+import type {
+  CommitAnswer,
+  LockedRun,
+  LostClaims,
+  NewDefinition,
+  NewRun,
+  QueuedStepWrite,
+  RunWrite,
+  StoredDefinition,
+  StoredRun,
+  SuspectQueue,
+} from '../../lib/engine/ports.js';
+import type { Tally } from '../../lib/engine/run-state.js';
+import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
+import { isEnded, isStopping, RUN_STATUSES, type RunStatus, type StepStatus } from '../../lib/engine/words.js';
+
+/** A row of the run table. Times are milliseconds of the database's clock. */
+export interface RunRow {
+  readonly id: string;
+  readonly workflow: string;
+  readonly definition: number;
+  readonly status: RunStatus;
+  readonly revision: number;
+  readonly state: string;
+  readonly worker: string | null;
+  readonly key: string | null;
+  readonly inputHash: Uint8Array | null;
+  readonly priority: number;
+  readonly input: string;
+  readonly failedStep: string | null;
+  readonly failure: string | null;
+  readonly cancelReason: string | null;
+  readonly dueAt: number | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+}
+
+/** A row of the step table. */
+export interface StepRow extends Tally {
+  readonly runId: string;
+  readonly name: string;
+  readonly status: Exclude<StepStatus, 'pending'>;
+  readonly definition: number;
+  readonly queue: string;
+  readonly priority: number;
+  readonly worker: string | null;
+  readonly alone: boolean;
+  readonly result: string | null;
+  readonly errors: readonly string[];
+  readonly dueAt: number | null;
+  readonly createdAt: number;
+  readonly startedAt: string | null;
+  readonly endedAt: number | null;
+}
+
+interface WorkerRow {
+  readonly id: string;
+  readonly isAlive: boolean;
+  readonly leaseUntil: number;
+  /** Whether its heartbeat's connection stands. */
+  readonly isConnected: boolean;
+}
+
+/** Is told of every change, before and after. */
+export interface Observer {
+  claimed?(step: StepRow): void;
+  written?(change: {
+    readonly before: RunRow | null;
+    readonly after: RunRow;
+    readonly steps: readonly { readonly before: StepRow | null; readonly after: StepRow }[];
+  }): void;
+  woken?(step: StepRow, now: number): void;
+}
+
+/** Whoever holds locks: a transaction that has not ended. */
+export type Holder = object;
+
+/** What a batch comes to where nobody's open transaction holds one of its names. */
+export type BatchOutcome = readonly CommitAnswer[] | 'held';
+
+/** The year in which simulated time begins. */
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+/** Text that stands for a value the database refuses beside those that PostgreSQL does. */
+export const REFUSED = '\ufffdrefused';
+
+/**
+ * The library's tables in memory, and its statements on them, each of which happens at one moment as it does in
+ * PostgreSQL. What the statements do is described where they are: `commit-statement.ts` and `store-statements.ts`.
+ */
+export class Tables {
+  readonly runs = new Map<string, RunRow>();
+  readonly steps = new Map<string, Map<string, StepRow>>();
+  readonly workers = new Map<string, WorkerRow>();
+  readonly definitions: StoredDefinition[] = [];
+  /** Since when the server has been up. */
+  upSince = -Infinity;
+  private readonly byKey = new Map<string, string>();
+  /** Runs that have not ended: all that claims and looks have to read. */
+  private readonly open = new Set<string>();
+  private readonly locks = new Map<string, Holder>();
+  /** Names that an open transaction has inserted. */
+  private readonly heldNames = new Map<string, Holder>();
+
+  constructor(
+    private readonly clock: () => number,
+    private readonly observer: Observer = {},
+  ) {}
+
+  get now(): number {
+    return this.clock();
+  }
+
+  // ── commits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `COMMIT_BATCH`. @throws where the database refuses a value: then nothing is written */
+  commit(writes: readonly LaneWrite[], holder: Holder | null = null): BatchOutcome {
+    for (const write of writes) assertStorable('run' in write ? write.run : write.start);
+    if (writes.some((write) => 'start' in write && this.isHeldFor(write.start, holder))) return 'held';
+    // Every guard sees the rows as they were before the statement.
+    const valid = new Set(
+      writes.flatMap((write) => ('run' in write && this.isValid(write.run, holder) ? [write] : [])),
+    );
+    return writes.map((write): CommitAnswer => {
+      if ('run' in write ? !valid.has(write) : this.isTaken(write.start)) return { kind: 'stale' };
+      if ('run' in write) this.advance(write.run);
+      else this.create(write.start);
+      return { kind: 'applied', at: this.text(this.now) };
+    });
+  }
+
+  /** The same for starts of which all or none are written. */
+  commitGroup(starts: readonly NewRun[], holder: Holder | null = null): BatchOutcome {
+    const names = starts.flatMap(namesOf);
+    const isTaken = new Set(names).size < names.length || starts.some((start) => this.isTaken(start));
+    if (isTaken) {
+      for (const start of starts) assertStorable(start);
+      return starts.some((start) => this.isHeldFor(start, holder)) ? 'held' : starts.map(() => ({ kind: 'stale' }));
+    }
+    return this.commit(
+      starts.map((start) => ({ start })),
+      holder,
+    );
+  }
+
+  /** `LOCK_RUN` and `LOCK_OPEN_ROWS`. @returns `held` where somebody else has locked the run */
+  lock(runId: string, holder: Holder): LockedRun | null | 'held' {
+    if (this.isLocked(runId, holder)) return 'held';
+    const run = this.runs.get(runId);
+    if (!run) return null;
+    this.locks.set(runId, holder);
+    const open = [...this.stepsOf(runId).values()].filter(({ status }) => OPEN.has(status));
+    return { run: this.toStored(run), rows: new Map(open.map((row) => [row.name, toOpenRow(row)])) };
+  }
+
+  /** Ends a transaction: its locks and names are free. */
+  release(holder: Holder): void {
+    for (const held of [this.locks, this.heldNames]) {
+      for (const [name, who] of held) if (who === holder) held.delete(name);
+    }
+  }
+
+  holds(holder: Holder, runId: string): boolean {
+    return this.locks.get(runId) === holder;
+  }
+
+  /** An open transaction inserts the names of a run. @returns whether they are free; `held` where another's may be taken */
+  holdNames(start: NewRun, holder: Holder): boolean | 'held' {
+    if (this.isHeldFor(start, holder)) return 'held';
+    if (this.isTaken(start)) return false;
+    for (const name of namesOf(start)) this.heldNames.set(name, holder);
+    return true;
+  }
+
+  // ── claims ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `CLAIM_STEPS` and `CLAIM_SUSPECT`. */
+  claim(request: {
+    readonly queue: string;
+    readonly worker: string;
+    readonly definitions: readonly number[];
+    readonly limit: number;
+    readonly isWanted: (row: StepRow) => boolean;
+    readonly alone: boolean;
+  }): { readonly row: StepRow; readonly run: StoredRun }[] {
+    const { queue, worker, definitions, limit, isWanted, alone } = request;
+    const ready = this.openSteps('ready').filter(
+      (row) =>
+        row.queue === queue && definitions.includes(row.definition) && isWanted(row) && !this.isLocked(row.runId),
+    );
+    ready.sort((one, other) => one.priority - other.priority || one.createdAt - other.createdAt);
+    return ready.slice(0, limit).map((before) => {
+      const startedAt = this.text(this.now);
+      const row = { ...before, status: 'running', attempt: before.attempt + 1, worker, startedAt, alone } as const;
+      this.put(row);
+      this.observer.claimed?.(row);
+      return { row, run: this.toStored(this.runs.get(row.runId)!) };
+    });
+  }
+
+  // ── workers and what a beat sees ───────────────────────────────────────────────────────────────────────────────────
+
+  registerWorker(id: string, leaseMs: number): void {
+    this.workers.set(id, { id, isAlive: true, leaseUntil: this.now + leaseMs, isConnected: true });
+  }
+
+  removeWorker(id: string): void {
+    const isNamed = this.openRuns().some(({ worker }) => worker === id);
+    if (!isNamed && !this.openSteps('running').some(({ worker }) => worker === id)) this.workers.delete(id);
+  }
+
+  /** `RENEW_LEASE`. @returns false where the worker is dead */
+  renew(id: string, leaseMs: number): boolean {
+    const worker = this.workers.get(id);
+    if (!worker?.isAlive) return false;
+    this.workers.set(id, { ...worker, leaseUntil: this.now + leaseMs, isConnected: true });
+    return true;
+  }
+
+  /** The heartbeat's connection of a worker is gone. */
+  disconnect(id: string): void {
+    const worker = this.workers.get(id);
+    if (worker) this.workers.set(id, { ...worker, isConnected: false });
+  }
+
+  /** `BURY_WORKERS`. */
+  bury(by: string, leaseMs: number, all: boolean): void {
+    if (this.now <= this.upSince + leaseMs) return;
+    const isWitnessed = ({ id }: WorkerRow, since: number) =>
+      [...this.workers.values()].some((other) => {
+        const heardAt = other.leaseUntil - leaseMs;
+        return other.id !== id && heardAt >= since && heardAt <= this.now - leaseMs / 5;
+      });
+    for (const worker of this.workers.values()) {
+      const since = deadAt(worker, leaseMs);
+      if (worker.id === by || !worker.isAlive || since >= this.now) continue;
+      if (!all && !isWitnessed(worker, since)) continue;
+      this.workers.set(worker.id, { ...worker, isAlive: false });
+    }
+  }
+
+  /** `SWEEP_DEAD`. */
+  sweep(): void {
+    const named = new Set([
+      ...this.openRuns().map(({ worker }) => worker),
+      ...this.openSteps('running').map((row) => row.worker),
+    ]);
+    for (const { id, isAlive, leaseUntil } of this.workers.values()) {
+      if (!isAlive && leaseUntil < this.now - 3_600_000 && !named.has(id)) this.workers.delete(id);
+    }
+  }
+
+  /** `FIND_LOST`. */
+  findLost(): LostClaims[] {
+    const lost = new Map<string, Set<string>>();
+    const note = (runId: string, worker: string | null) => {
+      if (worker === null || this.workers.get(worker)?.isAlive) return;
+      lost.set(runId, (lost.get(runId) ?? new Set()).add(worker));
+    };
+    for (const { id, worker } of this.openRuns()) note(id, worker);
+    for (const { runId, worker } of this.openSteps('running')) note(runId, worker);
+    return [...lost].map(([runId, workers]) => ({ runId, workers: [...workers].sort() }));
+  }
+
+  /** `WAKE_DUE_STEPS`. @returns the queues in which steps became ready */
+  wakeDueSteps(): string[] {
+    const queues = new Set<string>();
+    for (const row of this.openSteps('retrying')) {
+      if (row.dueAt! > this.now || this.isLocked(row.runId)) continue;
+      this.observer.woken?.(row, this.now);
+      this.put({ ...row, status: 'ready', dueAt: null });
+      queues.add(row.queue);
+    }
+    return [...queues];
+  }
+
+  /** `LOOK_ROUND`. */
+  look(request: {
+    readonly worker: string;
+    readonly queues: readonly string[];
+    readonly definitions: readonly number[];
+    readonly leaseMs: number;
+    readonly maxCrashes: number;
+  }) {
+    const { worker, queues, definitions, leaseMs, maxCrashes } = request;
+    const runs = this.openRuns();
+    const running = this.openSteps('running').filter((row) => row.worker === worker);
+    const ready = this.openSteps('ready').filter((row) => definitions.includes(row.definition));
+    const mine = new Set([
+      ...runs.filter((run) => run.worker === worker).map(({ id }) => id),
+      ...running.map((row) => row.runId),
+    ]);
+    const suspects: SuspectQueue[] = queues.flatMap((queue) =>
+      [false, true]
+        .filter((isAccused) =>
+          ready.some((row) => row.queue === queue && isSuspect(row) && row.crashes >= maxCrashes - 1 === isAccused),
+        )
+        .map((isAccused) => ({ queue, isAccused })),
+    );
+    return {
+      stoppedRuns: [...mine].filter((id) => isStopping(this.runs.get(id)!.status)),
+      claims: running.map(({ runId, name: step, attempt, failures, crashes, startedAt }) => ({
+        runId,
+        claim: { step, attempt, failures, crashes, startedAt: startedAt! },
+      })),
+      heldRuns: runs
+        .filter((run) => run.worker === worker && run.updatedAt < this.now - leaseMs / 2)
+        .map(({ id }) => id),
+      readyQueues: queues.filter((queue) => ready.some((row) => row.queue === queue && !isSuspect(row))),
+      suspects,
+      dueRuns: runs
+        .filter((run) => run.dueAt !== null && run.dueAt <= this.now && definitions.includes(run.definition))
+        .map(({ id }) => id),
+      nextDueMs: this.nextDueMs(worker, definitions, leaseMs),
+    };
+  }
+
+  // ── what is read ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  find(runId: string): StoredRun | null {
+    const run = this.runs.get(runId);
+    return run ? this.toStored(run) : null;
+  }
+
+  findByKey(workflow: string, key: string): RunRow | null {
+    const id = this.byKey.get(keyName(workflow, key));
+    return id === undefined ? null : this.runs.get(id)!;
+  }
+
+  stepsOf(runId: string): ReadonlyMap<string, StepRow> {
+    return this.steps.get(runId) ?? NO_STEPS;
+  }
+
+  /** Runs that nothing will ever move again: the view `orphans`. */
+  findOrphans(): string[] {
+    const isAlive = (worker: string | null) => worker !== null && this.workers.get(worker)?.isAlive === true;
+    return this.openRuns()
+      .filter(({ id, dueAt, worker }) => {
+        const rows = [...this.stepsOf(id).values()];
+        const moves = ({ status, worker: by }: StepRow) =>
+          status === 'ready' || status === 'retrying' || (status === 'running' && isAlive(by));
+        return dueAt === null && !isAlive(worker) && !rows.some(moves);
+      })
+      .map(({ id }) => id);
+  }
+
+  registerDefinition(definition: NewDefinition): number {
+    const known = this.definitions.find(({ name, hash }) => name === definition.name && hash === definition.hash);
+    if (known) return known.id;
+    this.definitions.push({ ...definition, id: this.definitions.length + 1 });
+    return this.definitions.length;
+  }
+
+  /** A time as text, in microseconds. */
+  text(ms: number): string {
+    const micros = Math.round(ms * 1_000);
+    const seconds = new Date(EPOCH_MS + Math.floor(micros / 1_000)).toISOString().slice(0, 23).replace('T', ' ');
+    return `${seconds}${String(((micros % 1_000) + 1_000) % 1_000).padStart(3, '0')}+00`;
+  }
+
+  date(ms: number): Date {
+    return new Date(EPOCH_MS + ms);
+  }
+
+  /** Runs that have not ended. */
+  get openCount(): number {
+    return this.open.size;
+  }
+
+  openRuns(): RunRow[] {
+    return [...this.open].map((id) => this.runs.get(id)!);
+  }
+
+  /** Rows of open runs in this status. */
+  openSteps(status: StepRow['status']): StepRow[] {
+    const found: StepRow[] = [];
+    for (const id of this.open) for (const row of this.stepsOf(id).values()) if (row.status === status) found.push(row);
+    return found;
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private isValid(write: RunWrite, holder: Holder | null): boolean {
+    const run = this.runs.get(write.id);
+    if (!run || run.revision !== write.revision || this.isLocked(run.id, holder)) return false;
+    return write.steps.every(({ step, guard }) => {
+      if (guard === null) return true;
+      const row = this.stepsOf(run.id).get(step);
+      return row?.attempt === guard.attempt && (row.status === 'running') === guard.running;
+    });
+  }
+
+  private isLocked(runId: string, holder: Holder | null = null): boolean {
+    const who = this.locks.get(runId);
+    return who !== undefined && who !== holder;
+  }
+
+  private isHeldFor(start: NewRun, holder: Holder | null): boolean {
+    return namesOf(start).some((name) => this.heldNames.has(name) && this.heldNames.get(name) !== holder);
+  }
+
+  private isTaken({ id, workflow, key }: NewRun): boolean {
+    return this.runs.has(id) || (key !== null && this.byKey.has(keyName(workflow, key)));
+  }
+
+  private advance(write: RunWrite): void {
+    const before = this.runs.get(write.id)!;
+    const after: RunRow = {
+      ...before,
+      revision: before.revision + 1,
+      status: write.status,
+      state: write.state,
+      worker: write.worker,
+      failedStep: write.failedStep ?? before.failedStep,
+      failure: write.failure ?? before.failure,
+      cancelReason: write.cancelReason ?? before.cancelReason,
+      dueAt: write.status === 'pending' ? before.dueAt : null,
+      startedAt: write.status === 'running' ? (before.startedAt ?? this.now) : before.startedAt,
+      updatedAt: this.now,
+      endedAt: write.ended ? this.now : null,
+    };
+    this.runs.set(after.id, after);
+    if (write.ended) this.open.delete(after.id);
+    const steps = write.steps.map((step) => this.writeStep(after, step));
+    this.observer.written?.({ before, after, steps });
+  }
+
+  private create(start: NewRun): void {
+    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input, delayMs } = start;
+    const { now } = this;
+    const after: RunRow = {
+      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, revision: 0 },
+      ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
+      dueAt: delayMs === null ? null : now + delayMs,
+      startedAt: delayMs === null ? now : null,
+    };
+    this.runs.set(id, after);
+    this.open.add(id);
+    if (key !== null) this.byKey.set(keyName(workflow, key), id);
+    const steps = start.steps.map((step) => this.writeStep(after, step));
+    this.observer.written?.({ before: null, after, steps });
+  }
+
+  private writeStep(run: RunRow, write: QueuedStepWrite): { before: StepRow | null; after: StepRow } {
+    const before = this.stepsOf(run.id).get(write.step) ?? null;
+    const { status, tally, worker, result, error, delayMs, queue, priority } = write;
+    const began = write.startedAt ?? (status === 'running' ? this.text(this.now) : null);
+    const after: StepRow = {
+      ...{ runId: run.id, name: write.step, status, worker, result, definition: run.definition, queue, priority },
+      ...{ attempt: tally.attempt, failures: tally.failures, crashes: tally.crashes, alone: before?.alone ?? false },
+      errors: error === null ? (before?.errors ?? []) : [...(before?.errors ?? []), error],
+      dueAt: delayMs === null ? null : this.now + delayMs,
+      createdAt: before?.createdAt ?? this.now,
+      startedAt: began ?? before?.startedAt ?? null,
+      endedAt: OPEN.has(status) ? null : this.now,
+    };
+    this.put(after);
+    return { before, after };
+  }
+
+  private put(row: StepRow): void {
+    const rows = this.steps.get(row.runId) ?? new Map<string, StepRow>();
+    this.steps.set(row.runId, rows.set(row.name, row));
+  }
+
+  private toStored(run: RunRow): StoredRun {
+    const { id, workflow, definition, status, revision, state, worker, priority, input, cancelReason } = run;
+    return {
+      ...{ id, workflow, definition, status, revision, state, worker, priority, input, cancelReason, generation: 0 },
+      failure: failureOf(run),
+      updatedAt: this.text(run.updatedAt),
+    };
+  }
+
+  private nextDueMs(worker: string, definitions: readonly number[], leaseMs: number): number | null {
+    const due = [
+      ...this.openSteps('retrying').map(({ dueAt }) => dueAt!),
+      ...this.openRuns().flatMap(({ dueAt, definition }) =>
+        dueAt !== null && definitions.includes(definition) ? [dueAt] : [],
+      ),
+      ...[...this.workers.values()]
+        .filter(({ id, isAlive }) => isAlive && id !== worker)
+        .map((other) => deadAt(other, leaseMs))
+        .filter((at) => at > this.now),
+    ];
+    return due.length === 0 ? null : Math.min(...due) - this.now;
+  }
+}
+
+const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();
+
+const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying']);
+
+/** When a worker counts as dead unless it renews. */
+function deadAt({ leaseUntil, isConnected }: WorkerRow, leaseMs: number): number {
+  return leaseUntil - (isConnected ? 0 : leaseMs / 2);
+}
+
+export function isSuspect({ crashes }: StepRow): boolean {
+  return crashes >= SUSPECT_CRASHES;
+}
+
+export function failureOf({ failedStep, failure }: RunRow): StoredRun['failure'] {
+  return failedStep === null || failure === null ? null : { step: failedStep, error: failure };
+}
+
+function toOpenRow({ status, attempt, failures, crashes, worker, alone }: StepRow): OpenRow {
+  return { status: status as OpenRow['status'], attempt, failures, crashes, worker, alone };
+}
+
+function namesOf({ id, workflow, key }: NewRun): string[] {
+  return key === null ? [id] : [id, keyName(workflow, key)];
+}
+
+function keyName(workflow: string, key: string): string {
+  return JSON.stringify([workflow, key]);
+}
+
+/** What the types of the columns and their checks refuse. */
+function assertStorable(run: RunWrite | NewRun): void {
+  const texts = [run.state, 'input' in run ? run.input : run.failure];
+  for (const { result, error, step } of run.steps) texts.push(result, error, step);
+  if (texts.some((text) => text?.includes('\0') || text?.includes(REFUSED))) throw refusal('22021');
+  if (!RUN_STATUSES.includes(run.status)) throw refusal('23514');
+  if ('ended' in run && run.ended !== isEnded(run.status)) throw refusal('23514');
+  for (const { status, worker, delayMs } of run.steps) {
+    if ((status === 'running') !== (worker !== null) || (status === 'retrying') !== (delayMs !== null))
+      throw refusal('23514');
+  }
+}
+
+/** An error with which a database refuses a value, whoever sends it. */
+export class Refusal extends Error {
+  constructor(readonly code: string) {
+    super(`The simulated database refuses a value: ${code}.`);
+  }
+}
+
+function refusal(code: string): Refusal {
+  return new Refusal(code);
+}

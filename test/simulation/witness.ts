@@ -1,0 +1,262 @@
+import type { StepContext } from '../../lib/definition/step-context.js';
+import { decodeRunState, MARK } from '../../lib/engine/run-state.js';
+import { isEnded, isStopping, RUN_MOVES, STEP_MOVES, type StepStatus } from '../../lib/engine/words.js';
+import { JsonCodec } from '../../lib/persistence/codec.js';
+import { isReachable, WORDS_OF_MARK } from '../support/engine/simulate-run.js';
+import type { Program, RunPlan } from './program.js';
+import { short } from './simulated-door.js';
+import { tokenOf, type SimulatedInput } from './step-code.js';
+import type { Observer, RunRow, StepRow, Tables } from './tables.js';
+
+const codec = new JsonCodec();
+
+/** Who runs an attempt. */
+interface Runner {
+  readonly name: string;
+  readonly ids: ReadonlySet<string>;
+}
+
+/** A caller who waits for the end of a run. */
+export interface Waiter {
+  readonly process: { readonly name: string; readonly isDead: boolean; readonly isLeaving: boolean };
+  readonly runId: string;
+  /** What it was given: the run's status, or `unknown` where its process could not tell. */
+  answer: RunRow['status'] | 'unknown' | null;
+}
+
+/** Sees every change of the tables and every attempt, and says what must not be. */
+export class Witness implements Observer {
+  readonly faults: string[] = [];
+  /** Ids that starts have answered with, by number of the run. */
+  readonly acknowledged = new Map<number, Set<string>>();
+  readonly cancelAsked = new Set<number>();
+  readonly cancelled = new Set<string>();
+  readonly waiters: Waiter[] = [];
+  tables!: Tables;
+  /** Every claim, with its worker. */
+  private readonly claims = new Map<string, string>();
+  private readonly begun = new Set<string>();
+  private readonly dueAt = new Map<string, number>();
+
+  constructor(
+    private readonly program: Program,
+    private readonly trace: (line: string) => void,
+  ) {}
+
+  fault(text: string): void {
+    this.faults.push(text);
+  }
+
+  // ── while it goes on ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  claimed(row: StepRow): void {
+    const run = this.tables.runs.get(row.runId)!;
+    this.trace(`  ${short(run.id)}.${tokenOf(row.name, row.attempt)} claimed by ${short(row.worker!)}`);
+    this.noteClaim(run, row.name, row.attempt, row.worker!);
+  }
+
+  woken(row: StepRow, now: number): void {
+    if (now < row.dueAt!) this.fault(`Step ${nameOf(row)} is woken before its time.`);
+  }
+
+  written({ before, after, steps }: Parameters<NonNullable<Observer['written']>>[0]): void {
+    const rows = steps.map(({ after: row }) => `${row.name}#${row.attempt}:${row.status}`).join(' ');
+    this.trace(`  ${short(after.id)} r${after.revision} ${after.status} ${after.state} ${rows}`);
+    this.expectMoves(before, after, steps);
+    this.expectSound(after);
+    for (const step of steps) this.expectStep(after, step);
+    const earlier = before ? decodeRunState(before.state).holds : new Map();
+    for (const [step, { attempt }] of decodeRunState(after.state).holds) {
+      if (!earlier.has(step)) this.noteClaim(after, step, attempt, after.worker!);
+    }
+    for (const { after: row } of steps) {
+      if (row.status === 'running') this.noteClaim(after, row.name, row.attempt, row.worker!);
+    }
+    if (before?.status === 'pending' && after.status === 'running' && this.tables.now < before.dueAt!)
+      this.fault(`Run ${short(after.id)} begins before its time.`);
+  }
+
+  /** A step's code begins. */
+  began(runner: Runner, input: SimulatedInput, context: StepContext, results: readonly unknown[]): void {
+    const { runId, step, attempt } = context;
+    const name = `${short(runId)}.${tokenOf(step, attempt)}`;
+    this.trace(`${runner.name} begins ${name}`);
+    const worker = this.claims.get(`${runId}/${step}/${attempt}`);
+    if (worker === undefined || !runner.ids.has(worker))
+      this.fault(`${runner.name} begins ${name}, which is claimed by ${worker ? short(worker) : 'nobody'}.`);
+    if (this.begun.has(`${runId}/${step}/${attempt}`)) this.fault(`${name} begins twice.`);
+    this.begun.add(`${runId}/${step}/${attempt}`);
+    const run = this.tables.runs.get(runId)!;
+    if (numberOf(run) !== input.run) this.fault(`${name} is given the input of another run.`);
+    const node = this.graphOf(run).nodes.find((other) => other.name === step)!;
+    const rows = this.tables.stepsOf(runId);
+    for (const before of node.after) {
+      if (rows.get(before)?.status !== 'completed') this.fault(`${name} begins before ${before} has completed.`);
+    }
+    const recorded = node.results.map((before) => codec.decode(rows.get(before)?.result ?? 'null'));
+    if (JSON.stringify(recorded) !== JSON.stringify(results))
+      this.fault(`${name} is given ${JSON.stringify(results)}, and what was recorded is ${JSON.stringify(recorded)}.`);
+  }
+
+  private noteClaim(run: RunRow, step: string, attempt: number, worker: string): void {
+    const name = `${run.id}/${step}/${attempt}`;
+    if (this.claims.has(name)) this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed twice.`);
+    if (attempt > 1 && !this.claims.has(`${run.id}/${step}/${attempt - 1}`))
+      this.fault(`${short(run.id)}.${tokenOf(step, attempt)} leaves an attempt out.`);
+    this.claims.set(name, worker);
+    if (run.status !== 'running') this.fault(`A step of run ${short(run.id)} is claimed while that is ${run.status}.`);
+    if (this.tables.now < (this.dueAt.get(`${run.id}/${step}`) ?? -Infinity))
+      this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed before its retry is due.`);
+  }
+
+  private expectMoves(
+    before: RunRow | null,
+    after: RunRow,
+    steps: readonly { readonly before: StepRow | null; readonly after: StepRow }[],
+  ): void {
+    if (before === null) return;
+    if (isEnded(before.status)) this.fault(`Run ${short(after.id)} has ended and is written again.`);
+    if (after.status !== before.status && !isReachable(RUN_MOVES, before.status, after.status))
+      this.fault(`Run ${short(after.id)} goes from ${before.status} to ${after.status}.`);
+    const changed = new Map(steps.map((step) => [step.after.name, step.before]));
+    const [earlier, later] = [decodeRunState(before.state).marks, decodeRunState(after.state).marks];
+    this.graphOf(after).nodes.forEach(({ name }, position) => {
+      const row = this.tables.stepsOf(after.id).get(name) ?? null;
+      const was = statusOf(earlier[position]!, changed.has(name) ? changed.get(name)! : row);
+      const is = statusOf(later[position]!, row);
+      if (was !== is && !isReachable(STEP_MOVES, was, is))
+        this.fault(`Step ${name} of run ${short(after.id)} goes from ${was} to ${is}.`);
+    });
+  }
+
+  private expectSound(run: RunRow): void {
+    const { marks, holds } = decodeRunState(run.state);
+    if ((run.worker === null) !== (holds.size === 0)) this.fault(`Run ${short(run.id)} names a worker without holds.`);
+    if (isEnded(run.status) && /[.hq]/.test(marks)) this.fault(`Run ${short(run.id)} has ended as ${marks}.`);
+    this.graphOf(run).nodes.forEach(({ name, retry }, position) => {
+      const row = this.tables.stepsOf(run.id).get(name);
+      const mark = marks[position]!;
+      if (
+        !WORDS_OF_MARK[mark]!.includes(row?.status ?? 'none') &&
+        !(mark === MARK.failed && row?.status === 'quarantined')
+      )
+        this.fault(`Step ${name} of run ${short(run.id)} is marked ${mark}, and its row is ${row?.status}.`);
+      if ((mark === MARK.held) !== holds.has(name)) this.fault(`Hold and mark of ${name} disagree in ${run.state}.`);
+      const tally = holds.get(name) ?? row;
+      if (!tally) return;
+      if (tally.failures > retry.attempts) this.fault(`Step ${name} has failed more often than it may.`);
+      if (tally.failures + tally.crashes > tally.attempt) this.fault(`Step ${name} counts more ends than attempts.`);
+      if (row?.status === 'ready' && isStopping(run.status)) this.fault(`Step ${name} may start in a stopped run.`);
+    });
+  }
+
+  private expectStep(run: RunRow, { before, after }: { before: StepRow | null; after: StepRow }): void {
+    if (before?.status === 'completed') this.fault(`Step ${nameOf(after)} had completed and is written again.`);
+    if (after.status === 'completed' && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
+      this.fault(`Step ${nameOf(after)} is recorded with the outcome ${after.result}.`);
+    if (after.status === 'retrying') this.dueAt.set(`${run.id}/${after.name}`, after.dueAt!);
+    if (after.crashes > (before?.crashes ?? 0) && this.isClean)
+      this.fault(`Step ${nameOf(after)} counts a crash, and nothing has crashed.`);
+  }
+
+  /** Nothing of this program makes a process lose what it holds. */
+  private get isClean(): boolean {
+    const { mischief, rates, runs } = this.program;
+    const hasPoison = runs.some(({ steps }) => Object.values(steps).some(({ ends }) => ends === 'kills its process'));
+    const { lost, slow, killed, stopped } = rates;
+    return !hasPoison && lost + slow + killed + stopped === 0 && mischief.every(({ kind }) => kind === 'terminate');
+  }
+
+  private graphOf({ workflow }: RunRow) {
+    return this.program.workflows.find((graph) => graph.workflow === workflow)!;
+  }
+
+  // ── at the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything has come to its end: was it the right one? */
+  expectEnds(): void {
+    const byNumber = new Map<number, string[]>();
+    for (const run of this.tables.runs.values()) {
+      this.expectEnd(run, this.program.runs[numberOf(run)]!);
+      byNumber.set(numberOf(run), [...(byNumber.get(numberOf(run)) ?? []), run.id]);
+    }
+    this.expectStarts(byNumber);
+    const orphans = this.tables.findOrphans();
+    if (orphans.length > 0) this.fault(`Orphans: ${orphans.map(short).join(', ')}.`);
+    for (const waiter of this.waiters) this.expectAnswer(waiter);
+  }
+
+  private expectEnd(run: RunRow, plan: RunPlan): void {
+    const name = `Run ${short(run.id)}`;
+    const rows = this.tables.stepsOf(run.id);
+    if (this.cancelled.has(run.id) && run.status !== 'cancelled')
+      this.fault(`${name} is ${run.status} although its cancel was answered.`);
+    if (run.status === 'cancelled' && !this.cancelAsked.has(numberOf(run)))
+      this.fault(`${name} is cancelled, and nobody asked for it.`);
+    if (run.status === 'failed') this.expectFailure(run, plan);
+    if (run.status !== 'completed') return;
+    for (const { name: step } of this.graphOf(run).nodes) {
+      const { ends, failures } = plan.steps[step]!;
+      const row = rows.get(step);
+      if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
+      if (row?.status !== 'completed') this.fault(`${name} has completed and ${step} is ${row?.status}.`);
+      if (row?.failures !== failures)
+        this.fault(`${name}: ${step} failed ${failures} times, counted ${row?.failures}.`);
+      const errors = (row?.errors ?? []).map((error) => (codec.decode(error) as Error).message);
+      if (new Set(errors).size < errors.length && errors.every((error) => error.includes('#')))
+        this.fault(`${name}: an error of ${step} is kept twice: ${errors.join(', ')}.`);
+    }
+  }
+
+  private expectFailure(run: RunRow, plan: RunPlan): void {
+    const row = this.tables.stepsOf(run.id).get(run.failedStep!);
+    if (plan.steps[run.failedStep!]!.ends !== 'completes') return;
+    const isQuarantined = row?.status === 'quarantined' && row.alone && row.crashes >= this.program.maxCrashes;
+    if (!isQuarantined || this.isClean)
+      this.fault(`Run ${short(run.id)} has failed in ${run.failedStep}, which completes: ${JSON.stringify(row)}.`);
+  }
+
+  private expectStarts(byNumber: ReadonlyMap<number, readonly string[]>): void {
+    this.program.runs.forEach((plan, number) => {
+      const ids = byNumber.get(number) ?? [];
+      const told = [...(this.acknowledged.get(number) ?? [])];
+      if (told.some((id) => !ids.includes(id))) this.fault(`Run ${number} was started as ${told.join()} and is lost.`);
+      if (told.length > 1) this.fault(`Run ${number} was started as ${told.join()}.`);
+      if (ids.length > 1) this.fault(`Run ${number} is there ${ids.length} times.`);
+      const group = this.program.runs.flatMap((other, n) => (other.group !== null ? [n] : []));
+      if (plan.group !== null && group.some((other) => byNumber.has(other) !== byNumber.has(number)))
+        this.fault(`Of the runs ${group.join()} some were started and some were not.`);
+    });
+  }
+
+  private expectAnswer({ process, runId, answer }: Waiter): void {
+    if (process.isDead || answer === 'unknown') return;
+    const { status } = this.tables.runs.get(runId)!;
+    if (answer !== status) this.fault(`${process.name} was told ${answer ?? 'nothing'} of ${short(runId)}: ${status}.`);
+  }
+}
+
+function numberOf({ input }: RunRow): number {
+  return (codec.decode(input) as SimulatedInput).run;
+}
+
+function nameOf({ runId, name, attempt }: StepRow): string {
+  return `${short(runId)}.${tokenOf(name, attempt)}`;
+}
+
+function statusOf(mark: string, row: StepRow | null): StepStatus {
+  switch (mark) {
+    case MARK.pending:
+      return 'pending';
+    case MARK.held:
+      return 'running';
+    case MARK.completed:
+      return 'completed';
+    case MARK.failed:
+      return row?.status === 'quarantined' ? 'quarantined' : 'failed';
+    case MARK.cancelled:
+      return 'cancelled';
+    default:
+      return row!.status;
+  }
+}
