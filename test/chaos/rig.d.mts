@@ -15,7 +15,7 @@ export interface Report {
   readonly pid: number;
   readonly role: string;
   readonly error?: string;
-  readonly event?: { readonly type: string; readonly handedOver?: number };
+  readonly event?: { readonly type: string; readonly handedOver?: number; readonly error?: string };
 }
 
 export interface Posted {
