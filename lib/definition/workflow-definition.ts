@@ -5,7 +5,15 @@ import type { WorkflowClass } from './workflow-class.js';
 /** What a parameter of a step is given. */
 export type ParameterBinding =
   | { readonly index: number; readonly kind: 'input' | 'context' }
-  | { readonly index: number; readonly kind: 'result'; readonly step: string };
+  | { readonly index: number; readonly kind: 'result'; readonly step: string; readonly isOptional: boolean }
+  | { readonly index: number; readonly kind: 'failure'; readonly step: string };
+
+/** The method that decides whether a step runs. */
+export interface ConditionDefinition {
+  readonly name: string;
+  /** By index, ascending. */
+  readonly parameters: readonly ParameterBinding[];
+}
 
 /** The part of a step that is code and no data: what the graph does not hold. */
 export interface StepDefinition {
@@ -16,6 +24,7 @@ export interface StepDefinition {
   readonly retryOn: readonly ErrorClass[] | null;
   /** These errors are never tried again; goes before `retryOn`. */
   readonly doNotRetryOn: readonly ErrorClass[];
+  readonly condition: ConditionDefinition | null;
 }
 
 /** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`). */

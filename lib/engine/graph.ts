@@ -1,6 +1,6 @@
 import type { RetryPolicy } from './retry-policy.js';
 
-/** One step as the graph knows it: plain data, stored with the definition. */
+/** One step as the graph knows it: plain data, stored with the definition. What is absent has its default. */
 export interface GraphNode {
   readonly name: string;
   /** The steps that must have ended before this one starts, in the order of the page. */
@@ -13,6 +13,18 @@ export interface GraphNode {
   readonly retry: RetryPolicy;
   /** Milliseconds an attempt may take, or null for no limit. */
   readonly timeoutMs: number | null;
+  /** `sleep`: it waits and runs no code. `sleep-until`: its code says until when it waits. @default 'step' */
+  readonly kind?: 'sleep' | 'sleep-until';
+  /** Milliseconds that it waits before its first attempt; of a `sleep`, all it does. @default 0 */
+  readonly delayMs?: number;
+  /** The method that decides whether it runs or is skipped. @default it runs */
+  readonly when?: string;
+  /** Of `after` and `results` those that may be skipped, or lose a join, and without which it is skipped. @default none */
+  readonly needs?: readonly string[];
+  /** Of `after` so many must end well, and then the rest is cancelled. @default all must have ended */
+  readonly join?: number;
+  /** `continue`: when it fails for good it has ended, and the run goes on. @default 'fail' */
+  readonly onFailure?: 'continue';
 }
 
 /** A workflow as data: what the engine decides from. Nodes stand in the order of the page. */
