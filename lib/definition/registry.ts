@@ -7,7 +7,12 @@ import { MAX_NAME_LENGTH, show } from './option-readers.js';
 import type { WorkflowClass } from './workflow-class.js';
 import type { WorkflowDefinition } from './workflow-definition.js';
 
-export type { ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
+export type {
+  ConditionDefinition,
+  ParameterBinding,
+  StepDefinition,
+  WorkflowDefinition,
+} from './workflow-definition.js';
 
 /** The workflows of this app. Filled once, at boot; empty before. */
 @Injectable()

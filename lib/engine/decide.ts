@@ -1,6 +1,7 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft } from './draft.js';
 import type { AttemptFailure, Claim, Fact, Quarantine } from './facts.js';
+import { findTurn, loseJoin } from './turns.js';
 import { MARK, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
 import { isEnded, isStopping } from './words.js';
@@ -31,12 +32,22 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return completeStep(draft, fact.claim, fact.result);
     case 'step-failed':
       return failStep(draft, fact.claim, fact.failure);
+    case 'step-admitted':
+      return admitStep(draft, fact.claim);
+    case 'step-skipped':
+      return skipStep(draft, fact.claim);
+    case 'step-parked':
+      return parkStep(draft, fact);
+    case 'step-awake':
+      return awakeStep(draft, fact.claim);
     case 'step-released':
       return releaseStep(draft, fact.claim);
     case 'workers-lost':
       return loseWorkers(draft, fact.workers, fact.quarantine);
     case 'cancel-requested':
       return cancel(draft, fact.reason);
+    case 'wake-requested':
+      return wake(draft);
     default:
       return assertNever(fact);
   }
@@ -50,41 +61,72 @@ function begin(draft: Draft): void {
   });
 }
 
-function completeStep(draft: Draft, claim: Claim, result: string): void {
+// ── outcomes of attempts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+function completeStep(draft: Draft, claim: Claim, result: string): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
   draft.complete(position, tallyOf(claim), result, claim.startedAt);
   draft.announce({ step: claim.step, status: 'completed', attempt: claim.attempt, error: null, delayMs: null });
-  if (isStopping(draft.status)) return endIfSettled(draft);
-  if (draft.isEverythingCompleted()) return draft.moveRun('completed');
-  for (const next of draft.view.graph.behind[position]!) {
-    if (isReady(draft, next)) draft.begin(next);
-  }
+  return goOn(draft, position);
 }
 
-function isReady(draft: Draft, position: number): boolean {
-  return draft.view.graph.before[position]!.every((before) => draft.markOf(before) === MARK.completed);
+/** A step has ended, and that may let others begin, or the run end. */
+function goOn(draft: Draft, position: number): NeedsRows | void {
+  if (isStopping(draft.status)) return endIfSettled(draft);
+  if (advance(draft, position) === NEEDS_ROWS) return NEEDS_ROWS;
+  if (!draft.isAnythingOpen() && !draft.isAnythingPending()) draft.moveRun('completed');
+}
+
+/** What now has its turn begins, or is skipped, which may let others have theirs. */
+function advance(draft: Draft, position: number): NeedsRows | void {
+  const ended = [position];
+  // The list grows while it is walked: each step enters it once, when it has ended.
+  for (const one of ended) {
+    for (const next of draft.view.graph.behind[one]!) {
+      const turn = findTurn(draft, next);
+      if (turn === 'skip') {
+        draft.skip(next);
+        announceEnd(draft, next, 'skipped', 0);
+        ended.push(next);
+      } else if (turn === 'begin') {
+        const losers = loseJoin(draft, next);
+        if (losers === null) return NEEDS_ROWS;
+        for (const { position: loser, attempt } of losers) {
+          if (draft.markOf(loser) === MARK.cancelled) announceEnd(draft, loser, 'cancelled', attempt);
+          ended.push(loser);
+        }
+        draft.begin(next);
+      }
+    }
+  }
 }
 
 function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
   const tally = { ...tallyOf(claim), failures: claim.failures + 1 };
-  if (isStopping(draft.status)) return endStopped(draft, position, claim, failure);
+  if (isStopping(draft.status) || draft.markOf(position) === MARK.aborting)
+    return endStopped(draft, position, claim, failure);
 
-  const policy = draft.node(position).retry;
+  const { retry: policy, onFailure } = draft.node(position);
   if (failure.retryable && tally.failures < policy.attempts) {
     const delayMs = failure.retryAfterMs ?? computeBackoffMs(policy, tally.failures, failure.random);
     draft.retry(position, tally, delayMs, failure.error, claim.startedAt);
     draft.announce({ step: claim.step, status: 'retrying', attempt: claim.attempt, error: failure.error, delayMs });
     return;
   }
-  // Whether a queued sibling is ready (and cancelled now) or running (and may still report) only its row knows.
-  const siblings = draft.positionsOf(MARK.queued).filter((other) => other !== position);
-  if (siblings.length > 0 && draft.view.rows === null) return NEEDS_ROWS;
+  if (onFailure !== 'continue' && mustSeeRows(draft, position)) return NEEDS_ROWS;
   draft.fail(position, tally, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status: 'failed', attempt: claim.attempt, error: failure.error, delayMs: null });
+  if (onFailure === 'continue') return goOn(draft, position);
   failRun(draft, claim.step, failure.error);
+}
+
+/** Whether a queued sibling is ready (and cancelled now) or running (and may still report) only its row knows. */
+function mustSeeRows(draft: Draft, except: number | null): boolean {
+  if (draft.view.rows !== null) return false;
+  return [MARK.queued, MARK.waiting].some((mark) => draft.positionsOf(mark).some((other) => other !== except));
 }
 
 function failRun(draft: Draft, step: string, error: string): void {
@@ -93,20 +135,58 @@ function failRun(draft: Draft, step: string, error: string): void {
   stop(draft);
 }
 
-/** An attempt that was under way when its run was stopped has ended without a result. */
-function endStopped(draft: Draft, position: number, claim: Claim, failure: AttemptFailure): void {
-  const status = failure.aborted ? 'cancelled' : 'failed';
-  if (failure.aborted) draft.abort(position, tallyOf(claim), failure.error, claim.startedAt);
+/** An attempt that was under way when its run was stopped, or its step was given up, has ended without a result. */
+function endStopped(draft: Draft, position: number, claim: Claim, failure: AttemptFailure): NeedsRows | void {
+  const isUnwanted = failure.aborted || draft.markOf(position) === MARK.aborting;
+  const status = isUnwanted ? 'cancelled' : 'failed';
+  if (isUnwanted) draft.abort(position, tallyOf(claim), failure.error, claim.startedAt);
   else draft.fail(position, { ...tallyOf(claim), failures: claim.failures + 1 }, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status, attempt: claim.attempt, error: failure.error, delayMs: null });
-  endIfSettled(draft);
+  return goOn(draft, position);
 }
 
-function releaseStep(draft: Draft, claim: Claim): void {
+function admitStep(draft: Draft, claim: Claim): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
-  free(draft, position, tallyOf(claim), claim.startedAt);
+  if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
+  const tally = { ...tallyOf(claim), stage: 'admitted' } as const;
+  const { delayMs } = draft.node(position);
+  if (delayMs === undefined) return draft.resume(position, tally, claim.startedAt);
+  draft.park(position, tally, { delayMs });
 }
+
+function skipStep(draft: Draft, claim: Claim): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
+  draft.skipClaimed(position, tallyOf(claim), claim.startedAt);
+  announceEnd(draft, position, 'skipped', claim.attempt);
+  return goOn(draft, position);
+}
+
+function parkStep(
+  draft: Draft,
+  { claim, until, result }: { readonly claim: Claim; readonly until: string; readonly result: string },
+): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
+  draft.park(position, { ...tallyOf(claim), stage: 'parked' }, { dueAt: until, result });
+}
+
+/** From now on the run is no longer one that only waits. */
+function awakeStep(draft: Draft, claim: Claim): void {
+  const position = draft.position(claim.step);
+  if (position !== undefined && draft.markOf(position) === MARK.waiting) draft.rouse(position);
+}
+
+function releaseStep(draft: Draft, claim: Claim): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  return free(draft, position, tallyOf(claim), claim.startedAt);
+}
+
+// ── workers that are no more ───────────────────────────────────────────────────────────────────────────────────────────
 
 function loseWorkers(draft: Draft, workers: ReadonlySet<string>, limit: Quarantine): NeedsRows | void {
   if (isEnded(draft.status)) return;
@@ -116,7 +196,7 @@ function loseWorkers(draft: Draft, workers: ReadonlySet<string>, limit: Quaranti
     const position = draft.position(step);
     if (position === undefined || row.status !== 'running' || row.worker === null || !workers.has(row.worker)) continue;
     if (draft.wasWritten(step)) continue;
-    if (isPoison(row, limit) && !isStopping(draft.status)) quarantine(draft, position, crashed(row), limit.error);
+    if (isPoison(row, limit) && !isUnwanted(draft, position)) quarantine(draft, position, crashed(row), limit.error);
     else free(draft, position, crashed(row), null);
   }
   if (worker === null || !workers.has(worker)) return;
@@ -129,39 +209,59 @@ function isPoison({ crashes, alone }: OpenRow, limit: Quarantine): boolean {
 }
 
 function quarantine(draft: Draft, position: number, tally: Tally, error: string): void {
-  const step = draft.node(position).name;
+  const { name: step, onFailure } = draft.node(position);
   draft.quarantine(position, tally, error);
   draft.announce({ step, status: 'quarantined', attempt: tally.attempt, error, delayMs: null });
-  failRun(draft, step, error);
+  // The rows are at hand: who has lost a worker is told under the run's lock.
+  if (onFailure === 'continue') void goOn(draft, position);
+  else failRun(draft, step, error);
 }
 
-/** An attempt has ended without an outcome: the step waits for a worker again, or ends with its stopped run. */
-function free(draft: Draft, position: number, tally: Tally, startedAt: string | null): void {
-  const stopping = isStopping(draft.status);
-  if (stopping) draft.abort(position, tally, null, null);
+/** An attempt has ended without an outcome: the step waits for a worker again, or ends with its run or its join. */
+function free(draft: Draft, position: number, tally: Tally, startedAt: string | null): NeedsRows | void {
+  const isOver = isUnwanted(draft, position);
+  if (isOver) draft.abort(position, tally, null, null);
   else draft.release(position, tally, startedAt);
-  announceEnd(draft, position, stopping ? 'cancelled' : 'ready', tally.attempt);
-  if (stopping) endIfSettled(draft);
+  announceEnd(draft, position, isOver ? 'cancelled' : 'ready', tally.attempt);
+  if (isOver) return goOn(draft, position);
+}
+
+/** Whether nobody wants this step's outcome any more. */
+function isUnwanted(draft: Draft, position: number): boolean {
+  return isStopping(draft.status) || draft.markOf(position) === MARK.aborting;
 }
 
 /** An attempt, or a wait for one, has ended without an outcome. */
-function announceEnd(draft: Draft, position: number, status: 'cancelled' | 'ready', attempt: number): void {
+function announceEnd(draft: Draft, position: number, status: 'cancelled' | 'ready' | 'skipped', attempt: number): void {
   draft.announce({ step: draft.node(position).name, status, attempt, error: null, delayMs: null });
 }
 
+// ── what people want ───────────────────────────────────────────────────────────────────────────────────────────────────
+
 function cancel(draft: Draft, reason: string | null): NeedsRows | void {
   if (isEnded(draft.status) || isStopping(draft.status)) return;
-  if (draft.view.rows === null && draft.positionsOf(MARK.queued).length > 0) return NEEDS_ROWS;
+  if (mustSeeRows(draft, null)) return NEEDS_ROWS;
   draft.cancelReason = reason;
-  if (draft.status === 'running') draft.moveRun('cancelling');
+  if (draft.status !== 'pending') draft.moveRun('cancelling');
   stop(draft);
+}
+
+/** Everything that waits for a time, be it its own or that of its next attempt, is ready. */
+function wake(draft: Draft): NeedsRows | void {
+  if (draft.status === 'pending') return begin(draft);
+  if (isEnded(draft.status) || isStopping(draft.status)) return;
+  if (mustSeeRows(draft, null)) return NEEDS_ROWS;
+  for (const [step, row] of draft.view.rows ?? []) {
+    const waits = row.status === 'waiting' || row.status === 'retrying';
+    if (waits && !draft.wasWritten(step)) draft.wake(draft.position(step)!, tallyOf(row));
+  }
 }
 
 /** Nothing new starts: what waits is cancelled here and now, what runs may still report. */
 function stop(draft: Draft): void {
   draft.withdrawStarts();
   for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
-  for (const position of draft.positionsOf(MARK.queued)) {
+  for (const position of [...draft.positionsOf(MARK.queued), ...draft.positionsOf(MARK.waiting)]) {
     const waiting = draft.findWaiting(position);
     if (!waiting) continue;
     draft.cancelWaiting(position, tallyOf(waiting));
@@ -175,6 +275,8 @@ function endIfSettled(draft: Draft): void {
   draft.moveRun(draft.status === 'failing' ? 'failed' : 'cancelled');
 }
 
+// ── claims ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 /** The position of the step whose running attempt this claim is; else the outcome is stale and changes nothing. */
 function findRunning(draft: Draft, claim: Claim): number | undefined {
   const position = draft.position(claim.step);
@@ -185,15 +287,23 @@ function findRunning(draft: Draft, claim: Claim): number | undefined {
 
 function isRunning(draft: Draft, position: number, claim: Claim): boolean {
   const mark = draft.markOf(position);
-  if (mark === MARK.held) return draft.holdOf(claim.step)?.attempt === claim.attempt;
-  if (mark !== MARK.queued || draft.wasWritten(claim.step)) return false;
+  if (mark === MARK.held) return isSame(draft.holdOf(claim.step), claim);
+  if (mark !== MARK.queued && mark !== MARK.waiting && mark !== MARK.aborting) return false;
+  const written = draft.findWritten(claim.step);
+  // What this very fold has given up may still report in it.
+  if (written) return mark === MARK.aborting && written.status === 'running' && isSame(written.tally, claim);
   const row = draft.view.rows?.get(claim.step);
   // Without the rows the commit's own guard on the attempt decides.
-  return draft.view.rows === null || (row?.status === 'running' && row.attempt === claim.attempt);
+  return draft.view.rows === null || (row?.status === 'running' && isSame(row, claim));
 }
 
-function tallyOf({ attempt, failures, crashes }: Tally): Tally {
-  return { attempt, failures, crashes };
+/** An attempt that goes on after its condition was met is the same attempt and another claim. */
+function isSame(tally: Tally | undefined, claim: Claim): boolean {
+  return tally?.attempt === claim.attempt && tally.stage === claim.stage;
+}
+
+function tallyOf({ attempt, failures, crashes, stage }: Tally): Tally {
+  return stage ? { attempt, failures, crashes, stage } : { attempt, failures, crashes };
 }
 
 function crashed(tally: Tally): Tally {

@@ -5,7 +5,7 @@ import type { RunStatus, StepStatus } from './words.js';
 
 /** An open row of the step table, as read under the run's lock. */
 export interface OpenRow extends Tally {
-  readonly status: 'ready' | 'running' | 'retrying';
+  readonly status: 'ready' | 'running' | 'retrying' | 'waiting';
   readonly worker: string | null;
   /** Whether its attempt runs in a process that runs nothing beside it. */
   readonly alone: boolean;
@@ -47,8 +47,12 @@ export interface StepWrite {
   readonly result: string | null;
   /** The encoded error of the attempt that ended, to be kept behind those of earlier attempts. */
   readonly error: string | null;
-  /** Milliseconds from the commit until a retrying step is due. */
+  /** Milliseconds from the commit until a retrying or waiting step is due. */
   readonly delayMs: number | null;
+  /** The time at which a waiting step is due, where it is not so long from now but then (ISO 8601). */
+  readonly dueAt: string | null;
+  /** Whether the attempt under way is no longer wanted: its worker raises its AbortSignal. */
+  readonly aborting: boolean;
   /** The database's time at which the attempt started; null where it starts with this commit or never did. */
   readonly startedAt: string | null;
 }
@@ -62,7 +66,7 @@ export interface StartHere {
 /** What became of one attempt, to be announced after the commit. */
 export interface StepNews {
   readonly step: string;
-  readonly status: 'completed' | 'retrying' | 'failed' | 'cancelled' | 'quarantined' | 'ready';
+  readonly status: Exclude<StepStatus, 'pending' | 'running'>;
   readonly attempt: number;
   readonly error: string | null;
   readonly delayMs: number | null;

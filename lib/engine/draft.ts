@@ -1,10 +1,15 @@
 import type { Decision, Place, RunFailure, RunView, StartHere, StepNews, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { GraphNode } from './graph.js';
-import { MARK, type Hold, type Mark, type Tally } from './run-state.js';
+import { MARK, staged, type Hold, type Mark, type Tally } from './run-state.js';
 import { RUN_MOVES, type RunStatus } from './words.js';
 
 type RowChange = Partial<StepWrite> & Pick<StepWrite, 'status' | 'tally'>;
+
+/** Marks of steps that have an open row. */
+const HAS_OPEN_ROW: ReadonlySet<string> = new Set([MARK.queued, MARK.waiting, MARK.aborting]);
+/** Marks of steps that are more than waits for a time. */
+const ACTIVE: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting]);
 
 const NEVER_CLAIMED: Tally = { attempt: 0, failures: 0, crashes: 0 };
 
@@ -57,12 +62,13 @@ export class Draft {
     return this.marks.flatMap((other, position) => (other === mark ? [position] : []));
   }
 
-  isEverythingCompleted(): boolean {
-    return this.marks.every((mark) => mark === MARK.completed);
+  /** Whether an attempt is under way or waited for. */
+  isAnythingOpen(): boolean {
+    return this.marks.some((mark) => mark === MARK.held || HAS_OPEN_ROW.has(mark));
   }
 
-  isAnythingOpen(): boolean {
-    return this.marks.some((mark) => mark === MARK.held || mark === MARK.queued);
+  isAnythingPending(): boolean {
+    return this.marks.includes(MARK.pending);
   }
 
   moveRun(to: RunStatus): void {
@@ -71,8 +77,15 @@ export class Draft {
     this.changed = true;
   }
 
-  /** The step starts: here where a slot is free, else as a ready row. */
+  /** The step has its turn: it starts, or waits first. Its condition is asked before it waits. */
   begin(position: number): void {
+    const { delayMs, when } = this.node(position);
+    if (delayMs !== undefined && when === undefined) this.park(position, NEVER_CLAIMED, { delayMs });
+    else this.start(position);
+  }
+
+  /** The step starts: here where a slot is free, else as a ready row. */
+  private start(position: number): void {
     const node = this.node(position);
     const free = this.slots.get(node.queue) ?? 0;
     if (free === 0) {
@@ -92,6 +105,40 @@ export class Draft {
     }
   }
 
+  /** The attempt goes on with the step's own code: here where a slot is free (its own is), else as a ready row. */
+  resume(position: number, tally: Tally, startedAt: string): void {
+    const { name, queue } = this.node(position);
+    const free = this.slots.get(queue) ?? 0;
+    if (free === 0) return this.release(position, tally, startedAt);
+    this.slots.set(queue, free - 1);
+    this.started.set(name, tally);
+    this.changed = true;
+    if (this.markOf(position) === MARK.held) this.holds.set(name, tally);
+    else this.write(position, { status: 'running', tally, worker: this.place.worker }, true);
+  }
+
+  /** The step waits for a time. Holds no worker. */
+  park(position: number, tally: Tally, row: { delayMs?: number; dueAt?: string; result?: string }): void {
+    const isRunning = this.markOf(position) !== MARK.pending;
+    this.write(position, { status: 'waiting', tally, ...row }, isRunning);
+    const { name: step } = this.node(position);
+    this.holds.delete(step);
+    this.mark(position, MARK.waiting);
+    const { attempt } = tally;
+    this.announce({ step, status: 'waiting', attempt, error: null, delayMs: row.delayMs ?? null });
+  }
+
+  /** The row of a step that waited is being run, or is about to be. */
+  rouse(position: number): void {
+    this.mark(position, MARK.queued);
+  }
+
+  /** What waited for a time waits for a worker. */
+  wake(position: number, tally: Tally): void {
+    this.write(position, { status: 'ready', tally }, false);
+    this.mark(position, MARK.queued);
+  }
+
   /** The attempt has ended without an outcome: the step waits for a free slot anywhere, in the place it had when it began. */
   release(position: number, tally: Tally, startedAt: string | null): void {
     this.end(position, MARK.queued, { status: 'ready', tally, startedAt });
@@ -103,7 +150,8 @@ export class Draft {
   }
 
   complete(position: number, tally: Tally, result: string, startedAt: string): void {
-    this.end(position, MARK.completed, { status: 'completed', tally, result, startedAt });
+    const mark = this.markOf(position) === MARK.aborting ? MARK.late : MARK.completed;
+    this.end(position, mark, { status: 'completed', tally, result, startedAt });
   }
 
   fail(position: number, tally: Tally, error: string, startedAt: string): void {
@@ -115,19 +163,75 @@ export class Draft {
     this.end(position, MARK.failed, { status: 'quarantined', tally, error });
   }
 
-  /** An attempt under way has ended with its stopped run. */
+  /** Its condition was not met. */
+  skipClaimed(position: number, tally: Tally, startedAt: string): void {
+    this.end(position, MARK.skipped, { status: 'skipped', tally, startedAt });
+  }
+
+  /** What it needs is missing. It leaves no row. */
+  skip(position: number): void {
+    this.mark(position, MARK.skipped);
+  }
+
+  /** An attempt under way has ended with its stopped run, or after its join was won by others. */
   abort(position: number, tally: Tally, error: string | null, startedAt: string | null): void {
     this.end(position, MARK.cancelled, { status: 'cancelled', tally, error, startedAt });
   }
 
   /** What was to start here with this very commit does not, because a later fact has stopped its run. It leaves no row. */
   withdrawStarts(): void {
-    for (const step of this.started.keys()) {
-      this.holds.delete(step);
-      this.writes.delete(step);
-      this.mark(this.position(step)!, MARK.cancelled);
+    for (const step of [...this.started.keys()]) this.withdraw(step);
+  }
+
+  private withdraw(step: string): void {
+    const position = this.position(step)!;
+    const tally = this.started.get(step)!;
+    this.started.delete(step);
+    this.holds.delete(step);
+    if (this.hadRow(position)) this.write(position, { status: 'cancelled', tally }, true);
+    else this.writes.delete(step);
+    this.mark(position, MARK.cancelled);
+  }
+
+  /** Whether only the step's row, which is not shown, knows what giving it up means. */
+  needsRowOf(position: number): boolean {
+    const { name } = this.node(position);
+    return this.view.rows === null && this.hadRow(position) && !this.writes.has(name);
+  }
+
+  /** Nobody wants the step any more: what has not begun does not, what waits is cancelled, what runs may still report. @returns its last attempt */
+  giveUp(position: number): number {
+    const { name } = this.node(position);
+    const mark = this.markOf(position);
+    if (this.started.has(name)) {
+      const { attempt } = this.started.get(name)!;
+      this.withdraw(name);
+      return attempt;
     }
-    this.started.clear();
+    if (mark === MARK.pending) {
+      this.drop(position);
+      return 0;
+    }
+    const waiting = this.findWaiting(position);
+    if (waiting) {
+      this.cancelWaiting(position, waiting);
+      return waiting.attempt;
+    }
+    return this.abortRunning(position);
+  }
+
+  /** An attempt under way is no longer wanted. It has a row from now on, also where it was held in the run's state. */
+  private abortRunning(position: number): number {
+    const { name } = this.node(position);
+    const hold = this.holds.get(name);
+    const row = this.view.rows?.get(name);
+    const { attempt, failures, crashes, stage } = (hold ?? row)!;
+    const tally = { attempt, failures, crashes, ...staged(stage) };
+    const worker = hold ? this.view.worker : row!.worker;
+    this.write(position, { status: 'running', tally, worker, aborting: true, startedAt: hold?.since ?? null }, true);
+    this.holds.delete(name);
+    this.mark(position, MARK.aborting);
+    return attempt;
   }
 
   /** A step that never started ends with its stopped run. It leaves no row. */
@@ -146,12 +250,19 @@ export class Draft {
     return this.writes.has(step);
   }
 
+  /** What this very fold writes of the step. */
+  findWritten(step: string): StepWrite | undefined {
+    return this.writes.get(step);
+  }
+
   /** The counters of a step that waits, as its row or this very fold says; null while an attempt is under way. */
   findWaiting(position: number): Tally | null {
     const step = this.node(position).name;
     const row = this.writes.get(step) ?? this.view.rows?.get(step);
     if (!row || row.status === 'running') return null;
-    return 'tally' in row ? row.tally : row;
+    if ('tally' in row) return row.tally;
+    const { attempt, failures, crashes, stage } = row;
+    return { attempt, failures, crashes, ...staged(stage) };
   }
 
   announce(news: StepNews): void {
@@ -159,6 +270,7 @@ export class Draft {
   }
 
   toDecision(): Decision {
+    this.tellWhetherItWaits();
     const starts: StartHere[] = [...this.started].map(([step, tally]) => ({ step, tally }));
     const writes = [...this.writes.values()];
     const ready = writes.filter((write) => write.status === 'ready');
@@ -178,6 +290,14 @@ export class Draft {
     };
   }
 
+  /** A run in which nothing is ready or running, and something waits for a time, is one that waits. */
+  private tellWhetherItWaits(): void {
+    if (!this.changed || (this.status !== 'running' && this.status !== 'waiting')) return;
+    const isActive = this.marks.some((mark) => ACTIVE.has(mark));
+    const status = !isActive && this.marks.includes(MARK.waiting) ? 'waiting' : 'running';
+    if (status !== this.status) this.moveRun(status);
+  }
+
   /** A run names a worker exactly as long as claims lie in its state. */
   private workerAfter(): string | null {
     return this.holds.size === 0 ? null : (this.view.worker ?? this.place.worker);
@@ -191,6 +311,11 @@ export class Draft {
     this.mark(position, mark);
   }
 
+  /** Whether the step had an open row before this fold. */
+  private hadRow(position: number): boolean {
+    return HAS_OPEN_ROW.has(this.view.state.marks[position]!);
+  }
+
   private mark(position: number, mark: Mark): void {
     this.marks[position] = mark;
     this.changed = true;
@@ -200,14 +325,15 @@ export class Draft {
   private write(position: number, row: RowChange, running: boolean): void {
     const step = this.node(position).name;
     const earlier = this.writes.get(step);
-    const hasRow = this.view.state.marks[position] === MARK.queued;
-    const guard = hasRow ? { attempt: row.tally.attempt, running } : null;
+    const guard = this.hadRow(position) ? { attempt: row.tally.attempt, running } : null;
     this.writes.set(step, {
       step,
       guard: earlier ? earlier.guard : guard,
       worker: null,
       result: null,
       delayMs: null,
+      dueAt: null,
+      aborting: false,
       ...row,
       error: row.error ?? earlier?.error ?? null,
       startedAt: row.startedAt ?? earlier?.startedAt ?? null,

@@ -35,8 +35,18 @@ export type Fact =
   | { readonly type: 'begun' }
   | { readonly type: 'step-completed'; readonly claim: Claim; readonly result: string }
   | { readonly type: 'step-failed'; readonly claim: Claim; readonly failure: AttemptFailure }
+  /** The step's condition was met: it goes on. */
+  | { readonly type: 'step-admitted'; readonly claim: Claim }
+  /** The step's condition was not met. */
+  | { readonly type: 'step-skipped'; readonly claim: Claim }
+  /** The step's code has said until when it waits (ISO 8601); its result is then this. */
+  | { readonly type: 'step-parked'; readonly claim: Claim; readonly until: string; readonly result: string }
+  /** A step that waited for a time was claimed. */
+  | { readonly type: 'step-awake'; readonly claim: Claim }
   /** A worker that shuts down hands the attempt over: neither a failure nor a crash. */
   | { readonly type: 'step-released'; readonly claim: Claim }
   /** These workers live no more: what they held or ran is free again. */
   | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string>; readonly quarantine: Quarantine }
-  | { readonly type: 'cancel-requested'; readonly reason: string | null };
+  | { readonly type: 'cancel-requested'; readonly reason: string | null }
+  /** What waits for a time waits no longer. */
+  | { readonly type: 'wake-requested' };

@@ -8,6 +8,8 @@ export interface IndexedGraph {
   readonly positions: ReadonlyMap<string, number>;
   /** For each node the positions of the nodes it waits for. */
   readonly before: readonly (readonly number[])[];
+  /** For each node the positions of those without which it is skipped. */
+  readonly needs: readonly (readonly number[])[];
   /** For each node the positions of the nodes that wait for it. */
   readonly behind: readonly (readonly number[])[];
 }
@@ -20,5 +22,6 @@ export function indexGraph(graph: WorkflowGraph): IndexedGraph {
   before.forEach((positionsBefore, position) => {
     for (const other of positionsBefore) behind[other]!.push(position);
   });
-  return { graph, nodes: graph.nodes, positions, before, behind };
+  const needs = graph.nodes.map((node) => (node.needs ?? []).map((name) => positions.get(name)!));
+  return { graph, nodes: graph.nodes, positions, before, needs, behind };
 }

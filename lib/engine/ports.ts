@@ -62,7 +62,7 @@ export interface NewRun {
   readonly id: string;
   readonly workflow: string;
   readonly definition: number;
-  readonly status: 'pending' | 'running';
+  readonly status: RunStatus;
   readonly state: string;
   readonly worker: string | null;
   readonly key: string | null;
@@ -70,8 +70,10 @@ export interface NewRun {
   readonly inputHash: Uint8Array | null;
   readonly priority: number;
   readonly input: string;
-  /** Milliseconds from the commit until the run begins, or null: at once. */
+  /** Milliseconds from the commit until the run begins, or null: at once, or at `dueAt`. */
   readonly delayMs: number | null;
+  /** The time at which the run begins (ISO 8601), or null. */
+  readonly dueAt: string | null;
   /** Queues whose workers should know of it: those with ready steps, or, before its time, that of its first step. */
   readonly wakes: readonly string[];
   readonly steps: readonly QueuedStepWrite[];
@@ -165,7 +167,7 @@ export interface BeatNews {
   readonly readyQueues: readonly string[];
   /** Queues of this worker with ready suspects that it can run. */
   readonly suspects: readonly SuspectQueue[];
-  /** Queues in which retrying steps became ready with this beat. */
+  /** Queues in which steps became ready with this beat, because their time had come. */
   readonly wokenQueues: readonly string[];
   /** Runs whose start time has come. */
   readonly dueRuns: readonly string[];
@@ -177,6 +179,8 @@ export interface BeatNews {
 
 export interface OwnClaim {
   readonly runId: string;
+  /** Whether its attempt is no longer wanted: the step has lost a join. */
+  readonly isUnwanted: boolean;
   readonly claim: Claim;
 }
 
@@ -225,6 +229,8 @@ export interface RunStore {
   findByKey(workflow: string, key: string): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;
   /** Encoded results of completed steps, by step. */
   loadResults(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Encoded errors of those of these steps that have failed, by step. */
+  loadFailures(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Those of these runs that have ended, in one look. */
   findEnded(runIds: readonly string[]): Promise<readonly EndedRun[]>;
   registerWorker(worker: WorkerIdentity, leaseMs: number): Promise<void>;

@@ -2,15 +2,21 @@ import { OrchestrateFlowError } from './errors.js';
 
 /**
  * What has become of a node, one letter each. `queued`: the node has an open row of its own in the step table (ready,
- * running or retrying) and only that row knows which, because a claim changes the row and not the run.
+ * running, retrying or waiting) and only that row knows which, because a claim changes the row and not the run. `waiting`:
+ * the same, and when the run was last decided the row waited for a time. `aborting`: it has lost a join; its attempt, in a
+ * row of its own, may still report. `late`: it did, and had completed: nobody takes its result.
  */
 export const MARK = {
   pending: '.',
   held: 'h',
   queued: 'q',
+  waiting: 'w',
+  aborting: 'a',
   completed: 'c',
   failed: 'f',
+  skipped: 's',
   cancelled: 'x',
+  late: 'd',
 } as const;
 
 export type Mark = (typeof MARK)[keyof typeof MARK];
@@ -21,7 +27,12 @@ export interface Tally {
   readonly failures: number;
   /** Attempts that ended with their worker. */
   readonly crashes: number;
+  /** What is behind it of that which goes before its own code; absent where nothing is. */
+  readonly stage?: Stage;
 }
+
+/** `admitted`: its condition was met and is not asked again. `parked`: its code has said until when it waits. */
+export type Stage = 'admitted' | 'parked';
 
 /** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
 export interface Hold extends Tally {
@@ -40,17 +51,18 @@ export function newRunState(nodes: number): RunState {
   return { marks: MARK.pending.repeat(nodes), holds: new Map() };
 }
 
-/** `marks`, then for each hold `;name,attempt,failures,crashes,since`: names are method names and hold neither comma nor semicolon once encoded. */
+/** `marks`, then for each hold `;name,attempt,failures,crashes,since[,stage]`: names are method names and hold neither comma nor semicolon once encoded. */
 export function encodeRunState(state: RunState): string {
   let text = state.marks;
   for (const [name, hold] of state.holds) {
     text += `;${encodeURIComponent(name)},${hold.attempt},${hold.failures},${hold.crashes},${hold.since ?? ''}`;
+    if (hold.stage) text += `,${hold.stage}`;
   }
   return text;
 }
 
 const MARKS = new RegExp(`^[${Object.values(MARK).join('')}]+$`);
-const HOLD = /^([^,]+),(\d+),(\d+),(\d+),([^,]*)$/;
+const HOLD = /^([^,]+),(\d+),(\d+),(\d+),([^,]*)(?:,(admitted|parked))?$/;
 
 /**
  * The state of a text that `encodeRunState` wrote.
@@ -62,13 +74,18 @@ export function decodeRunState(text: string): RunState {
   if (!MARKS.test(marks)) throw corrupt(text);
   const holds = new Map<string, Hold>();
   for (const part of parts) {
-    const [, name, attempt, failures, crashes, since] = HOLD.exec(part) ?? [];
+    const [, name, attempt, failures, crashes, since, stage] = HOLD.exec(part) ?? [];
     const step = name && findDecoded(name);
     if (!step) throw corrupt(text);
-    const tally = { attempt: Number(attempt), failures: Number(failures), crashes: Number(crashes) };
+    const tally = { attempt: Number(attempt), failures: Number(failures), crashes: Number(crashes), ...staged(stage) };
     holds.set(step, since ? { ...tally, since } : tally);
   }
   return { marks, holds };
+}
+
+/** The stage as a part of a tally, which has none where nothing is behind it. */
+export function staged(stage: string | null | undefined): Pick<Tally, 'stage'> {
+  return stage ? { stage: stage as Stage } : {};
 }
 
 /** What `encodeURIComponent` made this of, or null where it made no such text. */

@@ -2,6 +2,7 @@
 export const RUN_STATUSES = [
   'pending',
   'running',
+  'waiting',
   'failing',
   'cancelling',
   'completed',
@@ -12,8 +13,9 @@ export const RUN_STATUSES = [
 /**
  * What a run is doing.
  *
- * `pending` it waits for its start time · `running` · `failing` and `cancelling` it has been stopped and waits for the
- * attempts that were under way · `completed`, `failed`, `cancelled` it has ended.
+ * `pending` it waits for its start time · `running` · `waiting` nothing in it is ready or running, it waits for a time ·
+ * `failing` and `cancelling` it has been stopped and waits for the attempts that were under way · `completed`, `failed`,
+ * `cancelled` it has ended.
  *
  * @publicApi
  */
@@ -25,8 +27,10 @@ export const STEP_STATUSES = [
   'ready',
   'running',
   'retrying',
+  'waiting',
   'completed',
   'failed',
+  'skipped',
   'cancelled',
   'quarantined',
 ] as const;
@@ -35,8 +39,9 @@ export const STEP_STATUSES = [
  * What a step of a run is doing.
  *
  * `pending` it waits for other steps · `ready` it waits for a free slot of a worker · `running` an attempt is under way ·
- * `retrying` it waits for its next attempt · `completed`, `failed`, `cancelled` it has ended · `quarantined` it has ended
- * because it kept killing the process it ran in.
+ * `retrying` it waits for its next attempt · `waiting` it waits for a time · `completed`, `failed`, `cancelled` it has
+ * ended · `skipped` it has ended without having run · `quarantined` it has ended because it kept killing the process it
+ * ran in.
  *
  * @publicApi
  */
@@ -45,7 +50,8 @@ export type StepStatus = (typeof STEP_STATUSES)[number];
 /** Where a run may go from each status. Everything that changes a run's status is checked against this table. */
 export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
   pending: ['running', 'cancelled'],
-  running: ['completed', 'failing', 'cancelling'],
+  running: ['waiting', 'completed', 'failing', 'cancelling'],
+  waiting: ['running', 'completed', 'failing', 'cancelling'],
   failing: ['failed'],
   cancelling: ['cancelled'],
   completed: [],
@@ -55,12 +61,14 @@ export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
 
 /** Where a step may go from each status. `running → ready` is an attempt handed over or lost with its worker. */
 export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
-  pending: ['ready', 'running', 'cancelled'],
+  pending: ['ready', 'running', 'waiting', 'skipped', 'cancelled'],
   ready: ['running', 'cancelled'],
-  running: ['completed', 'failed', 'retrying', 'ready', 'cancelled', 'quarantined'],
+  running: ['completed', 'failed', 'retrying', 'ready', 'waiting', 'skipped', 'cancelled', 'quarantined'],
   retrying: ['ready', 'cancelled'],
+  waiting: ['ready', 'cancelled'],
   completed: [],
   failed: [],
+  skipped: [],
   cancelled: [],
   quarantined: [],
 };

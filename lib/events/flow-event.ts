@@ -9,7 +9,7 @@ interface RunEventBase {
 /** What every event of a step says. */
 interface StepEventBase extends RunEventBase {
   readonly step: string;
-  /** The number of the attempt, from 1. */
+  /** The number of the attempt, from 1; 0 of a step that was never taken up. */
   readonly attempt: number;
 }
 
@@ -30,6 +30,10 @@ export type FlowEvent =
   | (StepEventBase & { readonly type: 'step.retrying'; readonly error: unknown; readonly delayMs: number })
   | (StepEventBase & { readonly type: 'step.failed'; readonly error: unknown })
   | (StepEventBase & { readonly type: 'step.cancelled' })
+  /** Its condition was not met, or what it needs is missing: it has ended without having run. */
+  | (StepEventBase & { readonly type: 'step.skipped' })
+  /** It waits for a time, and holds no worker. */
+  | (StepEventBase & { readonly type: 'step.waiting' })
   /** The step has killed its process too often, the last time with nothing beside it: it is not tried again. */
   | (StepEventBase & { readonly type: 'step.quarantined'; readonly error: unknown })
   /** The attempt was handed over or its worker was lost: the step waits for a worker again. */

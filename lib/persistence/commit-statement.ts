@@ -31,9 +31,10 @@ locked AS MATERIALIZED (
 ),
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
-    $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[])
+    $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
+    $30::timestamptz[], $31::text[], $32::bool[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting)
 ),
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name
@@ -61,7 +62,7 @@ advanced AS (
       failure = coalesce(v.failure, r.failure),
       cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
       due_at = CASE WHEN v.status = 'pending' THEN r.due_at END,
-      started_at = CASE WHEN v.status = 'running' THEN coalesce(r.started_at, orchestrate_flow.now()) ELSE r.started_at END,
+      started_at = CASE WHEN v.status IN ('running', 'waiting') THEN coalesce(r.started_at, orchestrate_flow.now()) ELSE r.started_at END,
       updated_at = orchestrate_flow.now(),
       ended_at = CASE WHEN v.ended THEN orchestrate_flow.now() END
   FROM valid v
@@ -71,36 +72,39 @@ created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
     input, due_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond', orchestrate_flow.now(), orchestrate_flow.now(),
-    CASE WHEN n.delay_ms IS NULL THEN orchestrate_flow.now() END
-  FROM unnest($30::uuid[], $31::text[], $32::int[], $33::text[], $34::text[], $35::uuid[], $36::text[], $37::text[],
-    $38::int[], $39::text[], $40::float8[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms)
+    n.input, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'), orchestrate_flow.now(),
+    orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
+  FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at)
   WHERE (SELECT count(*) FROM lane) = 1
   ON CONFLICT DO NOTHING
   RETURNING id
 ),
 written AS (
   INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, status, attempt, failures, crashes,
-    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at)
+    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting)
   SELECT b.run_id, b.definition, b.generation, b.name, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
-    orchestrate_flow.now() + b.delay_ms * interval '1 millisecond', coalesce(b.started_at, orchestrate_flow.now()),
+    coalesce(b.due_at, orchestrate_flow.now() + b.delay_ms * interval '1 millisecond'),
+    coalesce(b.started_at, orchestrate_flow.now()),
     coalesce(b.started_at, CASE WHEN b.status = 'running' THEN orchestrate_flow.now() END),
-    CASE WHEN b.status IN ('completed', 'failed', 'cancelled', 'quarantined') THEN orchestrate_flow.now() END
+    CASE WHEN b.status IN ('completed', 'failed', 'cancelled', 'skipped', 'quarantined') THEN orchestrate_flow.now() END,
+    b.stage, b.aborting
   FROM step b
   WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
   ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
   SET status = excluded.status, attempt = excluded.attempt, failures = excluded.failures, crashes = excluded.crashes,
-      worker = excluded.worker, result = excluded.result, due_at = excluded.due_at, ended_at = excluded.ended_at,
+      worker = excluded.worker, result = coalesce(excluded.result, s.result), due_at = excluded.due_at, ended_at = excluded.ended_at,
       errors = CASE WHEN excluded.errors IS NULL THEN s.errors ELSE s.errors || excluded.errors END,
-      started_at = coalesce(excluded.started_at, s.started_at)
+      started_at = CASE WHEN excluded.aborting THEN s.started_at ELSE coalesce(excluded.started_at, s.started_at) END,
+      stage = excluded.stage, aborting = excluded.aborting
 ),
 answer AS MATERIALIZED (
   SELECT jsonb_build_object(
     'at', orchestrate_flow.now(),
     'stale', coalesce((SELECT jsonb_agg(id) FROM unnest($4::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM valid)), '[]'),
-    'taken', coalesce((SELECT jsonb_agg(id) FROM unnest($30::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM created)), '[]')
+    'taken', coalesce((SELECT jsonb_agg(id) FROM unnest($33::uuid[]) u (id) WHERE id NOT IN (SELECT id FROM created)), '[]')
   )::text AS text
 ),
 closed AS (
@@ -146,6 +150,9 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     steps.map(([, step]) => step.error),
     steps.map(([, step]) => step.delayMs),
     steps.map(([, step]) => step.startedAt),
+    steps.map(([, step]) => step.dueAt),
+    steps.map(([, step]) => step.tally.stage ?? null),
+    steps.map(([, step]) => step.aborting),
     starts.map((run) => run.id),
     starts.map((run) => run.workflow),
     starts.map((run) => run.definition),
@@ -157,6 +164,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     starts.map((run) => run.priority),
     starts.map((run) => run.input),
     starts.map((run) => run.delayMs),
+    starts.map((run) => run.dueAt),
   ];
 }
 
@@ -183,7 +191,7 @@ FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
 
 /** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */
 export const LOCK_OPEN_ROWS = `
-SELECT name, status, attempt, failures, crashes, worker, alone
+SELECT name, status, attempt, failures, crashes, stage, worker, alone
 FROM orchestrate_flow.workflow_step
-WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying')
+WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying', 'waiting')
 ORDER BY name FOR UPDATE`;

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { OpenRow } from '../engine/decision.js';
 import type { CommitAnswer, LockedRun, NewRun, RunDoor, RunWrite } from '../engine/ports.js';
 import { Batcher, type BatchItem } from './batcher.js';
+import { staged } from '../engine/run-state.js';
 import { LOCK_OPEN_ROWS, LOCK_RUN } from './commit-statement.js';
 import type { ConnectionConfig } from './connection.js';
 import { answerFor, Lane, type LaneOutcome, type LaneWrite } from './lane.js';
@@ -151,11 +152,12 @@ export class Committer implements RunDoor {
     const run = await client.query<RunRecord>(qualify(LOCK_RUN, this.options.schema), [runId]);
     const record = run.rows[0];
     if (!record) return null;
-    const open = await client.query<OpenRow & { name: string }>(qualify(LOCK_OPEN_ROWS, this.options.schema), [
-      runId,
-      record.generation,
-    ]);
-    return { run: toStoredRun(record), rows: new Map(open.rows.map((row) => [row.name, row])) };
+    type Row = Omit<OpenRow, 'stage'> & { readonly name: string; readonly stage: string | null };
+    const open = await client.query<Row>(qualify(LOCK_OPEN_ROWS, this.options.schema), [runId, record.generation]);
+    return {
+      run: toStoredRun(record),
+      rows: new Map(open.rows.map(({ stage, ...row }) => [row.name, { ...row, ...staged(stage) }])),
+    };
   }
 }
 

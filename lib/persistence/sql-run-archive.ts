@@ -2,6 +2,7 @@ import { unreadable } from './database-failure.js';
 import { Brackets, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
 import type { RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
+import { staged } from '../engine/run-state.js';
 import { WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';
 
@@ -37,7 +38,7 @@ export class SqlRunArchive implements RunArchive {
   async steps(runId: string, generation: number): Promise<StepRecordView[]> {
     return this.read(async (manager) => {
       const steps = await manager.findBy(WorkflowStep, { runId, generation });
-      return steps.map((step) => ({ ...step, errors: step.errors ?? [] }));
+      return steps.map(({ stage, errors, ...step }) => ({ ...step, ...staged(stage), errors: errors ?? [] }));
     });
   }
 

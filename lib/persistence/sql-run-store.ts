@@ -14,6 +14,7 @@ import type {
   SuspectRequest,
   WorkerIdentity,
 } from '../engine/ports.js';
+import { staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
 import { unreadable } from './database-failure.js';
 import { LeaseKeeper } from './lease-keeper.js';
@@ -41,6 +42,7 @@ type ClaimRecord = RunRecord & {
   attempt: number;
   failures: number;
   crashes: number;
+  stage: string | null;
   started_at: string;
 };
 
@@ -109,6 +111,12 @@ export class SqlRunStore implements RunStore {
     type Row = { name: string; result: string };
     const rows = await this.read<Row>('load_results', sql.LOAD_RESULTS, [runId, generation, steps]);
     return new Map(rows.map(({ name, result }) => [name, result]));
+  }
+
+  async loadFailures(runId: string, generation: number, steps: readonly string[]): Promise<Map<string, string>> {
+    type Row = { name: string; error: string };
+    const rows = await this.read<Row>('load_failures', sql.LOAD_FAILURES, [runId, generation, steps]);
+    return new Map(rows.map(({ name, error }) => [name, error]));
   }
 
   async findEnded(runIds: readonly string[]): Promise<EndedRun[]> {
@@ -224,8 +232,13 @@ export class SqlRunStore implements RunStore {
   }
 }
 
-function toClaimedStep({ step, attempt, failures, crashes, started_at, ...run }: ClaimRecord): ClaimedStep {
-  return { step, tally: { attempt, failures, crashes }, startedAt: started_at, run: toStoredRun(run) };
+function toClaimedStep({ step, attempt, failures, crashes, stage, started_at, ...run }: ClaimRecord): ClaimedStep {
+  return {
+    step,
+    tally: { attempt, failures, crashes, ...staged(stage) },
+    startedAt: started_at,
+    run: toStoredRun(run),
+  };
 }
 
 function parseSuspect(text: string): SuspectQueue {
@@ -234,7 +247,8 @@ function parseSuspect(text: string): SuspectQueue {
 }
 
 function parseClaim(text: string): OwnClaim {
-  type Columns = [runId: string, step: string, attempt: number, failures: number, crashes: number, startedAt: string];
-  const [runId, step, attempt, failures, crashes, startedAt] = JSON.parse(text) as Columns;
-  return { runId, claim: { step, attempt, failures, crashes, startedAt } };
+  type Counts = [attempt: number, failures: number, crashes: number];
+  type Columns = [runId: string, step: string, ...Counts, startedAt: string, stage: string | null, aborting: boolean];
+  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted] = JSON.parse(text) as Columns;
+  return { runId, isUnwanted, claim: { step, attempt, failures, crashes, ...staged(stage), startedAt } };
 }

@@ -15,16 +15,18 @@ WITH created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, key, input_hash, priority, input,
     due_at, created_at, updated_at, started_at)
   SELECT $1, $2, $3::int, $4::text, $5, $6, decode($7, 'hex'), $8::int, $9,
-    orchestrate_flow.now() + $10::float8 * interval '1 millisecond', orchestrate_flow.now(), orchestrate_flow.now(),
-    CASE WHEN $4::text = 'running' THEN orchestrate_flow.now() END
+    coalesce($16::timestamptz, orchestrate_flow.now() + $10::float8 * interval '1 millisecond'), orchestrate_flow.now(),
+    orchestrate_flow.now(), CASE WHEN $4::text <> 'pending' THEN orchestrate_flow.now() END
   ON CONFLICT DO NOTHING
   RETURNING id, definition
 ),
 inserted AS (
   INSERT INTO orchestrate_flow.workflow_step (run_id, definition, name, status, attempt, failures, crashes, queue, priority,
-    created_at)
-  SELECT c.id, c.definition, s.name, 'ready', 0, 0, 0, s.queue, s.priority, orchestrate_flow.now()
-  FROM created c, unnest($11::text[], $12::text[], $13::int[]) AS s (name, queue, priority)
+    due_at, created_at)
+  SELECT c.id, c.definition, s.name, s.status, 0, 0, 0, s.queue, s.priority,
+    orchestrate_flow.now() + s.delay_ms * interval '1 millisecond', orchestrate_flow.now()
+  FROM created c, unnest($11::text[], $12::text[], $13::int[], $17::text[], $18::float8[])
+    AS s (name, queue, priority, status, delay_ms)
 )
 SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($15::text[]) AS queue) queues) AS told
 FROM created`;
@@ -58,13 +60,14 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
   }
 
   async insert(manager: EntityManager, run: NewRun): Promise<boolean> {
-    const { id, workflow, definition, status, state, key, inputHash, priority, input, delayMs, steps } = run;
+    const { id, workflow, definition, status, state, key, inputHash, priority, input, delayMs, dueAt, steps } = run;
     const hash = inputHash === null ? null : Buffer.from(inputHash).toString('hex');
     const channel = this.schema === DEFAULT_SCHEMA ? READY_CHANNEL : `${this.schema}_ready`;
     const rows = await manager.query<unknown[]>(qualify(INSERT_RUN, this.schema), [
       ...[id, workflow, definition, status, state, key, hash, priority, input, delayMs],
       ...[steps.map(({ step }) => step), steps.map(({ queue }) => queue), steps.map((step) => step.priority)],
-      ...[channel, run.wakes],
+      ...[channel, run.wakes, dueAt],
+      ...[steps.map(({ status }) => status), steps.map((step) => step.delayMs)],
     ]);
     return rows.length > 0;
   }

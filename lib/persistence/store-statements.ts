@@ -18,9 +18,9 @@ claimed AS (
   SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}
   FROM picked p
   WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
-  RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.started_at::text
+  RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.stage, s.started_at::text
 )
-SELECT c.step, c.attempt, c.failures, c.crashes, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
+SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
   r.generation, r.state, r.worker, r.priority, r.input, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
 FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
 
@@ -41,6 +41,12 @@ SELECT id, encode(input_hash, 'hex') AS input_hash FROM orchestrate_flow.workflo
 export const LOAD_RESULTS = `
 SELECT name, result FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 AND round = 0 AND result IS NOT NULL`;
+
+/** The last error of each of these steps that has failed. */
+export const LOAD_FAILURES = `
+SELECT name, errors[array_upper(errors, 1)] AS error FROM orchestrate_flow.workflow_step
+WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 AND round = 0
+  AND status IN ('failed', 'quarantined')`;
 
 /** The output is where it was written: in the row of the step that the run's definition names. */
 export const FIND_ENDED = `
@@ -126,12 +132,12 @@ WHERE status = 'dead' AND lease_until < statement_timestamp() - interval '1 hour
   AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.worker = w.id)
   AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_step s WHERE s.worker = w.id AND s.status = 'running')`;
 
-/** Makes the steps ready whose next attempt is due. Step rows only, like a claim. */
+/** Makes the steps ready whose next attempt, or whose time, is due. Step rows only, like a claim. */
 export const WAKE_DUE_STEPS = `
 UPDATE orchestrate_flow.workflow_step s SET status = 'ready', due_at = NULL
 FROM (
   SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
-  WHERE status = 'retrying' AND due_at <= orchestrate_flow.now()
+  WHERE due_at <= orchestrate_flow.now()
   ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) d
 WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AND s.item = d.item AND s.round = d.round
 RETURNING s.queue`;
@@ -150,7 +156,7 @@ SELECT
     WHERE s.worker = $1 AND s.status = 'running' AND r.status IN ('failing', 'cancelling')
   ) AS stopped_runs,
   ARRAY(
-    SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text)::text FROM orchestrate_flow.workflow_step
+    SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text, stage, aborting)::text FROM orchestrate_flow.workflow_step
     WHERE worker = $1 AND status = 'running'
   ) AS claims,
   ARRAY(
@@ -177,7 +183,7 @@ SELECT
   (
     SELECT extract(epoch FROM min(due_in))::float8 * 1000
     FROM (
-      SELECT min(due_at) - orchestrate_flow.now() AS due_in FROM orchestrate_flow.workflow_step WHERE status = 'retrying'
+      SELECT min(due_at) - orchestrate_flow.now() AS due_in FROM orchestrate_flow.workflow_step WHERE due_at IS NOT NULL
       UNION ALL
       SELECT min(due_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
       WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])

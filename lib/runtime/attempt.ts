@@ -4,7 +4,7 @@ import type { GraphNode } from '../engine/graph.js';
 import type { OpenRun } from './open-run.js';
 
 /** Why an attempt's AbortSignal was raised. */
-export type AbortReason = 'timeout' | 'stopped' | 'handed-over' | 'lost';
+export type AbortReason = 'timeout' | 'stopped' | 'unwanted' | 'handed-over' | 'lost';
 
 /** One execution of a step, under way in this process. */
 export class Attempt {
@@ -17,6 +17,8 @@ export class Attempt {
     readonly run: OpenRun,
     readonly node: GraphNode,
     readonly claim: Claim,
+    /** What had become of the other steps when this one was taken up: one letter each, as in the run's state. */
+    readonly marks: string,
     /** To be called when its outcome has been dealt with, or when it reports nothing any more. */
     readonly onSettled?: (() => void) | undefined,
   ) {}
@@ -47,6 +49,11 @@ export class Attempt {
         );
       case 'stopped':
         return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: the run has been stopped.`);
+      case 'unwanted':
+        return new OrchestrateFlowError(
+          'OF_STEP_ABORTED',
+          `${subject}: a step that joins it with others has what it wanted from them.`,
+        );
       case 'handed-over':
         return new OrchestrateFlowError(
           'OF_STEP_ABORTED',

@@ -185,7 +185,8 @@ export class Beat {
       if (now - since > leaseMs / 2) this.doOnce(name, release);
       strangers.set(name, since);
     };
-    for (const { runId, claim } of claims) {
+    for (const { runId, claim, isUnwanted } of claims) {
+      if (isUnwanted) desk.abortStep(runId, claim);
       if (desk.isRunning(runId, claim)) continue;
       const name = `the claim ${claim.step}/${claim.attempt} of run ${runId} that nobody runs`;
       meet(name, () => desk.tell(runId, { type: 'step-released', claim }));

@@ -15,6 +15,8 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OF_VALUE_NOT_STORABLE',
   'OF_STATE_CORRUPT',
   'OF_WORKFLOW_UNKNOWN',
+  'OF_CONDITION_INVALID',
+  'OF_TIME_INVALID',
 ]);
 
 /** Classifies what a step threw: our own errors first, then what the step's policy names. Never throws. */

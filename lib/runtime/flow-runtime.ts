@@ -81,6 +81,8 @@ export class FlowRuntime {
     const runner = new StepRunner({
       ...{ codec, clock, timeouts },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
+      loadFailures: ({ run, signal }, steps) =>
+        this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),
       onLate: (attempt) => this.desk.announceLate(attempt),
     });
     this.desk = new RunDesk({
@@ -201,18 +203,22 @@ export class FlowRuntime {
   /** From memory where this process has them; else from the store, as often as it takes: it is not the step's fault. */
   private async loadResults({ run, signal }: Attempt, steps: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const missing = steps.filter((step) => !run.results.has(step));
-    while (missing.length > 0) {
+    if (missing.length === 0) return run.results;
+    const loaded = await this.untilRead(signal, () => this.ports.store.loadResults(run.id, run.generation, missing));
+    for (const [step, result] of loaded) run.results.set(step, result);
+    return run.results;
+  }
+
+  private async untilRead<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+    for (;;) {
       try {
-        const loaded = await this.ports.store.loadResults(run.id, run.generation, missing);
-        for (const [step, result] of loaded) run.results.set(step, result);
-        break;
+        return await read();
       } catch (error) {
         if (signal.aborted) throw error;
         this.ports.events.announceDatabase(error);
         await new Promise<void>((resolve) => this.ports.clock.after(READ_AGAIN_MS, resolve));
       }
     }
-    return run.results;
   }
 
   private async untilQuiet(timeoutMs: number): Promise<void> {

@@ -49,7 +49,7 @@ export class Folder {
 
   /** The first decision of a run. `held`: one that claims nothing here. */
   foldStart(request: StartRequest, held: boolean): Folded {
-    if (request.delayMs !== null) return nothingFolded([]);
+    if (request.delayMs !== null || request.dueAt !== null) return nothingFolded([]);
     const { graph } = request.definition;
     const view = {
       graph,

@@ -21,6 +21,8 @@ export interface StartOptions {
   readonly manager?: EntityManager;
   /** How long to wait before the first step. @default 0 */
   readonly delay?: Duration;
+  /** When to begin, in place of `delay`; a time that has passed is now. From year 1 to 9999. @default at once */
+  readonly startAt?: Date;
   /** Added to the priorities of the run's steps; lower runs first, from 0 to 1,000,000. @default 0 */
   readonly priority?: number;
 }

@@ -10,7 +10,7 @@ import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
 import type { WorkflowGraph } from '../engine/graph.js';
 import { oneLine } from '../engine/one-line.js';
 import type { RunArchive, RunRecordView, TransactionalStarts } from '../engine/ports.js';
-import { isEnded, type RunStatus } from '../engine/words.js';
+import { isEnded, isStopping, type RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
 import type { DefinitionShelf } from './definition-shelf.js';
@@ -190,6 +190,22 @@ export class Orchestrator {
       'OF_RUN_ENDED',
       `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`,
     );
+  }
+
+  /**
+   * Ends every wait for a time in a run, now: its start time, sleeps, delays, and the delays before next attempts. Resolves
+   * once that is committed. A run that waits for none goes on as it did.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended or been stopped
+   */
+  async wake(address: RunAddress): Promise<void> {
+    const { id, status } = await this.getRecord(address);
+    if (isEnded(status) || isStopping(status))
+      throw new OrchestrateFlowError(
+        'OF_RUN_ENDED',
+        `Cannot wake run ${id}: it is ${status}. Only a run that goes on can be woken.`,
+      );
+    await this.connected.desk.tell(id, { type: 'wake-requested' });
   }
 
   /** The graph of a workflow as this build has it. @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN` */

@@ -3,10 +3,12 @@ import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Claim, Fact } from '../engine/facts.js';
 import type { ClaimedStep, LockedRun, NewRun, RunDoor, RunStore } from '../engine/ports.js';
+import { MARK } from '../engine/run-state.js';
 import { isEnded, isStopping } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
+import type { GraphNode } from '../engine/graph.js';
 import { Attempt } from './attempt.js';
-import type { DefinitionShelf } from './definition-shelf.js';
+import type { DefinitionShelf, ShelvedDefinition } from './definition-shelf.js';
 import { Folder, nothingFolded, NO_SLOTS, queueOf, type Folded } from './folder.js';
 import { Herald } from './herald.js';
 import { OpenRun, type PendingFact } from './open-run.js';
@@ -103,7 +105,19 @@ export class RunDesk {
     const run = this.runs.get(stored.id) ?? OpenRun.from(stored, definition);
     this.runs.set(run.id, run);
     if (!run.isCommitting && run.revision < stored.revision) run.refresh(stored);
-    this.begin(run, { step, startedAt, ...tally }, worker, onSettled);
+    const claim = { step, startedAt, ...tally };
+    this.begin(run, claim, { worker, marks: marksOf(stored.state), onSettled });
+    this.rouse(run, claim);
+  }
+
+  /** The run only waited, and from now on it runs; where all that is left is to end the wait, that says as much. */
+  private rouse(run: OpenRun, claim: Claim): void {
+    const { positions, nodes } = run.definition.graph;
+    const position = positions.get(claim.step)!;
+    const isWait = nodes[position]!.kind === 'sleep' || claim.stage === 'parked';
+    if (isWait || run.state.marks[position] !== MARK.waiting) return;
+    run.facts.push({ fact: { type: 'step-awake', claim }, slot: null });
+    this.work(run);
   }
 
   /** Tells a run something that did not happen in an attempt of this process. @returns false where there is no such run */
@@ -152,6 +166,12 @@ export class RunDesk {
   /** Raises the AbortSignal of a run's attempts. They may still report. */
   abort(runId: string): void {
     for (const attempt of this.runs.get(runId)?.attempts.values() ?? []) attempt.abort('stopped');
+  }
+
+  /** Raises the AbortSignal of one attempt: its step has lost a join. It may still report. */
+  abortStep(runId: string, { step, attempt }: Claim): void {
+    const running = this.runs.get(runId)?.attempts.get(step);
+    if (running?.claim.attempt === attempt) running.abort('unwanted');
   }
 
   /** Hands all running steps over: to others where the store can be told, for nothing if it cannot. */
@@ -207,16 +227,16 @@ export class RunDesk {
    * Begins an attempt that was claimed under this worker's id, unless that id is dead by now or the process is leaving. Who
    * has been standing still for longer than a lease does not know yet whether it is: the claim may be another's already.
    */
-  private begin(run: OpenRun, claim: Claim, worker: string, onSettled?: () => void): void {
+  private begin(run: OpenRun, claim: Claim, { worker, marks, onSettled }: Beginning): void {
     const node = run.definition.graph.nodes[run.definition.graph.positions.get(claim.step)!]!;
     if (this.isLeaving || worker !== this.ports.self.id || !this.ports.slots.holdsLease()) {
       run.facts.push({ fact: { type: 'step-released', claim }, slot: node.queue, settle: onSettled });
       return this.work(run);
     }
-    const attempt = new Attempt(run, node, claim, onSettled);
+    const attempt = new Attempt(run, node, claim, marks, onSettled);
     run.attempts.set(claim.step, attempt);
     if (isStopping(run.status)) attempt.abort('stopped');
-    this.herald.announceStep(run, 'step.started', claim);
+    if (runsOwnCode(node, claim)) this.herald.announceStep(run, 'step.started', claim);
     void this.ports.runner.run(attempt).then((fact) => this.report(attempt, fact));
   }
 
@@ -328,13 +348,28 @@ export class RunDesk {
         run.results.set(fact.claim.step, fact.result);
     }
     this.finish(run, fold);
-    for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally }, fold.worker);
+    this.beginAll(run, fold, at);
     if (isStopping(run.status) && !wasStopping) this.abort(run.id);
-    this.ringFor(decision);
-    for (const { status, delayMs, step } of decision.writes) {
-      if (status === 'retrying') this.ports.onTimer(delayMs!, queueOf(run.definition, step));
+    this.follow(run.definition, decision, at);
+    for (const { aborting, step, tally } of decision.writes) {
+      if (aborting) this.abortStep(run.id, { step, startedAt: at, ...tally });
     }
     if (isEnded(run.status)) this.ports.onEnded(run);
+  }
+
+  private beginAll(run: OpenRun, { decision, worker }: Folded, at: string): void {
+    const { marks } = run.state;
+    for (const { step, tally } of decision!.starts)
+      this.begin(run, { step, startedAt: at, ...tally }, { worker, marks });
+  }
+
+  /** Rings for what is ready, and sees to it that somebody looks when what waits is due. */
+  private follow(definition: ShelvedDefinition, decision: Decision, at: string): void {
+    this.ringFor(decision);
+    for (const { delayMs, dueAt, step } of decision.writes) {
+      const dueMs = dueAt === null ? delayMs : Math.max(0, Date.parse(dueAt) - Date.parse(at));
+      if (dueMs !== null) this.ports.onTimer(dueMs, queueOf(definition, step));
+    }
   }
 
   /** The facts have been dealt with, whether or not they changed anything. */
@@ -350,18 +385,20 @@ export class RunDesk {
     for (const queue of decision.rings) this.ports.slots.ring(queue, ready);
   }
 
-  private adoptStart({ id, definition, priority, input, key, delayMs }: StartRequest, fold: Folded, at: string): void {
+  private adoptStart(request: StartRequest, fold: Folded, at: string): void {
+    const { id, definition, priority, input, key, delayMs, dueAt } = request;
     this.ports.events.announce({ type: 'run.started', runId: id, workflow: definition.graph.graph.workflow, key });
-    if (delayMs !== null) this.ports.onTimer(delayMs, definition.graph.nodes[0]!.queue);
+    const dueMs = dueAt === null ? delayMs : Math.max(0, Date.parse(dueAt) - Date.parse(at));
+    if (dueMs !== null) this.ports.onTimer(dueMs, definition.graph.nodes[0]!.queue);
     const { decision } = fold;
     if (!decision) return;
-    this.ringFor(decision);
+    this.follow(definition, decision, at);
     if (decision.starts.length === 0) return;
     const run = this.runs.get(id) ?? new OpenRun(definition, id, priority, input);
     // Unless somebody had to tell it something before this answer came: then what is known of it is newer.
     if (!this.runs.has(id)) run.advance(decision, 0, at);
     this.runs.set(id, run);
-    for (const { step, tally } of decision.starts) this.begin(run, { step, startedAt: at, ...tally }, fold.worker);
+    this.beginAll(run, fold, at);
   }
 
   /** The database refuses a value of these facts, whoever sends it: the step that brought it fails, and only that. */
@@ -413,4 +450,23 @@ export class RunDesk {
   private tellIfQuiet(): void {
     if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
   }
+}
+
+/** With what an attempt begins. */
+interface Beginning {
+  /** As whom this process claimed it. */
+  readonly worker: string;
+  /** What had become of the other steps by then. */
+  readonly marks: string;
+  readonly onSettled?: (() => void) | undefined;
+}
+
+/** The marks of an encoded state. */
+function marksOf(state: string): string {
+  return state.split(';', 1)[0]!;
+}
+
+/** Whether this claim is for the step's own code, and not for its condition or the end of its wait. */
+function runsOwnCode({ kind, when }: GraphNode, { stage }: Claim): boolean {
+  return kind !== 'sleep' && stage !== 'parked' && (when === undefined || stage !== undefined);
 }

@@ -49,7 +49,7 @@ export interface StepDetails {
   readonly error: unknown;
   /** The errors of all failed attempts, oldest first. */
   readonly errors: readonly unknown[];
-  /** When its next attempt is due, while it is retrying. */
+  /** When its next attempt is due, while it is retrying, or until when it waits. */
   readonly dueAt: Date | null;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
@@ -86,8 +86,7 @@ export function toStepDetails(
     const row = byName.get(name);
     if (row) return fromRow(row, codec);
     const hold = state.holds.get(name);
-    if (!hold)
-      return { ...UNTOUCHED, name, queue, status: isDropped(run, state.marks[position]) ? 'cancelled' : 'pending' };
+    if (!hold) return { ...UNTOUCHED, name, queue, status: statusWithoutRow(run, state.marks[position]) };
     const startedAt = hold.since ? new Date(hold.since) : run.updatedAt;
     const { attempt, failures, crashes } = hold;
     return { ...UNTOUCHED, name, queue, status: 'running', attempt, failures, crashes, worker: run.worker, startedAt };
@@ -107,14 +106,15 @@ const UNTOUCHED = {
   endedAt: null,
 } as const;
 
-function isDropped(run: RunRecordView, mark: string | undefined): boolean {
-  return mark === MARK.cancelled || isEnded(run.status);
+function statusWithoutRow(run: RunRecordView, mark: string | undefined): StepStatus {
+  if (mark === MARK.skipped) return 'skipped';
+  return mark === MARK.cancelled || isEnded(run.status) ? 'cancelled' : 'pending';
 }
 
 function fromRow(row: StepRecordView, codec: PayloadCodec): StepDetails {
   const errors = row.errors.map((error) => codec.decodeError(error));
   const { name, status, queue, attempt, failures, crashes, worker, dueAt, startedAt, endedAt } = row;
-  const result = row.result === null ? undefined : codec.decode(row.result);
+  const result = row.result === null || row.status !== 'completed' ? undefined : codec.decode(row.result);
   const error = errors.at(-1) ?? null;
   return { name, status, queue, attempt, failures, crashes, worker, result, error, errors, dueAt, startedAt, endedAt };
 }

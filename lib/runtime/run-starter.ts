@@ -110,6 +110,7 @@ export class RunStarter {
     const text = codec.encode(valid.value, what);
     const inputHash = key === null ? null : codec.fingerprint(text);
     const delayMs = options.delay === undefined ? null : findDurationMs(options.delay) || null;
+    const dueAt = options.startAt?.toISOString() ?? null;
     return {
       id: id.toLowerCase(),
       definition: shelf.currentOf(definition),
@@ -118,6 +119,7 @@ export class RunStarter {
       priority,
       input: text,
       delayMs,
+      dueAt,
     };
   }
 

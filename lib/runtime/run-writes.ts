@@ -15,6 +15,8 @@ export interface StartRequest {
   /** Encoded. */
   readonly input: string;
   readonly delayMs: number | null;
+  /** The time at which it begins (ISO 8601), or null. */
+  readonly dueAt: string | null;
 }
 
 /** What a decision changes in a run, for the door. */
@@ -38,7 +40,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
 
 /** A run to be born with its first decision, or, before its start time, without one. */
 export function toNewRun(
-  { id, definition, key, inputHash, priority, input, delayMs }: StartRequest,
+  { id, definition, key, inputHash, priority, input, delayMs, dueAt }: StartRequest,
   decision: Decision | null,
 ): NewRun {
   const { graph } = definition;
@@ -47,7 +49,7 @@ export function toNewRun(
     id,
     workflow: graph.graph.workflow,
     definition: definition.id,
-    status: decision ? 'running' : 'pending',
+    status: decision?.status ?? 'pending',
     state: encodeRunState(state),
     worker: decision?.worker ?? null,
     key,
@@ -55,9 +57,17 @@ export function toNewRun(
     priority,
     input,
     delayMs,
-    wakes: decision ? [...decision.rings] : [graph.nodes[0]!.queue],
+    dueAt,
+    wakes: decision ? queuesOf(definition, decision) : [graph.nodes[0]!.queue],
     steps: decision ? queuedWrites(definition, priority, decision) : [],
   };
+}
+
+/** Those with ready steps, and those of steps that wait for a time: of a near one a worker has to know. */
+function queuesOf({ graph }: ShelvedDefinition, { rings, writes }: Decision): string[] {
+  const waiting = writes.filter(({ status }) => status === 'waiting');
+  const queues = waiting.map(({ step }) => graph.nodes[graph.positions.get(step)!]!.queue);
+  return [...new Set([...rings, ...queues])];
 }
 
 /** A run's own priority comes before its steps': lower runs first, as in BullMQ. */

@@ -1,12 +1,20 @@
 import { Logger } from '@nestjs/common';
 
 import { reviveInput } from '../definition/workflow-input.js';
-import type { ParameterBinding, StepDefinition, WorkflowDefinition } from '../definition/registry.js';
+import { show } from '../definition/option-readers.js';
+import type {
+  ConditionDefinition,
+  ParameterBinding,
+  StepDefinition,
+  WorkflowDefinition,
+} from '../definition/registry.js';
 import type { StepContext } from '../definition/step-context.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
 import type { Clock } from '../engine/ports.js';
+import { MARK } from '../engine/run-state.js';
+import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
 import { classifyError } from './error-classes.js';
 
@@ -20,11 +28,13 @@ export interface StepRunnerPorts {
   readonly timeouts: Timeouts;
   /** Encoded results of earlier steps: from memory where this process has them, else from the store. */
   readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  /** Encoded errors of earlier steps that have failed. */
+  readonly loadFailures: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** An outcome that came after the attempt had already reported. */
   readonly onLate: (attempt: Attempt) => void;
 }
 
-/** Executes attempts: bind → invoke → encode → a fact. */
+/** Executes attempts: condition → bind → invoke → encode → a fact. */
 export class StepRunner {
   /** Users' code under way, also of attempts that were given up on: their timeout ends the attempt, not the code. */
   private running = 0;
@@ -37,10 +47,12 @@ export class StepRunner {
     try {
       const code = codeOf(attempt);
       const step = code.steps.get(attempt.node.name)!;
-      const parameters = await this.bind(attempt, code, step);
-      const value = await this.invoke(attempt, code, step, parameters);
-      const result = this.ports.codec.encode(value, `the result of step "${step.name}"`);
-      return { type: 'step-completed', claim: attempt.claim, result };
+      const { node, claim } = attempt;
+      if (step.condition !== null && claim.stage === undefined) return await this.decide(attempt, code, step.condition);
+      if (node.kind === 'sleep') return this.complete(attempt, undefined);
+      if (claim.stage === 'parked') return await this.endWait(attempt);
+      const value = await this.call(attempt, code, step);
+      return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
     } catch (error) {
       return this.toFailure(attempt, error);
     }
@@ -55,13 +67,47 @@ export class StepRunner {
     return new Promise((resolve) => (this.isIdle ? resolve() : this.idleListeners.push(resolve)));
   }
 
-  private async bind(attempt: Attempt, code: WorkflowDefinition, step: StepDefinition): Promise<unknown[]> {
-    const needed = step.parameters.flatMap((binding) => (binding.kind === 'result' ? [binding.step] : []));
-    const results = needed.length === 0 ? NO_RESULTS : await this.ports.loadResults(attempt, needed);
+  /** Asks the step's condition. It is asked once: what it says is recorded before the step goes on. */
+  private async decide(attempt: Attempt, code: WorkflowDefinition, condition: ConditionDefinition): Promise<Fact> {
+    const isMet = await this.call(attempt, code, condition);
+    if (typeof isMet !== 'boolean') throw unlike(attempt, 'OF_CONDITION_INVALID', condition.name, 'a boolean', isMet);
+    return { type: isMet ? 'step-admitted' : 'step-skipped', claim: attempt.claim };
+  }
+
+  private complete(attempt: Attempt, value: unknown): Fact {
+    const result = this.ports.codec.encode(value, `the result of step "${attempt.node.name}"`);
+    return { type: 'step-completed', claim: attempt.claim, result };
+  }
+
+  /** The step has said until when it waits: that is its result, once it has waited. */
+  private park(attempt: Attempt, value: unknown): Fact {
+    const { name } = attempt.node;
+    if (!isStorableTime(value)) throw unlike(attempt, 'OF_TIME_INVALID', name, TIME_FORM, value);
+    const result = this.ports.codec.encode(value, `the result of step "${name}"`);
+    return { type: 'step-parked', claim: attempt.claim, until: value.toISOString(), result };
+  }
+
+  private async endWait(attempt: Attempt): Promise<Fact> {
+    const { name } = attempt.node;
+    const result = resultOf(name, attempt, await this.ports.loadResults(attempt, [name]));
+    return { type: 'step-completed', claim: attempt.claim, result };
+  }
+
+  private async call(attempt: Attempt, code: WorkflowDefinition, member: Member): Promise<unknown> {
+    return this.invoke(attempt, code, member.name, await this.bind(attempt, code, member.parameters));
+  }
+
+  private async bind(
+    attempt: Attempt,
+    code: WorkflowDefinition,
+    parameters: readonly ParameterBinding[],
+  ): Promise<unknown[]> {
+    const recorded: Recorded = {
+      results: await load(parameters, 'result', (steps) => this.ports.loadResults(attempt, steps)),
+      failures: await load(parameters, 'failure', (steps) => this.ports.loadFailures(attempt, steps)),
+    };
     const values: unknown[] = [];
-    for (const binding of step.parameters) {
-      values[binding.index] = await this.valueOf(binding, attempt, code, results);
-    }
+    for (const binding of parameters) values[binding.index] = await this.valueOf(binding, attempt, code, recorded);
     return values;
   }
 
@@ -70,25 +116,25 @@ export class StepRunner {
     binding: ParameterBinding,
     attempt: Attempt,
     code: WorkflowDefinition,
-    results: ReadonlyMap<string, string>,
+    { results, failures }: Recorded,
   ): unknown {
     switch (binding.kind) {
       case 'input':
         return reviveInput(code, this.ports.codec.decode(attempt.run.input));
       case 'result':
+        if (binding.isOptional && !hasCompleted(binding.step, attempt)) return undefined;
         return this.ports.codec.decode(resultOf(binding.step, attempt, results));
+      case 'failure': {
+        const error = failures.get(binding.step);
+        return error === undefined ? undefined : this.ports.codec.decodeError(error);
+      }
       case 'context':
         return contextFor(attempt);
     }
   }
 
-  private invoke(
-    attempt: Attempt,
-    code: WorkflowDefinition,
-    step: StepDefinition,
-    parameters: readonly unknown[],
-  ): unknown {
-    const method = (code.instance as Record<string, (...parameters: unknown[]) => unknown>)[step.name]!;
+  private invoke(attempt: Attempt, code: WorkflowDefinition, name: string, parameters: readonly unknown[]): unknown {
+    const method = (code.instance as Record<string, (...parameters: unknown[]) => unknown>)[name]!;
     const returned = method.apply(code.instance, [...parameters]);
     if (!isThenable(returned)) return returned;
     // Its `then` is called this once: that of a query executes it, each time it is called. Not by Promise.resolve(), which gives
@@ -136,7 +182,42 @@ export class StepRunner {
   }
 }
 
-const NO_RESULTS: ReadonlyMap<string, string> = new Map();
+/** A method of a workflow with what its parameters are given. */
+type Member = Pick<StepDefinition, 'name' | 'parameters'>;
+
+/** What the store says of earlier steps, encoded. */
+interface Recorded {
+  readonly results: ReadonlyMap<string, string>;
+  readonly failures: ReadonlyMap<string, string>;
+}
+
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
+/** Asks only where something is needed. */
+async function load(
+  parameters: readonly ParameterBinding[],
+  kind: 'result' | 'failure',
+  read: (steps: readonly string[]) => Promise<ReadonlyMap<string, string>>,
+): Promise<ReadonlyMap<string, string>> {
+  const needed = parameters.flatMap((binding) => (binding.kind === kind ? [binding.step] : []));
+  return needed.length === 0 ? NOTHING : read(needed);
+}
+
+/** As it was when this step was taken up: a step that has lost a join gives nothing, whenever it completes. */
+function hasCompleted(step: string, { run, marks }: Attempt): boolean {
+  return marks[run.definition.graph.positions.get(step)!] === MARK.completed;
+}
+
+function unlike(
+  { run, node }: Attempt,
+  code: 'OF_CONDITION_INVALID' | 'OF_TIME_INVALID',
+  method: string,
+  wanted: string,
+  value: unknown,
+): OrchestrateFlowError {
+  const expected = `Expected ${run.workflow}.${method}() to return ${wanted}, got ${show(value)}.`;
+  return new OrchestrateFlowError(code, `Cannot go on with step "${node.name}" of run ${run.id}: ${expected}`);
+}
 
 function codeOf({ run }: Attempt): WorkflowDefinition {
   const { code } = run.definition;

@@ -53,7 +53,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
   function newRun(change: Partial<NewRun> = {}): NewRun {
     return {
       ...{ id: randomUUID(), workflow: queue, definition, status: 'running', state: 'q', worker: null },
-      ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, wakes: [], steps: [] },
+      ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, dueAt: null, wakes: [], steps: [] },
       ...change,
     };
   }
@@ -65,7 +65,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
   function step(change: Partial<QueuedStepWrite> = {}): QueuedStepWrite {
     return {
       ...{ step: 'one', guard: null, status: 'ready', tally: tally(0), worker: null, result: null, error: null },
-      ...{ delayMs: null, startedAt: null, queue, priority: 0 },
+      ...{ delayMs: null, dueAt: null, aborting: false, startedAt: null, queue, priority: 0 },
       ...change,
     };
   }

@@ -47,7 +47,7 @@ afterEach(() => door.close());
 function newRun(change: Partial<NewRun> = {}): NewRun {
   return {
     ...{ id: randomUUID(), workflow: 'door', definition: 1, status: 'running', state: 'h', worker: WORKER },
-    ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, wakes: [], steps: [] },
+    ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, dueAt: null, wakes: [], steps: [] },
     ...change,
   };
 }
@@ -63,7 +63,8 @@ function write(id: string, revision: number, change: Partial<RunWrite> = {}): Ru
 function stepWrite(change: Partial<QueuedStepWrite> = {}): QueuedStepWrite {
   return {
     ...{ step: 'one', guard: null, status: 'completed', tally: { attempt: 1, failures: 0, crashes: 0 }, worker: null },
-    ...{ result: '1', error: null, delayMs: null, startedAt: null, queue: 'q', priority: 0 },
+    ...{ result: '1', error: null, delayMs: null, dueAt: null, aborting: false, startedAt: null },
+    ...{ queue: 'q', priority: 0 },
     ...change,
   };
 }

@@ -10,6 +10,10 @@ export interface StepPlan {
   readonly ends: 'completes' | 'fails for good' | 'returns what cannot be stored' | 'kills its process';
   /** Whether it waits for nothing. */
   readonly isPlain: boolean;
+  /** What its condition says, where it has one. */
+  readonly isMet: boolean;
+  /** Milliseconds from its end that a `sleep-until` waits. */
+  readonly untilMs: number;
 }
 
 /** A run and how it is started. */
@@ -28,6 +32,7 @@ export interface RunPlan {
   readonly group: number | null;
   readonly isAwaited: boolean;
   readonly cancel: { readonly atMs: number; readonly seat: number } | null;
+  readonly wake: { readonly atMs: number; readonly seat: number } | null;
   readonly steps: Readonly<Record<string, StepPlan>>;
 }
 
@@ -82,7 +87,7 @@ export function writeProgram(seed: number): Program {
   const dice = new Dice(seed);
   const leaseMs = dice.pick([1_000, 3_000, 10_000]);
   const chaosMs = leaseMs * dice.int(2, 5);
-  const workflows = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index));
+  const workflows = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index, leaseMs));
   const seats = Array.from({ length: dice.int(1, 4) }, (_, index) => writeSeat(dice, index, workflows.length));
   const runs = writeRuns(dice, { leaseMs, chaosMs, workflows, seats });
   // A third of all programs has one kind of trouble alone, so that nothing else covers what it does.
@@ -96,10 +101,10 @@ export function writeProgram(seed: number): Program {
   return { seed, leaseMs, maxCrashes: dice.int(3, 5), chaosMs, workflows, seats, runs, mischief, rates };
 }
 
-function writeGraph(dice: Dice, index: number): WorkflowGraph {
+function writeGraph(dice: Dice, index: number, leaseMs: number): WorkflowGraph {
   const names = Array.from({ length: dice.int(1, 6) }, (_, position) => `s${position}`);
   const shape = dice.pick(['sequence', 'fan', 'any'] as const);
-  const nodes = names.map((name, position): GraphNode => {
+  const plain = names.map((name, position): GraphNode => {
     const after = names.slice(0, position).filter((_, earlier) => isAfter(dice, shape, { position, earlier, names }));
     return {
       ...{ name, after, results: after.filter(() => dice.chance(0.8)), priority: dice.int(0, 1) },
@@ -108,7 +113,41 @@ function writeGraph(dice: Dice, index: number): WorkflowGraph {
       timeoutMs: dice.chance(0.4) ? dice.int(200, 600) : null,
     };
   });
+  const nodes = dice.chance(0.5) ? plain : addTurns(dice, plain, leaseMs);
   return { workflow: `w${index}`, version: null, output: dice.chance(0.9) ? names.at(-1)! : null, nodes };
+}
+
+/** Adds conditions, joins, sleeps and failures that are tolerated. */
+function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): GraphNode[] {
+  const nodes = plain.map((node): GraphNode => {
+    const { name, after } = node;
+    const join = after.length > 1 && dice.chance(0.4) ? { join: dice.int(1, after.length - 1) } : {};
+    const when = dice.chance(0.2) ? { when: `${name}IsWanted` } : {};
+    const wait = { delayMs: dice.int(1, leaseMs) };
+    if (dice.chance(0.15)) return { ...node, results: [], kind: 'sleep', ...wait, ...join, ...when };
+    const kind = dice.chance(0.1) ? { kind: 'sleep-until' as const } : dice.chance(0.1) ? wait : {};
+    const onFailure = dice.chance(0.2) ? { onFailure: 'continue' as const } : {};
+    return { ...node, ...kind, ...join, ...when, ...onFailure };
+  });
+  const missing = findMissing(nodes);
+  const needy = nodes.map((node) => {
+    const needs = node.join === undefined ? node.after.filter((one) => missing.has(one) && dice.chance(0.5)) : [];
+    for (const _ of needs) missing.add(node.name);
+    return needs.length > 0 ? { ...node, needs } : node;
+  });
+  return needy;
+}
+
+/** Steps that may end without a result, those apart that need one of these. */
+function findMissing(nodes: readonly GraphNode[]): Set<string> {
+  const missing = new Set<string>();
+  for (const { name, after, when, join } of nodes) {
+    if (when !== undefined) missing.add(name);
+    if (join === undefined) continue;
+    missing.add(name);
+    for (const one of after) missing.add(one);
+  }
+  return missing;
 }
 
 function isAfter(
@@ -175,6 +214,7 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
     delayMs: dice.chance(0.2) ? dice.int(1, leaseMs) : null,
     transaction: dice.chance(0.15) ? { openMs: dice.delay(leaseMs), commits: dice.chance(0.7) } : null,
     isAwaited: dice.chance(0.5),
+    wake: dice.chance(0.1) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     cancel: dice.chance(0.2) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     steps: writeSteps(dice, workflows[workflow]!, isPoison),
   };
@@ -196,15 +236,20 @@ function writeStep(
   node: GraphNode,
   { isPoison, isFatal }: { isPoison: boolean; isFatal: boolean },
 ): StepPlan {
-  const { attempts } = node.retry;
-  const ends = isFatal ? dice.pick(['fails for good', 'returns what cannot be stored'] as const) : 'completes';
+  const attempts = node.kind === 'sleep' ? 1 : node.retry.attempts;
+  const ends =
+    isFatal && node.kind === undefined
+      ? dice.pick(['fails for good', 'returns what cannot be stored'] as const)
+      : 'completes';
   return {
     // Below its timeout, so that it never takes too long but by hanging.
     durationMs: Math.round(dice.delay(dice.chance(0.1) ? 1_500 : 150)) % (node.timeoutMs ?? Infinity),
     failures: dice.chance(0.3) ? dice.int(0, attempts - 1) : 0,
     fails: dice.pick(['throws', ...(node.timeoutMs === null ? [] : ['hangs' as const]), 'asks for a delay']),
-    ends: isPoison ? 'kills its process' : ends,
+    ends: isPoison && node.kind === undefined ? 'kills its process' : ends,
     isPlain: dice.chance(0.1),
+    isMet: dice.chance(0.6),
+    untilMs: dice.int(-100, 1_000),
   };
 }
 

@@ -17,7 +17,7 @@ import type { Listener } from './simulated-bells.js';
 import { SimulatedDoor } from './simulated-door.js';
 import { SimulatedArchive, SimulatedStore } from './simulated-store.js';
 import { SimulatedTransactions } from './simulated-transactions.js';
-import { writeWorkflow, type StepCode } from './step-code.js';
+import { writeWorkflow, type ConditionCode, type StepCode } from './step-code.js';
 import type { Tables } from './tables.js';
 import { Disconnected } from './wire.js';
 
@@ -39,6 +39,7 @@ export interface ProcessOptions {
   readonly maxCrashes: number;
   readonly ring: (queue: string) => void;
   readonly code: (process: SimulatedProcess) => StepCode;
+  readonly asks: (process: SimulatedProcess) => ConditionCode;
   readonly graphs: Parameters<typeof writeWorkflow>[0][];
   /** Something that must not happen was announced. */
   readonly onFault: (fault: string) => void;
@@ -67,7 +68,7 @@ export class SimulatedProcess implements Sender, Listener {
   private readonly jobsEnded: (() => void)[] = [];
 
   constructor(private readonly options: ProcessOptions) {
-    const { world, tables, seat, code, graphs, maxCrashes } = options;
+    const { world, tables, seat, code, asks, graphs, maxCrashes } = options;
     this.dice = options.dice;
     this.clock = this.createClock();
     const wire = new FaultyWire(world, this, options.dice.fork());
@@ -76,7 +77,8 @@ export class SimulatedProcess implements Sender, Listener {
     this.transactions = new SimulatedTransactions(tables, wire);
     const registry = new WorkflowRegistry();
     const steps = code(this);
-    registry.fill(seat.workflows.map((index) => writeWorkflow(graphs[index]!, steps)));
+    const conditions = asks(this);
+    registry.fill(seat.workflows.map((index) => writeWorkflow(graphs[index]!, steps, conditions)));
     const events = new EventHub();
     events.events$.subscribe((event) => {
       if (event.type === 'internal.error' && !isInfrastructure(event.error))

@@ -14,6 +14,7 @@ import type {
   SuspectRequest,
   WorkerIdentity,
 } from '../../lib/engine/ports.js';
+import { staged } from '../../lib/engine/run-state.js';
 import { short } from './simulated-door.js';
 import { failureOf, isSuspect, type RunRow, type StepRow, type Tables } from './tables.js';
 import type { Wire } from './wire.js';
@@ -61,6 +62,19 @@ export class SimulatedStore implements RunStore {
         steps.flatMap((step): [string, string][] => {
           const result = rows.get(step)?.result ?? null;
           return result === null ? [] : [[step, result]];
+        }),
+      );
+    });
+  }
+
+  loadFailures(runId: string, _generation: number, steps: readonly string[]): Promise<Map<string, string>> {
+    return this.wire.call(`failures of ${short(runId)}`, () => {
+      const rows = this.tables.stepsOf(runId);
+      return new Map(
+        steps.flatMap((step): [string, string][] => {
+          const row = rows.get(step);
+          const hasFailed = row?.status === 'failed' || row?.status === 'quarantined';
+          return hasFailed ? [[step, row.errors.at(-1)!]] : [];
         }),
       );
     });
@@ -170,6 +184,6 @@ export class SimulatedArchive implements RunArchive {
 }
 
 function toClaimedStep({ row, run }: { readonly row: StepRow; readonly run: StoredRun }): ClaimedStep {
-  const { name: step, attempt, failures, crashes, startedAt } = row;
-  return { step, tally: { attempt, failures, crashes }, startedAt: startedAt!, run };
+  const { name: step, attempt, failures, crashes, stage, startedAt } = row;
+  return { step, tally: { attempt, failures, crashes, ...staged(stage) }, startedAt: startedAt!, run };
 }

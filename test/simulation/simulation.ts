@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { RunCancelledError, RunFailedError } from '../../lib/engine/errors.js';
 import { Dice } from './dice.js';
 import type { World } from './faulty-wire.js';
+import type { GraphNode } from '../../lib/engine/graph.js';
 import { writeProgram, type Mischief, type Program, type RunPlan } from './program.js';
 import { SimulatedBells } from './simulated-bells.js';
 import { SimulatedProcess } from './simulated-process.js';
@@ -166,6 +167,10 @@ class Simulation implements World {
       ...{ maxCrashes: program.maxCrashes, graphs: [...program.workflows] },
       ring: (queue) => this.bells.ring(queue),
       code: (by) => this.codeFor(by),
+      asks: (by) => (input, context) => {
+        this.witness.asked(by, context);
+        return this.program.runs[input.run]!.steps[context.step]!.isMet;
+      },
       onFault: (fault) => witness.fault(fault),
       onDeath: () => {
         this.seats[seat] = null;
@@ -179,12 +184,18 @@ class Simulation implements World {
 
   private codeFor(process: SimulatedProcess): StepCode {
     return (input, context, results) => {
-      const plan = this.program.runs[input.run]!.steps[context.step]!;
+      const run = this.program.runs[input.run]!;
+      const plan = run.steps[context.step]!;
       this.witness.began(process, input, context, results);
       const failures = this.tables.stepsOf(context.runId).get(context.step)?.failures ?? 0;
       const hangs = failures < plan.failures && plan.fails === 'hangs';
       const kills = failures >= plan.failures && plan.ends === 'kills its process';
-      if (plan.isPlain && !hangs && !kills) return endOf(plan, failures, context);
+      const isWait = this.nodeOf(run, context.step).kind === 'sleep-until';
+      const end = () => {
+        const token = endOf(plan, failures, context);
+        return isWait ? this.tables.date(Math.round(this.timeline.now + plan.untilMs)) : token;
+      };
+      if (plan.isPlain && !hangs && !kills) return end();
       return new Promise((resolve, reject) => {
         // Every other attempt heeds its signal.
         const abort = () => reject(context.signal.reason as Error);
@@ -193,7 +204,7 @@ class Simulation implements World {
         process.clock.after(plan.durationMs, () => {
           if (kills) return process.die();
           try {
-            resolve(endOf(plan, failures, context));
+            resolve(end());
           } catch (error) {
             reject(toError(error));
           }
@@ -230,7 +241,8 @@ class Simulation implements World {
     const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
     if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
     else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
-    const { twin, cancel } = plan;
+    const { twin, cancel, wake } = plan;
+    if (wake) this.ask(wake.atMs, wake.seat, (process) => this.wake(process, plan, number));
     if (twin) this.ask(twin.atMs, twin.seat, (process) => this.start(process, { ...plan, transaction: null }, number));
     if (cancel) this.ask(cancel.atMs, cancel.seat, (process) => this.cancel(process, plan, number));
   }
@@ -293,6 +305,10 @@ class Simulation implements World {
     return { ...(key === null ? {} : { key }), ...(delayMs === null ? {} : { delay: delayMs }), priority };
   }
 
+  private nodeOf({ workflow }: RunPlan, step: string): GraphNode {
+    return this.program.workflows[workflow]!.nodes.find(({ name }) => name === step)!;
+  }
+
   private nameOf({ workflow }: RunPlan): string {
     return this.program.workflows[workflow]!.workflow;
   }
@@ -316,6 +332,13 @@ class Simulation implements World {
         this.expectKnown(error);
       },
     );
+  }
+
+  private async wake(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const [id = null] = this.witness.acknowledged.get(number) ?? [];
+    if (id === null && plan.key === null) return;
+    this.witness.wakeAsked.add(number);
+    await process.orchestrator.wake(id ?? { workflow: this.nameOf(plan), key: plan.key! });
   }
 
   private async cancel(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {

@@ -2,7 +2,7 @@ import { hashOf } from '../../lib/definition/graph-hash.js';
 import type { ParameterBinding, StepDefinition, WorkflowDefinition } from '../../lib/definition/registry.js';
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { NonRetryableError, RetryAfterError } from '../../lib/engine/errors.js';
-import type { WorkflowGraph } from '../../lib/engine/graph.js';
+import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { StepPlan } from './program.js';
 import { REFUSED } from './tables.js';
 
@@ -14,21 +14,38 @@ export interface SimulatedInput {
 /** What the steps of all workflows do. */
 export type StepCode = (input: SimulatedInput, context: StepContext, results: readonly unknown[]) => unknown;
 
+/** What the conditions of all workflows say. */
+export type ConditionCode = (input: SimulatedInput, context: StepContext) => boolean;
+
 /** A workflow whose every step runs this code, with its input, its context and the results it takes. */
-export function writeWorkflow(graph: WorkflowGraph, code: StepCode): WorkflowDefinition {
+export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: ConditionCode): WorkflowDefinition {
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results } of graph.nodes) {
+  for (const { name, results, when, needs = [] } of graph.nodes) {
     instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
-    const parameters: ParameterBinding[] = [
+    const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
       { index: 1, kind: 'context' },
-      ...results.map((step, n) => ({ index: n + 2, kind: 'result', step }) as const),
     ];
-    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [] });
+    const parameters = [
+      ...asked,
+      ...results.map((step, n): ParameterBinding => {
+        // Of a graph in which nothing may be missing every result is required.
+        const isOptional = !needs.includes(step) && graph.nodes.some(mayBeMissing);
+        return { index: n + 2, kind: 'result', step, isOptional };
+      }),
+    ];
+    if (when !== undefined) instance[when] = asks;
+    const condition = when === undefined ? null : { name: when, parameters: asked };
+    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], condition });
   }
   return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
+}
+
+/** Whether a step of this kind makes results missing. */
+function mayBeMissing({ when, join, onFailure }: GraphNode): boolean {
+  return when !== undefined || join !== undefined || onFailure !== undefined;
 }
 
 /** What an attempt is known by, wherever it leaves a mark. */

@@ -12,7 +12,7 @@ import type {
   StoredRun,
   SuspectQueue,
 } from '../../lib/engine/ports.js';
-import type { Tally } from '../../lib/engine/run-state.js';
+import { staged, type Tally } from '../../lib/engine/run-state.js';
 import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
 import { isEnded, isStopping, RUN_STATUSES, type RunStatus, type StepStatus } from '../../lib/engine/words.js';
 
@@ -49,6 +49,7 @@ export interface StepRow extends Tally {
   readonly priority: number;
   readonly worker: string | null;
   readonly alone: boolean;
+  readonly aborting: boolean;
   readonly result: string | null;
   readonly errors: readonly string[];
   readonly dueAt: number | null;
@@ -269,7 +270,7 @@ export class Tables {
   /** `WAKE_DUE_STEPS`. @returns the queues in which steps became ready */
   wakeDueSteps(): string[] {
     const queues = new Set<string>();
-    for (const row of this.openSteps('retrying')) {
+    for (const row of this.stepsWithTime()) {
       if (row.dueAt! > this.now || this.isLocked(row.runId)) continue;
       this.observer.woken?.(row, this.now);
       this.put({ ...row, status: 'ready', dueAt: null });
@@ -303,9 +304,10 @@ export class Tables {
     );
     return {
       stoppedRuns: [...mine].filter((id) => isStopping(this.runs.get(id)!.status)),
-      claims: running.map(({ runId, name: step, attempt, failures, crashes, startedAt }) => ({
+      claims: running.map(({ runId, name: step, attempt, failures, crashes, stage, startedAt, aborting }) => ({
         runId,
-        claim: { step, attempt, failures, crashes, startedAt: startedAt! },
+        isUnwanted: aborting,
+        claim: { step, attempt, failures, crashes, ...staged(stage), startedAt: startedAt! },
       })),
       heldRuns: runs
         .filter((run) => run.worker === worker && run.updatedAt < this.now - leaseMs / 2)
@@ -342,7 +344,7 @@ export class Tables {
       .filter(({ id, dueAt, worker }) => {
         const rows = [...this.stepsOf(id).values()];
         const moves = ({ status, worker: by }: StepRow) =>
-          status === 'ready' || status === 'retrying' || (status === 'running' && isAlive(by));
+          status === 'ready' || status === 'retrying' || status === 'waiting' || (status === 'running' && isAlive(by));
         return dueAt === null && !isAlive(worker) && !rows.some(moves);
       })
       .map(({ id }) => id);
@@ -373,6 +375,11 @@ export class Tables {
 
   openRuns(): RunRow[] {
     return [...this.open].map((id) => this.runs.get(id)!);
+  }
+
+  /** Rows of open runs that wait for a time. */
+  private stepsWithTime(): StepRow[] {
+    return [...this.openSteps('retrying'), ...this.openSteps('waiting')].filter(({ dueAt }) => dueAt !== null);
   }
 
   /** Rows of open runs in this status. */
@@ -419,7 +426,7 @@ export class Tables {
       failure: write.failure ?? before.failure,
       cancelReason: write.cancelReason ?? before.cancelReason,
       dueAt: write.status === 'pending' ? before.dueAt : null,
-      startedAt: write.status === 'running' ? (before.startedAt ?? this.now) : before.startedAt,
+      startedAt: GOES_ON.has(write.status) ? (before.startedAt ?? this.now) : before.startedAt,
       updatedAt: this.now,
       endedAt: write.ended ? this.now : null,
     };
@@ -430,13 +437,13 @@ export class Tables {
   }
 
   private create(start: NewRun): void {
-    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input, delayMs } = start;
+    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input, delayMs, dueAt } = start;
     const { now } = this;
     const after: RunRow = {
       ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, revision: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
-      dueAt: delayMs === null ? null : now + delayMs,
-      startedAt: delayMs === null ? now : null,
+      dueAt: this.dueAt(dueAt, delayMs),
+      startedAt: status === 'pending' ? null : now,
     };
     this.runs.set(id, after);
     this.open.add(id);
@@ -450,16 +457,22 @@ export class Tables {
     const { status, tally, worker, result, error, delayMs, queue, priority } = write;
     const began = write.startedAt ?? (status === 'running' ? this.text(this.now) : null);
     const after: StepRow = {
-      ...{ runId: run.id, name: write.step, status, worker, result, definition: run.definition, queue, priority },
+      ...{ runId: run.id, name: write.step, status, worker, definition: run.definition, queue, priority },
       ...{ attempt: tally.attempt, failures: tally.failures, crashes: tally.crashes, alone: before?.alone ?? false },
+      ...{ ...staged(tally.stage), aborting: write.aborting, result: result ?? before?.result ?? null },
       errors: error === null ? (before?.errors ?? []) : [...(before?.errors ?? []), error],
-      dueAt: delayMs === null ? null : this.now + delayMs,
+      dueAt: this.dueAt(write.dueAt, delayMs),
       createdAt: before?.createdAt ?? this.now,
-      startedAt: began ?? before?.startedAt ?? null,
+      startedAt: (write.aborting ? before?.startedAt : null) ?? began ?? before?.startedAt ?? null,
       endedAt: OPEN.has(status) ? null : this.now,
     };
     this.put(after);
     return { before, after };
+  }
+
+  private dueAt(time: string | null, delayMs: number | null): number | null {
+    if (time !== null) return Date.parse(time) - EPOCH_MS;
+    return delayMs === null ? null : this.now + delayMs;
   }
 
   private put(row: StepRow): void {
@@ -478,7 +491,7 @@ export class Tables {
 
   private nextDueMs(worker: string, definitions: readonly number[], leaseMs: number): number | null {
     const due = [
-      ...this.openSteps('retrying').map(({ dueAt }) => dueAt!),
+      ...this.stepsWithTime().map(({ dueAt }) => dueAt!),
       ...this.openRuns().flatMap(({ dueAt, definition }) =>
         dueAt !== null && definitions.includes(definition) ? [dueAt] : [],
       ),
@@ -493,7 +506,8 @@ export class Tables {
 
 const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();
 
-const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying']);
+const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying', 'waiting']);
+const GOES_ON: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting']);
 
 /** When a worker counts as dead unless it renews. */
 function deadAt({ leaseUntil, isConnected }: WorkerRow, leaseMs: number): number {
@@ -508,8 +522,8 @@ export function failureOf({ failedStep, failure }: RunRow): StoredRun['failure']
   return failedStep === null || failure === null ? null : { step: failedStep, error: failure };
 }
 
-function toOpenRow({ status, attempt, failures, crashes, worker, alone }: StepRow): OpenRow {
-  return { status: status as OpenRow['status'], attempt, failures, crashes, worker, alone };
+function toOpenRow({ status, attempt, failures, crashes, stage, worker, alone }: StepRow): OpenRow {
+  return { status: status as OpenRow['status'], attempt, failures, crashes, ...staged(stage), worker, alone };
 }
 
 function namesOf({ id, workflow, key }: NewRun): string[] {
@@ -527,9 +541,10 @@ function assertStorable(run: RunWrite | NewRun): void {
   if (texts.some((text) => text?.includes('\0') || text?.includes(REFUSED))) throw refusal('22021');
   if (!RUN_STATUSES.includes(run.status)) throw refusal('23514');
   if ('ended' in run && run.ended !== isEnded(run.status)) throw refusal('23514');
-  for (const { status, worker, delayMs } of run.steps) {
-    if ((status === 'running') !== (worker !== null) || (status === 'retrying') !== (delayMs !== null))
-      throw refusal('23514');
+  for (const { status, worker, delayMs, dueAt } of run.steps) {
+    const hasTime = delayMs !== null || dueAt !== null;
+    if ((status === 'running') !== (worker !== null)) throw refusal('23514');
+    if (status !== 'waiting' && (status === 'retrying') !== hasTime) throw refusal('23514');
   }
 }
 

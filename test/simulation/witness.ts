@@ -3,6 +3,7 @@ import { decodeRunState, MARK } from '../../lib/engine/run-state.js';
 import { isEnded, isStopping, RUN_MOVES, STEP_MOVES, type StepStatus } from '../../lib/engine/words.js';
 import { JsonCodec } from '../../lib/persistence/codec.js';
 import { isReachable, WORDS_OF_MARK } from '../support/engine/simulate-run.js';
+import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { Program, RunPlan } from './program.js';
 import { short } from './simulated-door.js';
 import { tokenOf, type SimulatedInput } from './step-code.js';
@@ -30,12 +31,15 @@ export class Witness implements Observer {
   /** Ids that starts have answered with, by number of the run. */
   readonly acknowledged = new Map<number, Set<string>>();
   readonly cancelAsked = new Set<number>();
+  readonly wakeAsked = new Set<number>();
   readonly cancelled = new Set<string>();
   readonly waiters: Waiter[] = [];
   tables!: Tables;
   /** Every claim, with its worker. */
   private readonly claims = new Map<string, string>();
   private readonly begun = new Set<string>();
+  private readonly askedFor = new Set<string>();
+  private readonly admitted = new Set<string>();
   private readonly dueAt = new Map<string, number>();
 
   constructor(
@@ -66,14 +70,30 @@ export class Witness implements Observer {
     this.expectSound(after);
     for (const step of steps) this.expectStep(after, step);
     const earlier = before ? decodeRunState(before.state).holds : new Map();
-    for (const [step, { attempt }] of decodeRunState(after.state).holds) {
+    for (const [step, { attempt, stage }] of decodeRunState(after.state).holds) {
       if (!earlier.has(step)) this.noteClaim(after, step, attempt, after.worker!);
+      if (stage) this.admitted.add(`${after.id}/${step}`);
     }
-    for (const { after: row } of steps) {
-      if (row.status === 'running') this.noteClaim(after, row.name, row.attempt, row.worker!);
+    for (const { before: earlierRow, after: row } of steps) {
+      if (row.stage) this.admitted.add(`${after.id}/${row.name}`);
+      const isNew = earlierRow?.status !== 'running' && !row.aborting;
+      if (row.status === 'running' && isNew) this.noteClaim(after, row.name, row.attempt, row.worker!);
     }
-    if (before?.status === 'pending' && after.status === 'running' && this.tables.now < before.dueAt!)
+    const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
+    if (isEarly && after.status !== 'cancelled' && !this.wakeAsked.has(numberOf(after)))
       this.fault(`Run ${short(after.id)} begins before its time.`);
+  }
+
+  /** A step's condition is asked: never again once what it said is recorded. */
+  asked(runner: Runner, { runId, step, attempt }: StepContext): void {
+    const name = `${short(runId)}.${tokenOf(step, attempt)}`;
+    this.trace(`${runner.name} asks whether ${name} is wanted`);
+    const worker = this.claims.get(`${runId}/${step}/${attempt}`);
+    if (worker === undefined || !runner.ids.has(worker)) this.fault(`${runner.name} asks for ${name} without a claim.`);
+    const token = `${runId}/${step}/${attempt}`;
+    if (this.askedFor.has(token)) this.fault(`The condition of ${name} is asked twice in one attempt.`);
+    this.askedFor.add(token);
+    if (this.admitted.has(`${runId}/${step}`)) this.fault(`The condition of ${name} was met and is asked again.`);
   }
 
   /** A step's code begins. */
@@ -89,11 +109,15 @@ export class Witness implements Observer {
     const run = this.tables.runs.get(runId)!;
     if (numberOf(run) !== input.run) this.fault(`${name} is given the input of another run.`);
     const node = this.graphOf(run).nodes.find((other) => other.name === step)!;
+    if (node.when !== undefined && !this.admitted.has(`${runId}/${step}`))
+      this.fault(`${name} begins, and its condition is not known to be met.`);
+    if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);
     const rows = this.tables.stepsOf(runId);
-    for (const before of node.after) {
-      if (rows.get(before)?.status !== 'completed') this.fault(`${name} begins before ${before} has completed.`);
-    }
-    const recorded = node.results.map((before) => codec.decode(rows.get(before)?.result ?? 'null'));
+    const markOf = this.markReader(run);
+    if (!hasItsTurn(node, markOf)) this.fault(`${name} begins before its turn: ${run.state}.`);
+    const recorded = node.results.map((before) =>
+      markOf(before) === MARK.completed ? codec.decode(rows.get(before)!.result!) : undefined,
+    );
     if (JSON.stringify(recorded) !== JSON.stringify(results))
       this.fault(`${name} is given ${JSON.stringify(results)}, and what was recorded is ${JSON.stringify(recorded)}.`);
   }
@@ -104,9 +128,11 @@ export class Witness implements Observer {
     if (attempt > 1 && !this.claims.has(`${run.id}/${step}/${attempt - 1}`))
       this.fault(`${short(run.id)}.${tokenOf(step, attempt)} leaves an attempt out.`);
     this.claims.set(name, worker);
-    if (run.status !== 'running') this.fault(`A step of run ${short(run.id)} is claimed while that is ${run.status}.`);
-    if (this.tables.now < (this.dueAt.get(`${run.id}/${step}`) ?? -Infinity))
-      this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed before its retry is due.`);
+    if (run.status !== 'running' && run.status !== 'waiting')
+      this.fault(`A step of run ${short(run.id)} is claimed while that is ${run.status}.`);
+    const isWoken = this.wakeAsked.has(numberOf(run));
+    if (!isWoken && this.tables.now < (this.dueAt.get(`${run.id}/${step}`) ?? -Infinity))
+      this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed before it is due.`);
   }
 
   private expectMoves(
@@ -132,7 +158,7 @@ export class Witness implements Observer {
   private expectSound(run: RunRow): void {
     const { marks, holds } = decodeRunState(run.state);
     if ((run.worker === null) !== (holds.size === 0)) this.fault(`Run ${short(run.id)} names a worker without holds.`);
-    if (isEnded(run.status) && /[.hq]/.test(marks)) this.fault(`Run ${short(run.id)} has ended as ${marks}.`);
+    if (isEnded(run.status) && /[.hqwa]/.test(marks)) this.fault(`Run ${short(run.id)} has ended as ${marks}.`);
     this.graphOf(run).nodes.forEach(({ name, retry }, position) => {
       const row = this.tables.stepsOf(run.id).get(name);
       const mark = marks[position]!;
@@ -152,9 +178,12 @@ export class Witness implements Observer {
 
   private expectStep(run: RunRow, { before, after }: { before: StepRow | null; after: StepRow }): void {
     if (before?.status === 'completed') this.fault(`Step ${nameOf(after)} had completed and is written again.`);
-    if (after.status === 'completed' && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
+    const { kind } = this.graphOf(run).nodes.find(({ name }) => name === after.name)!;
+    const isStep = kind === undefined && after.status === 'completed';
+    if (isStep && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
       this.fault(`Step ${nameOf(after)} is recorded with the outcome ${after.result}.`);
-    if (after.status === 'retrying') this.dueAt.set(`${run.id}/${after.name}`, after.dueAt!);
+    if (after.status === 'retrying' || after.status === 'waiting')
+      this.dueAt.set(`${run.id}/${after.name}`, after.dueAt!);
     if (after.crashes > (before?.crashes ?? 0) && this.isClean)
       this.fault(`Step ${nameOf(after)} counts a crash, and nothing has crashed.`);
   }
@@ -165,6 +194,12 @@ export class Witness implements Observer {
     const hasPoison = runs.some(({ steps }) => Object.values(steps).some(({ ends }) => ends === 'kills its process'));
     const { lost, slow, killed, stopped } = rates;
     return !hasPoison && lost + slow + killed + stopped === 0 && mischief.every(({ kind }) => kind === 'terminate');
+  }
+
+  private markReader(run: RunRow): (step: string) => string {
+    const { marks } = decodeRunState(run.state);
+    const names = this.graphOf(run).nodes.map(({ name }) => name);
+    return (step) => marks[names.indexOf(step)]!;
   }
 
   private graphOf({ workflow }: RunRow) {
@@ -195,9 +230,19 @@ export class Witness implements Observer {
       this.fault(`${name} is cancelled, and nobody asked for it.`);
     if (run.status === 'failed') this.expectFailure(run, plan);
     if (run.status !== 'completed') return;
-    for (const { name: step } of this.graphOf(run).nodes) {
-      const { ends, failures } = plan.steps[step]!;
+    const markOf = this.markReader(run);
+    for (const node of this.graphOf(run).nodes) {
+      const { name: step } = node;
+      const { ends, failures, isMet } = plan.steps[step]!;
       const row = rows.get(step);
+      const mark = markOf(step);
+      if (mark !== MARK.completed) {
+        if (!mayEndAs(mark, node, { isMet, fails: ends !== 'completes', markOf, graph: this.graphOf(run) }))
+          this.fault(`${name} has completed and ${step} is ${row?.status}, marked ${mark} in ${run.state}.`);
+        continue;
+      }
+      if (node.when !== undefined && !isMet) this.fault(`${name} has run ${step}, which was not wanted.`);
+      if (node.kind === 'sleep') continue;
       if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
       if (row?.status !== 'completed') this.fault(`${name} has completed and ${step} is ${row?.status}.`);
       if (row?.failures !== failures)
@@ -210,6 +255,8 @@ export class Witness implements Observer {
 
   private expectFailure(run: RunRow, plan: RunPlan): void {
     const row = this.tables.stepsOf(run.id).get(run.failedStep!);
+    const node = this.graphOf(run).nodes.find(({ name }) => name === run.failedStep)!;
+    if (node.onFailure === 'continue') this.fault(`Run ${short(run.id)} has failed in ${node.name}, which may fail.`);
     if (plan.steps[run.failedStep!]!.ends !== 'completes') return;
     const isQuarantined = row?.status === 'quarantined' && row.alone && row.crashes >= this.program.maxCrashes;
     if (!isQuarantined || this.isClean)
@@ -244,6 +291,49 @@ function nameOf({ runId, name, attempt }: StepRow): string {
   return `${short(runId)}.${tokenOf(name, attempt)}`;
 }
 
+const GOOD: readonly string[] = [MARK.completed, MARK.failed];
+const OPEN: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting];
+
+/** Whether a step may have begun, as the others stand now. */
+function hasItsTurn({ after, needs = [], join }: GraphNode, markOf: (step: string) => string): boolean {
+  if (!needs.every((step) => GOOD.includes(markOf(step)))) return false;
+  if (join === undefined) return after.every((step) => !OPEN.includes(markOf(step)));
+  return after.filter((step) => GOOD.includes(markOf(step))).length >= join;
+}
+
+/** Whether a step of a completed run may have ended so, without a result. */
+function mayEndAs(
+  mark: string,
+  node: GraphNode,
+  how: {
+    readonly isMet: boolean;
+    readonly fails: boolean;
+    readonly markOf: (step: string) => string;
+    readonly graph: WorkflowGraph;
+  },
+): boolean {
+  const { name, when, needs = [], after, join, onFailure } = node;
+  const { graph, markOf } = how;
+  const lacks = (steps: readonly string[]) => steps.filter((step) => !GOOD.includes(markOf(step))).length;
+  switch (mark) {
+    case MARK.failed:
+      return onFailure === 'continue' && how.fails;
+    case MARK.skipped:
+      return (
+        (when !== undefined && !how.isMet) ||
+        lacks(needs) > 0 ||
+        (join !== undefined && after.length - lacks(after) < join)
+      );
+    default: {
+      // It has lost a join, or only such steps waited for it.
+      const behind = graph.nodes.filter((other) => other.after.includes(name));
+      return behind.some(
+        (other) => other.join !== undefined || [MARK.cancelled, MARK.late].includes(markOf(other) as never),
+      );
+    }
+  }
+}
+
 function statusOf(mark: string, row: StepRow | null): StepStatus {
   switch (mark) {
     case MARK.pending:
@@ -256,6 +346,8 @@ function statusOf(mark: string, row: StepRow | null): StepStatus {
       return row?.status === 'quarantined' ? 'quarantined' : 'failed';
     case MARK.cancelled:
       return 'cancelled';
+    case MARK.skipped:
+      return 'skipped';
     default:
       return row!.status;
   }

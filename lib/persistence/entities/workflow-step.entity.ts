@@ -42,6 +42,14 @@ export class WorkflowStep {
   @Column({ type: 'integer' })
   crashes!: number;
 
+  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time. */
+  @Column({ type: 'text', nullable: true })
+  stage!: string | null;
+
+  /** Whether the attempt under way is no longer wanted, because the step has lost a join. */
+  @Column({ type: 'boolean' })
+  aborting!: boolean;
+
   /** Whether its attempt runs in a process that runs nothing beside it: it is suspected of killing its workers. */
   @Column({ type: 'boolean' })
   alone!: boolean;

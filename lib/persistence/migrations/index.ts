@@ -3,6 +3,7 @@ import type { MigrationInterface } from 'typeorm';
 import { CreateWorkflowTables1764000000000 } from './1764000000000-create-workflow-tables.js';
 import { QuarantineSteps1764100000000 } from './1764100000000-quarantine-steps.js';
 import { TellTheTime1764300000000 } from './1764300000000-tell-the-time.js';
+import { WaitAndSkip1764400000000 } from './1764400000000-wait-and-skip.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new CreateWorkflowTables1764000000000(), servesFrom: '0.1.0' },
   { migration: new QuarantineSteps1764100000000(), servesFrom: '0.1.0' },
   { migration: new TellTheTime1764300000000(), servesFrom: '0.1.0' },
+  { migration: new WaitAndSkip1764400000000(), servesFrom: '0.1.0' },
 ];
