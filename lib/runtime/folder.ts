@@ -29,7 +29,9 @@ export class Folder {
 
   fold(run: OpenRun, facts: readonly PendingFact[], rows: LockedRun['rows'] | null): Folded {
     const own = countSlots(facts);
-    const place = { worker: this.self.id, slots: this.slots.offer(own) };
+    // A process may move a run whose code it lacks: wake it, or free what a dead worker held. It begins none of its steps.
+    const slots = run.definition.code ? this.slots.offer(own) : NO_SLOTS;
+    const place = { worker: this.self.id, slots };
     const decision = decide(
       run.view(rows),
       facts.map(({ fact }) => fact),

@@ -39,8 +39,8 @@ export interface RunDeskPorts {
 export class RunDesk {
   private readonly runs = new Map<string, OpenRun>();
   private readonly quietListeners: (() => void)[] = [];
-  /** Starts whose answers are awaited: what they claim here begins with the answer. */
-  private starting = 0;
+  /** Starts whose answers are awaited, by run: what they claim here begins with the answer, and is nobody's to give back. */
+  private readonly starting = new Map<string, number>();
   /** Running steps have been handed over: none begins any more. */
   private isLeaving = false;
 
@@ -56,11 +56,18 @@ export class RunDesk {
 
   /** Starts runs in one commit. @returns for each whether it was created; false: an id or key among them is taken */
   async start(requests: readonly StartRequest[], named: boolean): Promise<boolean[]> {
-    this.starting += 1;
+    const count = (by: number) => {
+      for (const { id } of requests) {
+        const left = (this.starting.get(id) ?? 0) + by;
+        if (left > 0) this.starting.set(id, left);
+        else this.starting.delete(id);
+      }
+    };
+    count(1);
     try {
       return await this.startNow(requests, named);
     } finally {
-      this.starting -= 1;
+      count(-1);
       this.tellIfQuiet();
     }
   }
@@ -200,12 +207,12 @@ export class RunDesk {
 
   /** Whether this process works on the run. */
   isOpen(runId: string): boolean {
-    return this.runs.has(runId);
+    return this.runs.has(runId) || this.starting.has(runId);
   }
 
   /** Whether no attempt runs here, no fact waits and no start is under way. */
   get isQuiet(): boolean {
-    return this.runs.size === 0 && this.starting === 0;
+    return this.runs.size === 0 && this.starting.size === 0;
   }
 
   /** Calls back once when it is quiet. */

@@ -369,7 +369,7 @@ export const MUTANTS = [
     name: 'start-under-way',
     safeguard: 'a process does not end while a start of its own may yet claim something',
     file: 'lib/runtime/run-desk.ts',
-    from: ' && this.starting === 0;',
+    from: ' && this.starting.size === 0;',
     to: ';',
     caughtBy: {
       file: DESK_SPEC,

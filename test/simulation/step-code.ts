@@ -32,7 +32,8 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
       ...asked,
       ...results.map((step, n): ParameterBinding => {
         // Of a graph in which nothing may be missing every result is required.
-        const isOptional = !needs.includes(step) && graph.nodes.some(mayBeMissing);
+        const mayFail = graph.nodes.find((node) => node.name === step)!.onFailure === 'continue';
+        const isOptional = mayFail || (!needs.includes(step) && graph.nodes.some(mayBeMissing));
         return { index: n + 2, kind: 'result', step, isOptional };
       }),
     ];

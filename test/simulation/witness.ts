@@ -237,7 +237,14 @@ export class Witness implements Observer {
       const row = rows.get(step);
       const mark = markOf(step);
       if (mark !== MARK.completed) {
-        if (!mayEndAs(mark, node, { isMet, fails: ends !== 'completes', markOf, graph: this.graphOf(run) }))
+        if (
+          !mayEndAs(mark, node, {
+            isMet,
+            fails: ends !== 'completes' || row?.status === 'quarantined',
+            markOf,
+            graph: this.graphOf(run),
+          })
+        )
           this.fault(`${name} has completed and ${step} is ${row?.status}, marked ${mark} in ${run.state}.`);
         continue;
       }
@@ -327,9 +334,8 @@ function mayEndAs(
     default: {
       // It has lost a join, or only such steps waited for it.
       const behind = graph.nodes.filter((other) => other.after.includes(name));
-      return behind.some(
-        (other) => other.join !== undefined || [MARK.cancelled, MARK.late].includes(markOf(other) as never),
-      );
+      const lost: readonly string[] = [MARK.cancelled, MARK.late, MARK.aborting];
+      return behind.some((other) => other.join !== undefined || lost.includes(markOf(other.name)));
     }
   }
 }
