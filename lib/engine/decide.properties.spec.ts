@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 import { buildGraph, completed, expectDecided } from '../../test/support/engine/build-run.js';
-import { QUARANTINE, RunSimulation, type Chaos } from '../../test/support/engine/simulate-run.js';
+import { MET, QUARANTINE, RunSimulation, type Chaos } from '../../test/support/engine/simulate-run.js';
 import { decide } from './decide.js';
 import type { Decision, RunView } from './decision.js';
 import type { Fact } from './facts.js';
-import type { IndexedGraph } from './indexed-graph.js';
+import type { GraphNode } from './graph.js';
+import { indexGraph, type IndexedGraph } from './indexed-graph.js';
 import { DEFAULT_RETRY } from './retry-policy.js';
 import { MARK } from './run-state.js';
 import { isEnded, isStopping, type RunStatus } from './words.js';
@@ -46,6 +47,39 @@ const graphs: fc.Arbitrary<IndexedGraph> = fc
     return buildGraph(Object.fromEntries(edges), Object.fromEntries(changes));
   });
 
+const turns = fc.record({
+  feature: fc.constantFrom('none', 'sleep', 'sleep-until', 'met', 'unmet', 'delay', 'met delay', 'continue'),
+  join: fc.nat(2 * MAX_STEPS),
+  needs: waits,
+});
+
+/** The same with sleeps, conditions, joins of some, failures that are tolerated, and steps that need others. */
+const turnGraphs: fc.Arbitrary<IndexedGraph> = fc
+  .tuple(graphs, fc.array(turns, { minLength: MAX_STEPS, maxLength: MAX_STEPS }))
+  .map(([{ graph }, said]) => {
+    const nodes = graph.nodes.map((node, position) => {
+      const { feature, join, needs } = said[position]!;
+      const isJoin = join > 0 && join < node.after.length;
+      const needed = isJoin ? [] : node.after.filter((_, index) => (needs >> index) & 1);
+      return {
+        ...{ ...node, ...FEATURES[feature], ...(isJoin ? { join } : {}) },
+        ...(needed.length > 0 ? { needs: needed } : {}),
+      };
+    });
+    return indexGraph({ ...graph, nodes });
+  });
+
+const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
+  none: {},
+  sleep: { kind: 'sleep', delayMs: 5 },
+  'sleep-until': { kind: 'sleep-until' },
+  met: { when: MET },
+  unmet: { when: 'isNotMet' },
+  delay: { delayMs: 5 },
+  'met delay': { when: MET, delayMs: 5 },
+  continue: { onFailure: 'continue' },
+};
+
 const slots = fc.record({ mail: fc.nat(3), money: fc.nat(3) }).map((counts) => new Map(Object.entries(counts)));
 /** One to three processes; the first has a slot in every queue, else a run need not end. */
 const offices = fc
@@ -53,8 +87,8 @@ const offices = fc
   .chain((others) => slots.map((own) => [new Map([...own].map(([queue, count]) => [queue, count + 1])), ...others]));
 const choices = fc.array(fc.nat(60_000), { maxLength: 18, size: 'max' });
 
-function simulate(chaos: Chaos, check: (run: RunSimulation) => void): void {
-  const property = fc.property(graphs, offices, choices, (graph, office, chosen) => {
+function simulate(chaos: Chaos, check: (run: RunSimulation) => void, drawn = graphs): void {
+  const property = fc.property(drawn, offices, choices, (graph, office, chosen) => {
     check(new RunSimulation(graph, office, chaos).follow(chosen));
   });
   fc.assert(property, { numRuns, seed });
@@ -145,6 +179,36 @@ describe('whatever the graph and the order of events', () => {
     });
   });
 
+  it('with conditions, joins and sleeps too, where nothing fails or is cancelled every step has its turn or none, and the run completes', () => {
+    simulate(
+      { crashes: true, doubles: true },
+      (run) => {
+        run.finish().deliverAll();
+        if (run.run.status !== 'completed') return expectPoison(run);
+        run.graph.nodes.forEach((_, position) => expectTurn(run, position));
+      },
+      turnGraphs,
+    );
+  });
+
+  it('with conditions, joins and sleeps too, a run to which everything happens ends, and then nothing changes it', () => {
+    simulate(
+      ALL,
+      (run) => {
+        run.finish();
+        const { run: end } = run;
+        assert(isEnded(end.status));
+        run.deliverAll();
+        assert.equal(run.run, end);
+        for (const fact of run.possibleFacts()) {
+          const decision = expectDecided(decide(run.view(), [fact], { worker: 'other', slots: new Map() }));
+          assert.deepEqual([decision.changed, decision.writes.length, decision.starts.length], [false, 0, 0]);
+        }
+      },
+      turnGraphs,
+    );
+  });
+
   it('several facts folded into one commit end where the same facts end one by one, and decide nothing else the second time', () => {
     const picks = fc.array(fc.nat(1_000), { minLength: 2, maxLength: 5 });
     const property = fc.property(graphs, offices, choices, picks, (graph, office, chosen, picked) => {
@@ -224,10 +288,16 @@ function expectPure(view: RunView, facts: readonly Fact[]): void {
 
 /** The run has ended so, or has failed because one of its steps was quarantined. */
 function expectEnd({ run, rows }: RunSimulation, status: RunStatus): void {
-  const poison = [...rows].find(([, row]) => row.status === 'quarantined');
-  assert.equal(run.status, poison ? 'failed' : status);
-  if (!poison) return;
-  const [step, { crashes }] = poison;
+  const isPoisoned = [...rows.values()].some((row) => row.status === 'quarantined');
+  assert.equal(run.status, isPoisoned ? 'failed' : status);
+  if (isPoisoned) expectPoison({ run, rows });
+}
+
+/** The run has failed because one of its steps was quarantined. */
+function expectPoison({ run, rows }: Pick<RunSimulation, 'run' | 'rows'>): void {
+  const { step } = run.failure!;
+  const { status, crashes } = rows.get(step)!;
+  assert.equal(status, 'quarantined');
   assert.deepEqual(run.failure, { step, error: QUARANTINE.error });
   assert(crashes >= QUARANTINE.crashes);
 }
@@ -247,6 +317,21 @@ function stateAfter(at: RunSimulation, commits: readonly (readonly Fact[])[]) {
     news: decisions.flatMap(({ news }) => news),
     stale: decisions.flatMap(({ stale }) => stale),
   };
+}
+
+/** A step of a completed run: it completed, or there is a reason why it did not. */
+function expectTurn({ graph, marks }: RunSimulation, position: number): void {
+  const { when, join } = graph.nodes[position]!;
+  const mark = marks[position];
+  const isGood = (one: number) => marks[one] === MARK.completed || marks[one] === MARK.failed;
+  const lacks = !graph.needs[position]!.every(isGood);
+  const isImpossible = join !== undefined && graph.before[position]!.filter(isGood).length < join;
+  if (mark === MARK.completed) assert(!lacks && !isImpossible && (when === undefined || when === MET));
+  else if (mark === MARK.skipped) assert(lacks || isImpossible || (when !== undefined && when !== MET));
+  else if (mark === MARK.failed) assert.equal(graph.nodes[position]!.onFailure, 'continue');
+  // It lost a join, or all that waited for it did.
+  else
+    assert(graph.behind[position]!.some((one) => graph.nodes[one]!.join !== undefined || 'xd'.includes(marks[one]!)));
 }
 
 function rank(fact: Fact, facts: readonly Fact[], order: readonly number[]): number {

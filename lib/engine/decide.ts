@@ -149,10 +149,9 @@ function admitStep(draft: Draft, claim: Claim): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
   if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
-  const tally = { ...tallyOf(claim), stage: 'admitted' } as const;
   const { delayMs } = draft.node(position);
-  if (delayMs === undefined) return draft.resume(position, tally, claim.startedAt);
-  draft.park(position, tally, { delayMs });
+  if (delayMs === undefined) return draft.resume(position, tallyOf(claim), claim.startedAt);
+  draft.park(position, tallyOf(claim), { stage: 'admitted', delayMs });
 }
 
 function skipStep(draft: Draft, claim: Claim): NeedsRows | void {
@@ -171,7 +170,7 @@ function parkStep(
   const position = findRunning(draft, claim);
   if (position === undefined) return;
   if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
-  draft.park(position, { ...tallyOf(claim), stage: 'parked' }, { dueAt: until, result });
+  draft.park(position, tallyOf(claim), { stage: 'parked', dueAt: until, result });
 }
 
 /** From now on the run is no longer one that only waits. */
@@ -251,9 +250,9 @@ function wake(draft: Draft): NeedsRows | void {
   if (draft.status === 'pending') return begin(draft);
   if (isEnded(draft.status) || isStopping(draft.status)) return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
-  for (const [step, row] of draft.view.rows ?? []) {
-    const waits = row.status === 'waiting' || row.status === 'retrying';
-    if (waits && !draft.wasWritten(step)) draft.wake(draft.position(step)!, tallyOf(row));
+  for (const position of [...draft.positionsOf(MARK.queued), ...draft.positionsOf(MARK.waiting)]) {
+    const tally = draft.findWaitForTime(position);
+    if (tally) draft.wake(position, tally);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Claim } from './facts.js';
 import type { IndexedGraph } from './indexed-graph.js';
-import type { RunState, Tally } from './run-state.js';
+import type { RunState, Stage, Tally } from './run-state.js';
 import type { RunStatus, StepStatus } from './words.js';
 
 /** An open row of the step table, as read under the run's lock. */
@@ -29,10 +29,11 @@ export interface Place {
   readonly slots: ReadonlyMap<string, number>;
 }
 
-/** The row is still at this attempt, and that attempt is still running (or still waiting to run). */
+/** The row is still at this attempt and stage, and that attempt is still running (or still waiting to run). */
 export interface RowGuard {
   readonly attempt: number;
   readonly running: boolean;
+  readonly stage?: Stage;
 }
 
 /** How a step's row is to be written. */

@@ -1,7 +1,7 @@
 import type { Decision, Place, RunFailure, RunView, StartHere, StepNews, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { GraphNode } from './graph.js';
-import { MARK, staged, type Hold, type Mark, type Tally } from './run-state.js';
+import { MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
 import { RUN_MOVES, type RunStatus } from './words.js';
 
 type RowChange = Partial<StepWrite> & Pick<StepWrite, 'status' | 'tally'>;
@@ -107,20 +107,29 @@ export class Draft {
 
   /** The attempt goes on with the step's own code: here where a slot is free (its own is), else as a ready row. */
   resume(position: number, tally: Tally, startedAt: string): void {
+    const admitted: Tally = { ...tally, stage: 'admitted' };
     const { name, queue } = this.node(position);
     const free = this.slots.get(queue) ?? 0;
-    if (free === 0) return this.release(position, tally, startedAt);
+    const isHeld = this.markOf(position) === MARK.held;
+    // What another process holds, or this one held under an id that is dead, does not go on here.
+    if (free === 0 || (isHeld && this.view.worker !== this.place.worker))
+      return this.end(position, MARK.queued, { status: 'ready', tally: admitted, startedAt }, tally);
     this.slots.set(queue, free - 1);
-    this.started.set(name, tally);
+    this.started.set(name, admitted);
     this.changed = true;
-    if (this.markOf(position) === MARK.held) this.holds.set(name, tally);
-    else this.write(position, { status: 'running', tally, worker: this.place.worker }, true);
+    if (isHeld) this.holds.set(name, admitted);
+    else this.write(position, { status: 'running', tally: admitted, worker: this.place.worker }, true, tally);
   }
 
   /** The step waits for a time. Holds no worker. */
-  park(position: number, tally: Tally, row: { delayMs?: number; dueAt?: string; result?: string }): void {
+  park(
+    position: number,
+    tally: Tally,
+    { stage, ...row }: { stage?: Stage; delayMs?: number; dueAt?: string; result?: string },
+  ): void {
     const isRunning = this.markOf(position) !== MARK.pending;
-    this.write(position, { status: 'waiting', tally, ...row }, isRunning);
+    const parked = { ...tally, ...staged(stage) };
+    this.write(position, { status: 'waiting', tally: parked, ...row }, isRunning, tally);
     const { name: step } = this.node(position);
     this.holds.delete(step);
     this.mark(position, MARK.waiting);
@@ -257,12 +266,24 @@ export class Draft {
 
   /** The counters of a step that waits, as its row or this very fold says; null while an attempt is under way. */
   findWaiting(position: number): Tally | null {
+    const row = this.findRow(position);
+    return row && row.status !== 'running' ? row.tally : null;
+  }
+
+  /** The counters of a step that waits for its time or for that of its next attempt, else null. */
+  findWaitForTime(position: number): Tally | null {
+    const row = this.findRow(position);
+    return row?.status === 'waiting' || row?.status === 'retrying' ? row.tally : null;
+  }
+
+  /** A step's open row, as this very fold or the view says. */
+  private findRow(position: number): Pick<StepWrite, 'status' | 'tally'> | null {
     const step = this.node(position).name;
-    const row = this.writes.get(step) ?? this.view.rows?.get(step);
-    if (!row || row.status === 'running') return null;
-    if ('tally' in row) return row.tally;
-    const { attempt, failures, crashes, stage } = row;
-    return { attempt, failures, crashes, ...staged(stage) };
+    const row = this.view.rows?.get(step);
+    if (this.writes.has(step)) return this.writes.get(step)!;
+    if (!row) return null;
+    const { status, attempt, failures, crashes, stage } = row;
+    return { status, tally: { attempt, failures, crashes, ...staged(stage) } };
   }
 
   announce(news: StepNews): void {
@@ -303,9 +324,9 @@ export class Draft {
     return this.holds.size === 0 ? null : (this.view.worker ?? this.place.worker);
   }
 
-  private end(position: number, mark: Mark, row: RowChange): void {
+  private end(position: number, mark: Mark, row: RowChange, was: Tally = row.tally): void {
     const step = this.node(position).name;
-    this.write(position, row, true);
+    this.write(position, row, true, was);
     this.holds.delete(step);
     this.started.delete(step);
     this.mark(position, mark);
@@ -322,19 +343,19 @@ export class Draft {
   }
 
   /** One row per step and commit: what a later fact of the same fold does to it is laid over the earlier. */
-  private write(position: number, row: RowChange, running: boolean): void {
+  private write(position: number, row: RowChange, running: boolean, was: Tally = row.tally): void {
     const step = this.node(position).name;
     const earlier = this.writes.get(step);
-    const guard = this.hadRow(position) ? { attempt: row.tally.attempt, running } : null;
+    const guard = this.hadRow(position) ? { attempt: was.attempt, running, ...staged(was.stage) } : null;
     this.writes.set(step, {
       step,
       guard: earlier ? earlier.guard : guard,
       worker: null,
-      result: null,
       delayMs: null,
       dueAt: null,
       aborting: false,
       ...row,
+      result: row.result ?? earlier?.result ?? null,
       error: row.error ?? earlier?.error ?? null,
       startedAt: row.startedAt ?? earlier?.startedAt ?? null,
     });

@@ -32,9 +32,9 @@ locked AS MATERIALIZED (
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
     $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[], $32::bool[])
+    $30::timestamptz[], $31::text[], $32::bool[], $45::text[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage)
 ),
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name
@@ -43,6 +43,7 @@ guarded AS MATERIALIZED (
     SELECT s.run_id FROM orchestrate_flow.workflow_step s
     WHERE s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
       AND s.attempt = b.guard_attempt AND (s.status = 'running') = b.guard_running
+      AND s.stage IS NOT DISTINCT FROM b.guard_stage
     FOR UPDATE SKIP LOCKED) s
   WHERE b.guard_attempt IS NOT NULL AND (b.run_id IN (SELECT id FROM locked)) IS TRUE
 ),
@@ -165,6 +166,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     starts.map((run) => run.input),
     starts.map((run) => run.delayMs),
     starts.map((run) => run.dueAt),
+    steps.map(([, step]) => step.guard?.stage ?? null),
   ];
 }
 

@@ -397,7 +397,8 @@ export class Tables {
     return write.steps.every(({ step, guard }) => {
       if (guard === null) return true;
       const row = this.stepsOf(run.id).get(step);
-      return row?.attempt === guard.attempt && (row.status === 'running') === guard.running;
+      if (!row || row.stage !== guard.stage) return false;
+      return row.attempt === guard.attempt && (row.status === 'running') === guard.running;
     });
   }
 

@@ -2,7 +2,16 @@ import { decide } from '../../../lib/engine/decide.js';
 import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
 import type { Claim, Fact, Quarantine } from '../../../lib/engine/facts.js';
 import type { IndexedGraph } from '../../../lib/engine/indexed-graph.js';
-import { decodeRunState, encodeRunState, MARK, newRunState, type RunState } from '../../../lib/engine/run-state.js';
+import {
+  decodeRunState,
+  encodeRunState,
+  MARK,
+  newRunState,
+  staged,
+  type RunState,
+  type Stage,
+  type Tally,
+} from '../../../lib/engine/run-state.js';
 import {
   isEnded,
   isStopping,
@@ -23,6 +32,8 @@ export interface StepRow {
   readonly crashes: number;
   readonly worker: string | null;
   readonly alone: boolean;
+  readonly aborting: boolean;
+  readonly stage?: Stage;
   readonly result: string | null;
   readonly errors: readonly string[];
   readonly startedAt: string | null;
@@ -64,6 +75,13 @@ export interface Chaos {
 
 type Action = () => void;
 
+/** The name of a condition that is met; any other is not. */
+export const MET = 'isMet';
+
+const GOOD: readonly string[] = [MARK.completed, MARK.failed];
+const UNDECIDED: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting];
+const WAITS: ReadonlySet<string> = new Set(['retrying', 'waiting']);
+
 /** Of so many choices one makes mischief, where there is any. */
 const MISCHIEF_EVERY = 4;
 const MAX_KILLS = 4;
@@ -80,6 +98,9 @@ export class RunSimulation {
   readonly rows = new Map<string, StepRow>();
   /** Every attempt that ever started. */
   readonly started = new Set<string>();
+  /** For each attempt that started, what of it started: its condition, its own code. */
+  private readonly stages = new Map<string, Set<Stage | undefined>>();
+  private readonly isPlain: boolean;
   /** Every run status that was ever written. */
   readonly statuses: RunStatus[] = ['pending'];
   /** Outcomes that were refused. */
@@ -100,6 +121,9 @@ export class RunSimulation {
     slots: readonly ReadonlyMap<string, number>[],
     private readonly chaos: Chaos = {},
   ) {
+    this.isPlain = graph.nodes.every(({ kind, when, join, delayMs, onFailure }) => {
+      return [kind, when, join, delayMs, onFailure].every((said) => said === undefined);
+    });
     const state = encodeRunState(newRunState(graph.nodes.length));
     this.run = {
       status: 'pending',
@@ -142,7 +166,7 @@ export class RunSimulation {
   /** Delivers whatever is still on its way. */
   deliverAll(): this {
     for (const process of this.processes) {
-      process.facts.push(...process.attempts.map((claim): Fact => ({ type: 'step-completed', claim, result: 'late' })));
+      process.facts.push(...process.attempts.map((claim) => this.endOf(claim)));
       process.attempts = [];
       if (process.facts.length > 0) this.commitAll(process);
     }
@@ -156,7 +180,7 @@ export class RunSimulation {
     const pending = this.processes.flatMap(({ facts }) => facts);
     return [
       { type: 'begun' },
-      ...claims.flatMap((claim) => [complete(claim), fail(claim, 1), fail(claim, 0), release(claim)]),
+      ...claims.flatMap((claim) => [this.endOf(claim), fail(claim, 1), fail(claim, 0), release(claim)]),
       ...pending,
       ...this.echoes,
       ...this.processes.map(({ worker }): Fact => ({
@@ -166,12 +190,13 @@ export class RunSimulation {
       })),
       { type: 'workers-lost', workers: new Set(this.dead), quarantine: QUARANTINE },
       { type: 'cancel-requested', reason: 'enough' },
+      { type: 'wake-requested' },
     ];
   }
 
   /** The run under lock: as it lies in the store, with its open rows. */
   view(): RunView {
-    const open = [...this.rows].filter(([, row]) => ['ready', 'running', 'retrying'].includes(row.status));
+    const open = [...this.rows].filter(([, row]) => ['ready', 'running', 'retrying', 'waiting'].includes(row.status));
     return { graph: this.graph, ...this.look(), rows: new Map(open as [string, StepRow & OpenRow][]) };
   }
 
@@ -180,6 +205,7 @@ export class RunSimulation {
     copy.run = this.run;
     for (const [step, row] of this.rows) copy.rows.set(step, row);
     for (const start of this.started) copy.started.add(start);
+    for (const [start, stages] of this.stages) copy.stages.set(start, new Set(stages));
     copy.ticks = this.ticks;
     return copy;
   }
@@ -203,7 +229,7 @@ export class RunSimulation {
     this.statuses.push(decision.status);
     this.expectMoves(earlier.status, before);
     this.expectSound();
-    for (const { step, tally } of decision.starts) this.noteStart(step, tally.attempt, worker);
+    for (const { step, tally } of decision.starts) this.noteStart(step, tally, worker);
     return true;
   }
 
@@ -230,7 +256,7 @@ export class RunSimulation {
   }
 
   private progressOf(process: Process): Action[] {
-    const reports = process.attempts.map((claim) => () => this.report(process, complete(claim)));
+    const reports = process.attempts.map((claim) => () => this.report(process, this.endOf(claim)));
     const { facts } = process;
     if (facts.length === 0) return reports;
     const some = [() => this.commit(process, 1), () => this.commitAll(process)];
@@ -238,7 +264,8 @@ export class RunSimulation {
   }
 
   private progressOfRow(step: string, row: StepRow): Action[] {
-    if (row.status === 'retrying') return [() => this.rows.set(step, { ...row, status: 'ready' })];
+    if (row.status === 'retrying' || row.status === 'waiting')
+      return [() => this.rows.set(step, { ...row, status: 'ready' })];
     if (row.status !== 'ready') return [];
     const queue = this.queueOf(step);
     return this.processes
@@ -294,7 +321,7 @@ export class RunSimulation {
   private kill(process: Process): void {
     this.kills++;
     this.dead.add(process.worker);
-    if (this.chaos.doubles) this.echoes.push(...process.facts, ...process.attempts.map(complete));
+    if (this.chaos.doubles) this.echoes.push(...process.facts, ...process.attempts.map((claim) => this.endOf(claim)));
     Object.assign(process, {
       worker: `${process.worker}'`,
       known: this.look(),
@@ -310,8 +337,11 @@ export class RunSimulation {
     // As the ward does it: a step that needs one crash more is run with nothing beside it, where there is room.
     const alone = row.crashes + 1 >= QUARANTINE.crashes && process.attempts.length === 0;
     this.rows.set(step, { ...row, status: 'running', attempt, worker: process.worker, alone, startedAt: this.now });
-    this.noteStart(step, attempt, process.worker);
-    process.attempts.push({ step, attempt, failures: row.failures, crashes: row.crashes, startedAt: this.now });
+    const tally = { attempt, failures: row.failures, crashes: row.crashes, ...staged(row.stage) };
+    this.noteStart(step, tally, process.worker);
+    const claim = { step, ...tally, startedAt: this.now };
+    process.attempts.push(claim);
+    if (this.marks[this.graph.positions.get(step)!] === MARK.waiting) process.facts.push({ type: 'step-awake', claim });
     // While a commit of the run is under way in the process, it learns nothing from a claim.
     if (refreshes) process.known = this.look();
   }
@@ -374,22 +404,26 @@ export class RunSimulation {
     return writes.every(({ step, guard }) => {
       if (!guard) return true;
       const row = this.rows.get(step);
-      return row !== undefined && row.attempt === guard.attempt && (row.status === 'running') === guard.running;
+      if (!row || row.stage !== guard.stage) return false;
+      return row.attempt === guard.attempt && (row.status === 'running') === guard.running;
     });
   }
 
-  private writeRow({ step, guard, status, tally, worker, result, error, delayMs, startedAt }: StepWrite): void {
+  private writeRow(write: StepWrite): void {
+    const { step, guard, status, tally, worker, error, delayMs, dueAt, startedAt, aborting } = write;
     const row = this.rows.get(step);
     if (guard === null && row) throw new Error(`The row of step ${step} is inserted twice.`);
     same('a running row has a worker', status === 'running', worker !== null);
-    same('a retrying row has a delay', status === 'retrying', delayMs !== null);
-    const { attempt, failures, crashes } = tally;
+    same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
+    const { attempt, failures, crashes, stage } = tally;
     const isPoison = row?.alone === true && crashes > row.crashes && crashes >= QUARANTINE.crashes;
     if (status === 'quarantined' || status === 'ready')
       same(`what step ${step} becomes`, status, isPoison ? 'quarantined' : 'ready');
     const errors = [...(row?.errors ?? []), ...(error === null ? [] : [error])];
     const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
-    this.rows.set(step, { status, attempt, failures, crashes, worker, alone: false, result, errors, startedAt: began });
+    const result = write.result ?? row?.result ?? null;
+    const counts = { attempt, failures, crashes, ...staged(stage) };
+    this.rows.set(step, { status, ...counts, worker, aborting, alone: false, result, errors, startedAt: began });
   }
 
   private look(): KnownRun {
@@ -438,23 +472,47 @@ export class RunSimulation {
           return 'completed';
         case MARK.cancelled:
           return 'cancelled';
+        case MARK.skipped:
+          return 'skipped';
         default:
           return this.rows.get(name)!.status;
       }
     });
   }
 
-  private noteStart(step: string, attempt: number, worker: string): void {
+  private noteStart(step: string, { attempt, stage }: Tally, worker: string): void {
     const position = this.graph.positions.get(step)!;
     const start = `${step}#${attempt}`;
-    if (this.started.has(start)) throw new Error(`Attempt ${start} is started twice.`);
+    const stages = this.stages.get(start) ?? new Set();
+    // An attempt whose condition was met begins anew, with its own code.
+    if (stages.has(stage)) throw new Error(`Attempt ${start} is started twice.`);
     if (attempt > 1 && !this.started.has(`${step}#${attempt - 1}`)) throw new Error(`Attempt ${start} leaves one out.`);
     this.started.add(start);
-    const early = this.graph.before[position]!.filter((before) => this.marks[before] !== MARK.completed);
-    if (early.length > 0) throw new Error(`Step ${step} starts before its dependencies have completed.`);
-    same('the run in which a step starts', this.run.status, 'running');
+    this.stages.set(start, stages.add(stage));
+    if (!this.hasTurn(position)) throw new Error(`Step ${step} starts before its turn: ${this.marks}.`);
+    if (this.run.status !== 'waiting') same('the run in which a step starts', this.run.status, 'running');
     const holder = this.marks[position] === MARK.held ? this.run.worker : this.rows.get(step)?.worker;
     same(`the worker that claims ${start}`, holder, worker);
+  }
+
+  /** Whether all has happened that a step waits for, as the others stand now. */
+  private hasTurn(position: number): boolean {
+    const isGood = (one: number) => GOOD.includes(this.marks[one]!);
+    const { before, needs, nodes } = this.graph;
+    const { join } = nodes[position]!;
+    if (!needs[position]!.every(isGood)) return false;
+    if (join !== undefined) return before[position]!.filter(isGood).length >= join;
+    return before[position]!.every((one) => !UNDECIDED.includes(this.marks[one]!));
+  }
+
+  /** The outcome of an attempt: its condition says what it is called, and everything else completes. */
+  private endOf(claim: Claim): Fact & { claim: Claim } {
+    const { when, kind } = this.graph.nodes[this.graph.positions.get(claim.step)!]!;
+    if (when !== undefined && claim.stage === undefined)
+      return { type: when === MET ? 'step-admitted' : 'step-skipped', claim };
+    if (kind === 'sleep-until' && claim.stage !== 'parked')
+      return { type: 'step-parked', claim, until: 'then', result: `result of ${claim.step}` };
+    return complete(claim);
   }
 
   private expectMoves(from: RunStatus, before: readonly StepStatus[]): void {
@@ -474,9 +532,17 @@ export class RunSimulation {
     const { nodes } = this.graph;
     same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
     same('holds', [...holds.keys()].sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
-    if (isEnded(status) && /[.hq]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
+    if (isEnded(status) && /[.hqwa]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
     // A run that was being cancelled stays so, even where its last attempts have completed after all.
-    if (status !== 'cancelled') same('all completed', status === 'completed', /^c+$/.test(marks));
+    if (status !== 'cancelled' && this.isPlain) same('all completed', status === 'completed', /^c+$/.test(marks));
+    if (status === 'completed') {
+      const failed = nodes.filter(({ onFailure }, n) => marks[n] === MARK.failed && onFailure !== 'continue');
+      if (failed.length > 0) throw new Error(`The run has completed although ${failed[0]!.name} failed.`);
+    }
+    if (status === 'running' || status === 'waiting') {
+      same('a run that waits', status === 'waiting', !/[hqa]/.test(marks));
+      if (!/[hqwa]/.test(marks)) throw new Error(`The run is ${status}, and nothing in it is: ${marks}.`);
+    }
     if (status === 'failing' || status === 'failed') {
       if (!this.run.failure) throw new Error('The failure that stopped the run is not told.');
     }
@@ -495,11 +561,12 @@ export class RunSimulation {
     });
   }
 
-  private isUnderWay({ step, attempt }: Claim): boolean {
+  private isUnderWay({ step, attempt, stage }: Claim): boolean {
     const { marks, holds } = this.state;
     const row = this.rows.get(step);
-    if (marks[this.graph.positions.get(step)!] === MARK.held) return holds.get(step)!.attempt === attempt;
-    return row?.status === 'running' && row.attempt === attempt;
+    const isSame = (tally: Tally) => tally.attempt === attempt && tally.stage === stage;
+    if (marks[this.graph.positions.get(step)!] === MARK.held) return isSame(holds.get(step)!);
+    return row?.status === 'running' && isSame(row);
   }
 
   /** The first outcome of an attempt under way is taken, unless it is told in the same breath that its worker died. */
@@ -507,7 +574,7 @@ export class RunSimulation {
     if (facts.some(({ type }) => type === 'workers-lost')) return;
     const taken = new Set<string>();
     const late = facts.flatMap((fact) => {
-      if (!('claim' in fact)) return [];
+      if (!('claim' in fact) || fact.type === 'step-awake') return [];
       const name = `${fact.claim.step}#${fact.claim.attempt}`;
       if (!underWay.has(fact) || taken.has(name)) return [name];
       taken.add(name);
@@ -529,7 +596,7 @@ export class RunSimulation {
 
   /** Told that workers died and nothing else, a run frees or ends what they were running and nothing else. */
   private expectOnlyLostFreed({ writes }: Decision, facts: readonly Fact[], ran: readonly string[]): void {
-    if (facts.some(({ type }) => type !== 'workers-lost')) return;
+    if (facts.some(({ type }) => type !== 'workers-lost') || !this.isPlain) return;
     // Where a step is quarantined the run stops, and what waited ends with it.
     const isPoisoned = writes.some(({ status }) => status === 'quarantined');
     const freed = writes.filter(({ step, status }) => !isPoisoned || status !== 'cancelled' || ran.includes(step));
