@@ -50,6 +50,8 @@ describe('a run that begins', () => {
       result: null,
       error: null,
       delayMs: null,
+      dueAt: null,
+      aborting: false,
     };
     expect(decision).toEqual({
       kind: 'decided',
@@ -107,6 +109,8 @@ describe('a step that completes', () => {
         result: '42',
         error: null,
         delayMs: null,
+        dueAt: null,
+        aborting: false,
         startedAt: 'then',
       },
     ]);

@@ -29,7 +29,7 @@ describe.each([
       for (const status of statuses) {
         const reachable = reachableFrom(status, moves);
         const isEnd = moves[status]!.length === 0;
-        const ends = ['completed', 'failed', 'cancelled', 'quarantined'];
+        const ends = ['completed', 'failed', 'skipped', 'cancelled', 'quarantined'];
         expect(isEnd || ends.some((end) => reachable.has(end))).toBe(true);
         expect(isEnd).toBe(ends.includes(status));
         // What has failed is not called cancelled any more.
@@ -53,7 +53,8 @@ describe('a run', () => {
   });
 
   it('fails and is cancelled by way of a stop once it has begun', () => {
-    expect(RUN_MOVES.running).toEqual(['completed', 'failing', 'cancelling']);
+    expect(RUN_MOVES.running).toEqual(['waiting', 'completed', 'failing', 'cancelling']);
+    expect(RUN_MOVES.waiting).toEqual(['running', 'completed', 'failing', 'cancelling']);
   });
 });
 

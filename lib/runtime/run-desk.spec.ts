@@ -9,6 +9,7 @@ import { EventHub } from '../events/event-hub.js';
 import { JsonCodec } from '../persistence/codec.js';
 import type { Attempt } from './attempt.js';
 import { RunDesk, type RunDeskPorts } from './run-desk.js';
+import type { StartRequest } from './run-writes.js';
 import { SlotOffice } from './slot-office.js';
 import { StepPump } from './step-pump.js';
 import { SYSTEM_CLOCK } from './system-clock.js';
@@ -75,7 +76,10 @@ class Stage {
         this.lockedWrites.push(write);
         return write === null ? { kind: 'nothing' as const } : (this.alone.shift() ?? (() => APPLIED))(write);
       },
-      start: () => new Promise<readonly CommitAnswer[]>((resolve) => (this.started = resolve)),
+      start: (prepare: (held: boolean) => unknown) => {
+        prepare(false);
+        return new Promise<readonly CommitAnswer[]>((resolve) => (this.started = resolve));
+      },
     };
     const runner = {
       run: (attempt: Attempt) => {
@@ -84,7 +88,7 @@ class Stage {
       },
     };
     const store = { findRun: () => Promise.resolve(this.found) };
-    const shelf = { get: () => Promise.resolve({ id: 1, graph, code: null }) };
+    const shelf = { get: () => Promise.resolve({ id: 1, graph, code: {} }) };
     this.desk = new RunDesk({
       ...{ door, runner, shelf, store, slots, self: this.self, events: new EventHub(), codec: new JsonCodec() },
       ...{ onEnded: () => {}, onTimer: () => {} },
@@ -271,12 +275,15 @@ describe('RunDesk', () => {
   it('is not quiet while a start is under way: what it claims begins with the answer', async () => {
     const stage = new Stage();
     let isSettled = false;
-    const started = stage.desk.start([], false);
+    const definition = { id: 1, graph, code: null };
+    const request = { id: 'r', delayMs: 5, dueAt: null, definition } as unknown as StartRequest;
+    const started = stage.desk.start([request], false);
+    expect(stage.desk.isOpen('r')).toBe(true);
     const settled = stage.desk.settled().then(() => (isSettled = true));
     await settle();
     expect([stage.desk.isQuiet, isSettled]).toEqual([false, false]);
-    stage.started([]);
+    stage.started([{ kind: 'stale' }]);
     await Promise.all([started, settled]);
-    expect(stage.desk.isQuiet).toBe(true);
+    expect([stage.desk.isQuiet, stage.desk.isOpen('r')]).toEqual([true, false]);
   });
 });
