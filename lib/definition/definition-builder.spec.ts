@@ -2,6 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { applyDecorators } from '@nestjs/common';
 import { DEFAULT_RETRY } from '../engine/retry-policy.js';
 import { Ctx } from './ctx.decorator.js';
+import { Failure } from './failure.decorator.js';
+import { SleepUntil } from './sleep-until.decorator.js';
+import { Sleep } from './sleep.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
 import { hashOf } from './graph-hash.js';
 import { Input } from './input.decorator.js';
@@ -106,10 +109,11 @@ describe('a definition', () => {
       name: 'charge',
       parameters: [
         { index: 0, kind: 'context' },
-        { index: 1, kind: 'result', step: 'reserve' },
+        { index: 1, kind: 'result', step: 'reserve', isOptional: false },
       ],
       retryOn: null,
       doNotRetryOn: [TypeError],
+      condition: null,
     });
     expect(steps.get('ship')).toMatchObject({ retryOn: [RangeError], doNotRetryOn: [] });
   });
@@ -153,7 +157,7 @@ describe('a definition', () => {
       ['b', 4],
       ['c', 5],
     ]);
-    expect(steps.get('b')!.parameters).toEqual([{ index: 0, kind: 'result', step: 'a' }]);
+    expect(steps.get('b')!.parameters).toEqual([{ index: 0, kind: 'result', step: 'a', isOptional: false }]);
     expect((instance as W).b(1)).toBe(2);
   });
 
@@ -200,6 +204,123 @@ describe('a definition', () => {
     expect(definition.steps.get('a')!.parameters).toEqual([]);
   });
 
+  it('says of conditions, pauses, joins and failures what is not the default', () => {
+    @Workflow({ name: 'w', retry: 1 })
+    class W {
+      @Step({ delay: '1m', onFailure: 'continue' }) notify() {}
+      @Sleep('7d', { when: 'isPatient' }) coolDown!: void;
+      @SleepUntil({ timeout: '1s' }) at() {
+        return new Date();
+      }
+      @Step({ after: ['at', 'notify', 'at'], join: 'any' }) first(
+        @Result('at', { optional: true }) _: Date | undefined,
+        @Failure('notify') __: Error | undefined,
+      ) {}
+      @Step({ join: 'all', after: ['first', 'at'], onFailure: 'fail' }) last() {}
+
+      isPatient(@Failure('notify') _: Error | undefined, @Input() __: unknown) {
+        return true;
+      }
+    }
+    const { graph, steps } = load(W);
+    const plain = { results: [], queue: DEFAULT_QUEUE, priority: 0, retry: graph.nodes[0]!.retry, timeoutMs: null };
+    expect(graph.nodes).toEqual([
+      { name: 'notify', after: [], ...plain, delayMs: 60_000, onFailure: 'continue' },
+      { name: 'coolDown', after: ['notify'], ...plain, kind: 'sleep', delayMs: 604_800_000, when: 'isPatient' },
+      { name: 'at', after: ['coolDown'], ...plain, kind: 'sleep-until', timeoutMs: 1_000 },
+      { name: 'first', after: ['notify', 'at'], ...plain, results: ['at'], join: 1 },
+      { name: 'last', after: ['at', 'first'], ...plain, needs: ['at', 'first'] },
+    ]);
+    expect(Object.keys(graph.nodes[4]!)).not.toContain('join');
+    expect(steps.get('coolDown')).toEqual({
+      name: 'coolDown',
+      parameters: [],
+      retryOn: null,
+      doNotRetryOn: [],
+      condition: {
+        name: 'isPatient',
+        parameters: [
+          { index: 0, kind: 'failure', step: 'notify' },
+          { index: 1, kind: 'input' },
+        ],
+      },
+    });
+    expect(steps.get('first')!.parameters).toEqual([
+      { index: 0, kind: 'result', step: 'at', isOptional: true },
+      { index: 1, kind: 'failure', step: 'notify' },
+    ]);
+  });
+
+  it('knows which steps need which that may be missing', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step({ when: 'isBig' }) gift() {
+        return 1;
+      }
+      @Step() byPage() {}
+      @Step() byResult(@Result('gift') _: number) {}
+      @Step() byOptional(@Result('gift', { optional: true }) _: number | undefined) {}
+      @Step({ when: 'isHeavy' }) byCondition() {}
+      @Step({ after: ['byPage', 'byResult', 'gift'] }) byAfter() {}
+      @Step({ after: ['byAfter', 'byOptional'], join: { atLeast: 2 } }) both() {}
+      @Step({ after: ['both'] }) behind() {}
+
+      isBig() {
+        return false;
+      }
+      isHeavy(@Result('gift') gift: number) {
+        return gift > 1;
+      }
+    }
+    const { nodes } = load(W).graph;
+    expect(nodes.map(({ name, needs }) => [name, needs])).toEqual([
+      ['gift', undefined],
+      ['byPage', undefined],
+      ['byResult', ['gift']],
+      ['byOptional', undefined],
+      ['byCondition', ['gift']],
+      ['byAfter', ['gift', 'byResult']],
+      ['both', ['byAfter']],
+      ['behind', ['both']],
+    ]);
+    expect(nodes.find(({ name }) => name === 'byCondition')!.results).toEqual(['gift']);
+    expect(nodes.find(({ name }) => name === 'both')).not.toHaveProperty('join');
+  });
+
+  it('gives a condition to every step that names it, inherited ones included', () => {
+    class Base {
+      @Step({ when: 'isBig' }) a() {}
+      isBig(@Input() _: unknown) {
+        return true;
+      }
+    }
+    @Workflow({ name: 'w' })
+    class W extends Base {
+      @Parallel({ when: 'isBig' }) b() {}
+      override isBig(_: unknown) {
+        return false;
+      }
+    }
+    const condition = { name: 'isBig', parameters: [{ index: 0, kind: 'input' }] };
+    expect([...load(W).steps.values()].map((step) => step.condition)).toEqual([condition, condition]);
+  });
+
+  it('understands composed pauses', () => {
+    const Week = () => applyDecorators(Sleep('7d'));
+    const Patient = () => applyDecorators(SleepUntil(), Retry(5));
+    @Workflow({ name: 'w' })
+    class W {
+      @Week() coolDown!: void;
+      @Patient() at() {
+        return new Date();
+      }
+    }
+    expect(load(W).graph.nodes).toMatchObject([
+      { name: 'coolDown', kind: 'sleep', delayMs: 604_800_000 },
+      { name: 'at', kind: 'sleep-until', retry: { attempts: 5 }, after: ['coolDown'] },
+    ]);
+  });
+
   it('leaves the methods what they are', () => {
     expect(new OrderWorkflow().ship('c', 'r', 'c')).toBe('c');
   });
@@ -214,6 +335,15 @@ describe('the hash of a graph', () => {
     expect(hashOf({ ...graph, version: '3' })).toBe(hash);
   });
 
+  it('is what it was before nodes could say more', () => {
+    @Workflow({ name: 'old' })
+    class Old {
+      @Step() a() {}
+      @Parallel({ timeout: 5 }) b() {}
+    }
+    expect(load(Old).hash).toBe('e90d418d0c41e67d289461efd84a44212279ae7ea3cf63b61674aed01ca372a6');
+  });
+
   it.each([
     ['the name', { ...graph, workflow: 'other' }],
     ['the output', { ...graph, output: null }],
@@ -225,6 +355,12 @@ describe('the hash of a graph', () => {
         ['a queue', { queue: 'x' }],
         ['a priority', { priority: 1 }],
         ['a timeout', { timeoutMs: 1 }],
+        ['a kind', { kind: 'sleep-until' }],
+        ['a delay', { delayMs: 1 }],
+        ['a condition', { when: 'x' }],
+        ['a need', { needs: ['x'] }],
+        ['a join', { join: 1 }],
+        ['a failure', { onFailure: 'continue' }],
         ['a policy', { retry: { ...DEFAULT_RETRY, jitter: 'none' as const } }],
       ] as const
     ).map(

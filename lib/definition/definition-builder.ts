@@ -1,20 +1,21 @@
 import type { DefinitionFault } from '../engine/errors.js';
-import type { GraphNode, WorkflowGraph } from '../engine/graph.js';
+import type { WorkflowGraph } from '../engine/graph.js';
+import { checkBindings, type StepBindings } from './binding-faults.js';
 import { Blame } from './blame.js';
+import { findConditions, toConditionMember } from './condition-reader.js';
 import type { DependencyOrder } from './dependency-order.js';
 import type { DiscoveredWorkflow } from './explorer.js';
 import { checkScheduler } from './foreign-decorators.js';
 import { hashOf } from './graph-hash.js';
+import { computeNodes } from './graph-nodes.js';
 import { checkInput } from './input-faults.js';
-import { findStepMember, type StepMember } from './member-faults.js';
+import { findStepMember } from './member-faults.js';
 import { findWorkflowOptions, readMembers } from './metadata.js';
-import { checkExplicit, checkResults, orderSteps } from './order-faults.js';
+import { checkExplicit, orderSteps } from './order-faults.js';
 import { readParameters } from './parameter-reader.js';
 import { resolveRetry, type ResolvedRetry, type RetrySettings } from './retry-resolution.js';
 import { readStep, type WrittenStep } from './step-reader.js';
-import type { ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
-import { DEFAULT_QUEUE } from '../engine/graph.js';
-import { DEFAULT_PRIORITY } from './workflow-options.js';
+import type { StepDefinition, WorkflowDefinition } from './workflow-definition.js';
 import { readOutput, readWorkflow, type WrittenWorkflow } from './workflow-reader.js';
 
 /** The module's defaults, read. */
@@ -34,7 +35,8 @@ export interface BuiltWorkflow {
 interface ReadClass {
   readonly workflow: WrittenWorkflow;
   readonly steps: readonly WrittenStep[];
-  readonly parameters: ReadonlyMap<string, readonly ParameterBinding[]>;
+  /** By the name of the step. */
+  readonly bindings: ReadonlyMap<string, StepBindings>;
   readonly output: string | null;
   readonly order: DependencyOrder | null;
 }
@@ -58,21 +60,36 @@ function readClass({ target, scopeFault }: DiscoveredWorkflow, blame: Blame): Re
   const workflow = readWorkflow(findWorkflowOptions(target)?.options, blame.class);
   const decorated = readMembers(target);
   if (decorated.length === 0) blame.class('has no steps. Add @Step() to a method.');
-  const members = decorated.flatMap((member) => findStepMember(target, member, blame.member(member.key)) ?? []);
+  const plain = findConditions(target, decorated);
+  const members = decorated
+    .filter((member) => !plain.has(member))
+    .flatMap((member) => findStepMember(target, member, blame.member(member.key)) ?? []);
   const names = members.map(({ key }) => key);
 
-  const steps = members.map((member) => readStep(member, names, blame.member(member.key)));
-  const parameters = new Map(
-    members.map((member) => [member.key, readParameters(target, member, names, blame.member(member.key))]),
+  const steps = members.map((member) => readStep(member, { target, names }, blame.member(member.key)));
+  const conditions = [...new Set(steps.flatMap(({ when }) => when ?? []))].map((name) =>
+    toConditionMember(target, name, decorated),
   );
-  for (const member of members) checkScheduler(member.method, blame.member(member.key));
-  checkInput(target, members, blame);
-  const output = readOutput(target.output, names, blame.class);
+  const parameters = new Map(
+    [...members, ...conditions].map((member) => [
+      member.key,
+      readParameters(target, member, names, blame.member(member.key)),
+    ]),
+  );
+  for (const { key, method } of members) if (method !== null) checkScheduler(method, blame.member(key));
+  checkInput(target, [...members, ...conditions], blame);
+  const output = readOutput(target.output, steps, blame.class);
 
+  const bindings = new Map(
+    steps.map(({ name, when }): [string, StepBindings] => [
+      name,
+      { step: parameters.get(name)!, condition: when === null ? [] : parameters.get(when)! },
+    ]),
+  );
   if (workflow.order === 'explicit') checkExplicit(steps, blame);
   const order = orderSteps(steps, blame);
-  if (order !== null) checkResults(steps, parameters, order, blame);
-  return { workflow, steps, parameters, output, order };
+  if (order !== null) checkBindings(steps, bindings, order, blame);
+  return { workflow, steps, bindings, output, order };
 }
 
 function toDefinition(
@@ -81,24 +98,12 @@ function toDefinition(
   read: ReadClass & { readonly order: DependencyOrder },
   defaults: ReadDefaults,
 ): WorkflowDefinition {
-  const { workflow, steps, parameters, output, order } = read;
+  const { workflow, steps, bindings, output } = read;
   const retries = steps.map(({ retry }) => resolveRetry([retry, workflow.retry, defaults.retry]));
-  const nodes = steps.map((step, position): GraphNode => {
-    const bindings = parameters.get(step.name)!;
-    return {
-      name: step.name,
-      after: order.edges[position]!.map((before) => steps[before]!.name),
-      results: [...new Set(bindings.flatMap((binding) => (binding.kind === 'result' ? [binding.step] : [])))],
-      queue: step.queue ?? workflow.queue ?? DEFAULT_QUEUE,
-      priority: step.priority ?? workflow.priority ?? DEFAULT_PRIORITY,
-      retry: retries[position]!.policy,
-      timeoutMs: step.timeoutMs ?? defaults.timeoutMs,
-    };
-  });
+  const policies = retries.map(({ policy }) => policy);
+  const nodes = computeNodes({ ...read, policies, timeoutMs: defaults.timeoutMs });
   const graph: WorkflowGraph = { workflow: name, version: workflow.version, output, nodes };
-  const definitions = steps.map((step, position) =>
-    toStep(step.member, parameters.get(step.name)!, retries[position]!),
-  );
+  const definitions = steps.map((step, position) => toStep(step, bindings.get(step.name)!, retries[position]!));
   return {
     name,
     hash: hashOf(graph),
@@ -109,6 +114,12 @@ function toDefinition(
   };
 }
 
-function toStep(member: StepMember, parameters: readonly ParameterBinding[], retry: ResolvedRetry): StepDefinition {
-  return { name: member.key, parameters, retryOn: retry.retryOn, doNotRetryOn: retry.doNotRetryOn };
+function toStep({ name, when }: WrittenStep, bindings: StepBindings, retry: ResolvedRetry): StepDefinition {
+  return {
+    name,
+    parameters: bindings.step,
+    retryOn: retry.retryOn,
+    doNotRetryOn: retry.doNotRetryOn,
+    condition: when === null ? null : { name: when, parameters: bindings.condition },
+  };
 }

@@ -6,6 +6,9 @@ import { DefinitionError, type DefinitionFault } from '../engine/errors.js';
 import { MAX_NODES } from '../engine/graph.js';
 import { Ctx } from './ctx.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
+import { Failure } from './failure.decorator.js';
+import { SleepUntil } from './sleep-until.decorator.js';
+import { Sleep } from './sleep.decorator.js';
 import { Input } from './input.decorator.js';
 import { Result } from './result.decorator.js';
 import { Retry } from './retry.decorator.js';
@@ -21,6 +24,9 @@ const LooseStep: Loose = Step;
 const LooseParallel: Loose = Parallel;
 const LooseResult: Loose = Result;
 const LooseRetry: Loose = Retry;
+const LooseSleep: Loose = Sleep;
+const LooseSleepUntil: Loose = SleepUntil;
+const LooseFailure: Loose = Failure;
 const LooseWorkflow: Loose = Workflow;
 
 function faultsOf(...targets: (abstract new () => object)[]): readonly DefinitionFault[] {
@@ -63,9 +69,20 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "timeout", "retry", "queue", "priority".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "timeout", "retry", "queue", "priority", "onFailure", "delay".',
     ],
-    [{ when: 'isBig' }, /@Step has no option "when"\. Its options are/],
+    [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
+    [{ when: 'a' }, /when names "a" itself/],
+    [{ when: 'constructor' }, /when names "constructor", which is no method/],
+    [{ when: 'toString' }, /when names "toString", which is no method/],
+    [{ when: () => true }, /Expected when to be the name of a method, got \[Function: when\]/],
+    [{ join: 'any' }, /has join without after\. Say in `after`/],
+    [{ delay: 0 }, /Expected delay to be .*more than 0, got 0/],
+    [{ delay: '3651d' }, /Expected delay to be at most 10 years \(3650 days\), got '3651d'/],
+    [
+      { onFailure: 'continu' },
+      /Expected onFailure to be one of "fail", "continue", got 'continu'\. Did you mean "continue"/,
+    ],
     [{ group: 'x' }, /@Step has no option "group"/],
     ['30s', /Expected the options of @Step to be an object, got '30s'/],
     [null, /Expected the options of @Step to be an object, got null/],
@@ -116,10 +133,244 @@ describe('the options of a step', () => {
     [{}],
     [undefined],
     [{ timeout: undefined, after: undefined, retry: undefined }],
+    [{ onFailure: 'fail', delay: '3650d' }],
     [{ timeout: 1, priority: 2_097_151, queue: 'x'.repeat(100) }],
     [{ retry: { attempts: 10_000, factor: 1, delay: 0, maxDelay: 0, retryOn: [], doNotRetryOn: [TypeError] } }],
   ])('%j are no fault', (options) => {
     expect(stepFaults(options)).toEqual([]);
+  });
+});
+
+describe('a join', () => {
+  function joinFaults(join: unknown, after: unknown = ['a', 'b']): string[] {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a() {}
+      @Step() b() {}
+      @LooseStep({ after, join }) c() {}
+    }
+    return linesOf(W);
+  }
+
+  it.each([
+    ['some', /^W\.c: Expected join to be 'all', 'any' or \{ atLeast: <a number of steps> \}, got 'some'/],
+    [2, /^W\.c: Expected join to be/],
+    [{}, /Expected atLeast of join to be an integer from 1 to the number of steps in after, got undefined/],
+    [{ atLeast: 0 }, /Expected atLeast of join/],
+    [{ atLeast: 3 }, /Expected atLeast of join/],
+    [{ atLeast: 1.5 }, /Expected atLeast of join/],
+  ])('%j is a fault', (join, fault) => {
+    expect(joinFaults(join)).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('of fewer than two steps is a fault', () => {
+    for (const after of [[], ['a'], ['a', 'a']])
+      expect(joinFaults('any', after)).toEqual([
+        expect.stringMatching(/^W\.c: has join, and after names fewer than two/),
+      ]);
+  });
+
+  it('of what is misspelt is one fault', () => {
+    expect(joinFaults('any', 'a')).toEqual([expect.stringMatching(/Expected after/)]);
+    expect(joinFaults({ atLeast: 2 }, ['a', 'bb'])).toEqual([expect.stringMatching(/after names "bb"/)]);
+  });
+
+  it.each([['all'], ['any'], [{ atLeast: 1 }], [{ atLeast: 2 }], [undefined]])('%j is no fault', (join) => {
+    expect(joinFaults(join)).toEqual([]);
+  });
+
+  it('gives no result of a step that may have lost it, and gives it optionally, to what stands behind as well', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Parallel() a() {}
+      @Parallel() b() {}
+      @Step({ after: ['a', 'b'], join: 'any' }) c(
+        @Result('a') _: unknown,
+        @Result('b', { optional: true }) __: unknown,
+      ) {}
+      @Step({ after: ['c'] }) d(@Result('a') _: unknown, @Result('b', { optional: true }) __: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.c: parameter 0 takes the result of "a", which may have lost the join. Take it with { optional: true }.',
+      'W.d: parameter 0 takes the result of "a", which need not have ended when "d" starts. Add "a" to its `after`.',
+    ]);
+  });
+
+  it('does not promise what stands before only one of its steps', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() root() {}
+      @Parallel() a() {}
+      @Step({ after: ['root'] }) b() {}
+      @Step({ after: ['a'] }) a2() {}
+      @Step({ after: ['a2', 'b'], join: 'any' }) c(
+        @Result('root') _: unknown,
+        @Result('a', { optional: true }) __: unknown,
+      ) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.c: parameter 1 takes the result of "a", which need not have ended when "c" starts. Add "a" to its `after`.',
+    ]);
+  });
+});
+
+describe('a condition', () => {
+  it('is a method of the class that is no step', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @LooseStep({ when: 'isBigg' }) a() {}
+      @LooseStep({ when: 'a' }) b() {}
+      @LooseStep({ when: 'flag' }) c() {}
+      @LooseStep({ when: 'arrow' }) d() {}
+      get flag() {
+        return true;
+      }
+      arrow = () => true;
+      isBig(@Input() _: unknown) {
+        return true;
+      }
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: when names "isBigg", which is no method of the class. Did you mean "isBig"? Its methods are "isBig".',
+      'W.b: when names "a", which is a step. Name a method that is no step and returns a boolean.',
+      expect.stringMatching(/^W\.c: when names "flag", which is no method of the class/),
+      expect.stringMatching(/^W\.d: when names "arrow", which is no method of the class/),
+    ]);
+  });
+
+  it('takes parameters as a step does', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step({ when: 'isBig' }) a() {}
+      @Step({ when: 'isBig' }) b() {}
+      @Step({ when: 'isRetried' }) c() {}
+      isBig(@Ctx() _: unknown, __: unknown, @LooseResult('d') ___: unknown, @Result('a') ____: unknown) {
+        return true;
+      }
+      @Retry(2) isRetried(@Input() _: unknown) {
+        return true;
+      }
+      isStray(@Failure('a') _: unknown) {
+        return true;
+      }
+    }
+    expect(linesOf(W)).toEqual([
+      'W.isRetried: bears @Retry, @Input but is no step. Add @Step() or @Parallel(); a decorated override says it again.',
+      'W.isStray: bears @Failure but is no step. Add @Step() or @Parallel(); a decorated override says it again.',
+      expect.stringMatching(/^W\.isBig: parameter 1 gets nothing/),
+      expect.stringMatching(/^W\.isBig: @Result names 'd', which is no step/),
+      'W.a: parameter 3 of its condition "isBig" takes the result of "a", which need not have ended when "a" starts. A step cannot take its own result.',
+    ]);
+  });
+
+  it('takes the input as its class', () => {
+    class OrderDto {}
+    class OtherDto {}
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly input = OrderDto;
+      @Step({ when: 'isBig' }) a() {}
+      isBig(@Input() _: OtherDto) {
+        return true;
+      }
+    }
+    expect(linesOf(W)).toEqual([expect.stringMatching(/^W\.isBig: parameter 0 takes OtherDto/)]);
+  });
+});
+
+describe('a pause', () => {
+  it.each([
+    [['soon'], /Expected the duration of @Sleep to be a duration such as .*got 'soon'/],
+    [[], /Expected the duration of @Sleep/],
+    [[0], /Expected the duration of @Sleep to be .*more than 0, got 0/],
+    [['600w'], /Expected the duration of @Sleep to be at most 10 years/],
+    [['1d', { delay: '1d' }], /@Sleep has no option "delay"\. Its options are "after", "beside", "join", "when"\./],
+    [['1d', { timeout: 0 }], /@Sleep has no option "timeout"/],
+    [['1d', { retry: 3 }], /@Sleep has no option "retry"/],
+    [['1d', { queue: 'q' }], /@Sleep has no option "queue"/],
+    [['1d', null], /Expected the options of @Sleep to be an object, got null/],
+    [['1d', { when: 'isBig' }], /when names "isBig"/],
+  ])('%j is a fault', (written, fault) => {
+    @Workflow({ name: 'w' })
+    class W {
+      @LooseSleep(...written) a!: void;
+    }
+    expect(linesOf(W)).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('stands on a property, or on a method that says until when, alone', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() fine() {}
+      @LooseSleep('1d') a() {}
+      @LooseSleepUntil() b!: void;
+      @LooseRetry(3) @Sleep('1d') c!: void;
+      @LooseStep() @Sleep('1d') d!: void;
+      @LooseStep() @LooseParallel() @LooseSleepUntil() e() {}
+      @LooseSleepUntil({ delay: '1d' }) f() {}
+      @LooseSleep('1d') static g: void;
+      @LooseSleep('1d') get h() {
+        return 1;
+      }
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      expect.stringMatching(/^W\.a: bears @Sleep and is a method, which would never be called\./),
+      expect.stringMatching(/^W\.b: is a property/),
+      'W.c: bears @Retry, and a @Sleep runs no code that could fail. Remove @Retry.',
+      'W.d: bears both @Step and @Sleep. Keep one of them.',
+      'W.e: bears @Step, @Parallel, @SleepUntil. Keep one of them.',
+      expect.stringMatching(/^W\.f: @SleepUntil has no option "delay"/),
+      expect.stringMatching(/^W\.g: is static/),
+      expect.stringMatching(/^W\.h: is an accessor/),
+    ]);
+  });
+
+  it('gives no result, unless code says until when', () => {
+    @LooseWorkflow({ name: 'w' })
+    class W {
+      static readonly output = 'coolDown';
+      @Sleep('1d') coolDown!: void;
+      @SleepUntil() at() {
+        return new Date();
+      }
+      @Step() a(
+        @LooseResult('coolDown') _: unknown,
+        @LooseResult('coolDown', { optional: true }) __: unknown,
+        @Result('at') ___: Date,
+      ) {}
+    }
+    expect(linesOf(W)).toEqual([
+      `W: static output is 'coolDown', which is a @Sleep and gives no result. Name another step.`,
+      'W.a: parameter 0 takes the result of "coolDown", which is a @Sleep and gives no result. Remove the parameter.',
+      expect.stringMatching(/^W\.a: parameter 1 takes the result of "coolDown", which is a @Sleep/),
+    ]);
+  });
+});
+
+describe('a step that may fail without an end of the run', () => {
+  it('gives its failure, and its result only optionally', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step({ onFailure: 'continue' }) a(@LooseFailure('a') _: unknown) {}
+      @Step({ when: 'isFine' }) b(@Result('a') _: unknown, @Result('a', { optional: true }) __: unknown) {}
+      @Step() c(@Failure('a') _: unknown, @Failure('b') __: unknown, @LooseFailure('aa') ___: unknown) {}
+      @Step({ after: [] }) d(@Failure('a') _: unknown, @LooseResult('c', { optinal: true }) __: unknown) {}
+      @Step() e(@LooseResult('c', { optional: 1 }) _: unknown) {}
+      isFine(@Result('a') _: unknown) {
+        return true;
+      }
+    }
+    expect(linesOf(W)).toEqual([
+      `W.c: @Failure names 'aa', which is no step. Did you mean "a"? Its steps are "a", "b", "c", "d", "e".`,
+      'W.d: @Result has no option "optinal". Did you mean "optional"? Its options are "optional".',
+      'W.e: Expected optional of @Result to be true or false, got 1.',
+      'W.a: parameter 0 takes the failure of "a", which need not have ended when "a" starts. A step cannot take its own failure.',
+      'W.b: parameter 0 takes the result of "a", which may have failed without a result. Take it with { optional: true }.',
+      'W.b: parameter 0 of its condition "isFine" takes the result of "a", which may have failed without a result. Take it with { optional: true }.',
+      `W.c: parameter 1 takes the failure of "b", which ends the run. Give "b" the option onFailure: 'continue', or remove the parameter.`,
+      'W.d: parameter 0 takes the failure of "a", which need not have ended when "d" starts. Add "a" to its `after`.',
+      'W.d: parameter 1 takes the result of "c", which need not have ended when "d" starts. Add "c" to its `after`.',
+    ]);
   });
 });
 
@@ -283,7 +534,7 @@ describe('a parameter', () => {
     class W {
       @Step() a(@Input() @Ctx() _: unknown) {}
     }
-    expect(linesOf(W)).toEqual(['W.a: parameter 0 bears two of @Input, @Result and @Ctx. Keep one of them.']);
+    expect(linesOf(W)).toEqual(['W.a: parameter 0 bears two of @Input, @Result, @Failure and @Ctx. Keep one of them.']);
   });
 
   it('with the result of an unknown step is a fault', () => {

@@ -7,14 +7,22 @@ type Demands = readonly (readonly number[])[];
 
 /** Who waits for whom, once no step waits for itself. */
 export interface DependencyOrder {
-  /** For each step the steps it waits for directly: the transitive reduction of the demands, in the order of the page. */
+  /** The steps, each behind all it waits for. */
+  readonly sorted: readonly number[];
+  /**
+   * For each step the steps it waits for directly, in the order of the page: the transitive reduction of the demands; of a
+   * join that does not want all of them, all the same, because it counts them.
+   */
   readonly edges: readonly (readonly number[])[];
-  /** For each step all the steps that have ended when it starts. */
+  /** For each step all the steps that have ended when it starts, whichever of its join were first. */
   readonly ancestors: readonly PositionSet[];
 }
 
-/** The order that the demands make, or null where some steps wait for themselves. */
-export function findDependencyOrder(demands: Demands): DependencyOrder | null {
+/**
+ * The order that the demands make, or null where some steps wait for themselves. `joins` holds for each step how many of
+ * its demands have to end, or null for all of them.
+ */
+export function findDependencyOrder(demands: Demands, joins: readonly (number | null)[] = []): DependencyOrder | null {
   const sorted = sortTopologically(demands);
   if (sorted.length < demands.length) return null;
   const ranks = new Array<number>(demands.length).fill(0);
@@ -23,6 +31,12 @@ export function findDependencyOrder(demands: Demands): DependencyOrder | null {
   const edges: number[][] = demands.map(() => []);
   const ancestors = demands.map(() => new PositionSet(demands.length));
   for (const position of sorted) {
+    const least = joins[position] ?? null;
+    if (least !== null) {
+      edges[position] = demands[position]!.toSorted((a, b) => a - b);
+      ancestors[position] = impliedBy(demands[position]!, least, ancestors);
+      continue;
+    }
     // Latest first: an earlier one that is an ancestor of a later one is waited for already.
     for (const before of demands[position]!.toSorted((a, b) => ranks[b]! - ranks[a]!)) {
       if (ancestors[position]!.has(before)) continue;
@@ -32,7 +46,22 @@ export function findDependencyOrder(demands: Demands): DependencyOrder | null {
     }
     edges[position]!.sort((a, b) => a - b);
   }
-  return { edges, ancestors };
+  return { sorted, edges, ancestors };
+}
+
+/**
+ * What has ended once any `least` of these steps have: what lies in or before so many of them that whoever leaves them
+ * all out is left with fewer than `least`.
+ */
+function impliedBy(steps: readonly number[], least: number, ancestors: readonly PositionSet[]): PositionSet {
+  const enough = Math.max(1, steps.length - least + 1);
+  const implied = new PositionSet(ancestors.length);
+  for (let position = 0; position < ancestors.length; position++) {
+    let count = 0;
+    for (const step of steps) if (step === position || ancestors[step]!.has(position)) count++;
+    if (count >= enough) implied.add(position);
+  }
+  return implied;
 }
 
 /**

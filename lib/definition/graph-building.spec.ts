@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { computeGraphText } from '../engine/graph-text.js';
 import { loadDefinitions } from './definition-loader.js';
+import { SleepUntil } from './sleep-until.decorator.js';
+import { Sleep } from './sleep.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
 import { Workflow } from './workflow.decorator.js';
 
@@ -135,6 +137,56 @@ class NumericNames {
   @Step() 1() {}
 }
 
+@Workflow({ name: 'w' })
+class Pauses {
+  @Parallel() a() {}
+  @Sleep('1d') b!: void;
+  @Parallel() c() {}
+  @SleepUntil() d() {
+    return new Date();
+  }
+  @Parallel() e() {}
+}
+
+@Workflow({ name: 'w' })
+class PauseBeside {
+  @Step() a() {}
+  @Sleep(5, { after: ['a'], beside: true }) b!: void;
+  @Step({ after: ['b'], beside: true }) remind() {}
+  @Step() c() {}
+}
+
+@Workflow({ name: 'w' })
+class Condition {
+  @Step() a() {}
+  @Step({ when: 'isBig' }) b() {}
+  isBig() {
+    return true;
+  }
+  @Parallel() c() {}
+  isSmall() {
+    return true;
+  }
+  @Parallel({ when: 'isSmall' }) d() {}
+}
+
+@Workflow({ name: 'w' })
+class Joins {
+  @Parallel() a() {}
+  @Parallel() b() {}
+  @Parallel() c() {}
+  @Step({ after: ['c', 'b', 'a'], join: { atLeast: 2 } }) d() {}
+  @Step({ after: ['d'] }) e() {}
+}
+
+@Workflow({ name: 'w' })
+class JoinOfWhatWaits {
+  @Step() a() {}
+  @Step() b() {}
+  @Step({ after: ['a', 'b'], join: 'any' }) c() {}
+  @Step() d() {}
+}
+
 class Base {
   @Step() a() {}
   @Step() b() {}
@@ -174,6 +226,15 @@ describe('the order on the page is the order of the run', () => {
     ['a @Parallel with after belongs to no group', ParallelWithAfter, 'a → b → c'],
     ['after may name a step further down', ForwardReference, 'b → a ∥ c'],
     ['an after that another one implies makes no edge', RedundantAfter, 'a → b → c'],
+    ['a pause ends a group, as a step does', Pauses, 'a → ⏸ b → c → ⏸ d → e'],
+    ['a pause may be beside', PauseBeside, 'a → ⏸ b → remind; c ⇠ a'],
+    ['a condition is no step and splits no group', Condition, 'a → b? → c ∥ d?'],
+    ['a join waits for so many of those it names', Joins, 'a ∥ b ∥ c → d(2 of 3) → e'],
+    [
+      'a join keeps what it names, and what stands below waits for all',
+      JoinOfWhatWaits,
+      'a → b; c(any) ⇠ a, b; d ⇠ b, c',
+    ],
     ['explicit order ignores the page', Explicit, 'b → a ∥ c → d'],
     ['numeric names keep their place', NumericNames, '2 → 1'],
     ['inherited steps come first', Extended, 'a → b → c'],

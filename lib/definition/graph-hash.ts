@@ -1,23 +1,32 @@
 import { createHash } from 'node:crypto';
-import type { WorkflowGraph } from '../engine/graph.js';
+import type { GraphNode, WorkflowGraph } from '../engine/graph.js';
+
+/** What nodes say only where it is not the default: it enters only there, so that older graphs keep their hashes. */
+const OPTIONAL_KEYS = [
+  'kind',
+  'delayMs',
+  'when',
+  'needs',
+  'join',
+  'onFailure',
+] as const satisfies readonly (keyof GraphNode)[];
 
 /**
  * A graph's fingerprint: the same for graphs that decide the same, another as soon as steps, their order, what they wait
- * for, their policies, queues or priorities or the output differ. The version is a label and does not enter.
+ * for, their policies, queues, priorities or options or the output differ. The version is a label and does not enter.
  *
  * @returns SHA-256, 64 hexadecimal digits
  */
 export function hashOf(graph: WorkflowGraph): string {
   // Lists in a fixed order, not objects: the text does not depend on the order in which keys were written.
-  const nodes = graph.nodes.map(({ name, after, results, queue, priority, retry, timeoutMs }) => [
-    name,
-    after,
-    results,
-    queue,
-    priority,
-    [retry.attempts, retry.backoff, retry.delayMs, retry.factor, retry.maxDelayMs, retry.jitter],
-    timeoutMs,
-  ]);
+  const nodes = graph.nodes.map(listNode);
   const text = JSON.stringify([graph.workflow, graph.output, nodes]);
   return createHash('sha256').update(text).digest('hex');
+}
+
+function listNode(node: GraphNode): readonly unknown[] {
+  const { name, after, results, queue, priority, retry, timeoutMs } = node;
+  const policy = [retry.attempts, retry.backoff, retry.delayMs, retry.factor, retry.maxDelayMs, retry.jitter];
+  const said = OPTIONAL_KEYS.filter((key) => node[key] !== undefined).map((key) => [key, node[key]]);
+  return [name, after, results, queue, priority, policy, timeoutMs, ...(said.length > 0 ? [said] : [])];
 }

@@ -1,11 +1,13 @@
-import type { ClassLike, MemberMetadata, MemberPlace } from './metadata.js';
+import { findMethod, type FoundMethod } from './class-methods.js';
+import { STEP_DECORATORS, type ClassLike, type MemberMetadata, type MemberPlace } from './metadata.js';
 import { isStorable, MAX_NAME_LENGTH, type Say } from './option-readers.js';
 
 const MISPLACED: Readonly<Record<Exclude<MemberPlace, 'method'>, string>> = {
   static: 'is static. A step is a method of the instance: remove `static`.',
   property: 'is a property, such as an arrow function. A step is a method of the class: write `name() { … }`.',
   accessor: 'is an accessor. A step is a method: remove `get` or `set`.',
-  constructor: 'a parameter of the constructor bears @Input, @Result or @Ctx. They belong to the parameters of steps.',
+  constructor:
+    'a parameter of the constructor bears @Input, @Result, @Failure or @Ctx. They belong to the parameters of steps.',
 };
 
 /** Nest calls these itself, whatever else they are. */
@@ -17,16 +19,18 @@ const LIFECYCLE_HOOKS: ReadonlySet<string> = new Set([
   'onApplicationShutdown',
 ]);
 
-/** A decorated member that is a step: a method with a name that can be stored. */
+/** A decorated member that is a step: a method, or the property of a `@Sleep`, with a name that can be stored. */
 export interface StepMember extends MemberMetadata {
   readonly key: string;
-  readonly method: (...args: unknown[]) => unknown;
+  /** Null: it has no code. */
+  readonly method: FoundMethod | null;
 }
 
 /** The step that this member is, or null where it is none: then everything that is wrong with it has been said. */
 export function findStepMember(target: ClassLike, member: MemberMetadata, say: Say): StepMember | null {
   const { key, place } = member;
-  if (place !== 'method') return saying(say, MISPLACED[place]);
+  const isSleep = member.steps.some(({ decorator }) => decorator === '@Sleep');
+  if (place !== 'method' && !(isSleep && place === 'property')) return saying(say, MISPLACED[place]);
   if (typeof key !== 'string')
     return saying(say, 'has a symbol for a name. Runs are stored under the names of their steps: use a plain name.');
   if (member.steps.length === 0) return saying(say, describeStray(member));
@@ -40,11 +44,24 @@ export function findStepMember(target: ClassLike, member: MemberMetadata, say: S
   if (key === 'then')
     return saying(say, 'is what `await` calls: whoever awaits the workflow class would run the step. Rename it.');
 
+  if (isSleep) return findSleep(member, key, say);
   const method = findMethod(target.prototype as object, key);
   if (method === null)
     return saying(say, 'is overridden by something that is no method. A step is a method of the class.');
   if (member.steps.length > 1) say(describeTwice(member));
   return { ...member, key, method };
+}
+
+function findSleep(member: MemberMetadata, key: string, say: Say): StepMember | null {
+  if (member.steps.length > 1) return saying(say, describeTwice(member));
+  if (member.place === 'method')
+    return saying(
+      say,
+      'bears @Sleep and is a method, which would never be called. A pause is a property: write `name!: void;`; ' +
+        'a time that code computes is a @SleepUntil.',
+    );
+  if (member.retries.length > 0) say('bears @Retry, and a @Sleep runs no code that could fail. Remove @Retry.');
+  return { ...member, key, method: null };
 }
 
 function saying(say: Say, fault: string): null {
@@ -58,23 +75,14 @@ function describeStray(member: MemberMetadata): string {
     ...(member.retries.length > 0 ? ['@Retry'] : []),
     ...(kinds.has('input') ? ['@Input'] : []),
     ...(kinds.has('result') ? ['@Result'] : []),
+    ...(kinds.has('failure') ? ['@Failure'] : []),
     ...(kinds.has('context') ? ['@Ctx'] : []),
   ];
   return `bears ${names.join(', ')} but is no step. Add @Step() or @Parallel(); a decorated override says it again.`;
 }
 
 function describeTwice({ steps }: MemberMetadata): string {
-  const names = new Set(steps.map(({ decorator }) => decorator));
-  return names.size > 1
-    ? 'bears both @Step and @Parallel. Keep one of them.'
-    : `bears ${[...names].join()} ${steps.length} times. Keep one of them.`;
-}
-
-/** The method as the class has it now: other decorators may have wrapped it, subclasses may have overridden it. */
-function findMethod(prototype: object, key: string): StepMember['method'] | null {
-  for (let owner: object | null = prototype; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
-    const descriptor = Object.getOwnPropertyDescriptor(owner, key);
-    if (descriptor) return typeof descriptor.value === 'function' ? (descriptor.value as StepMember['method']) : null;
-  }
-  return null;
+  const names = STEP_DECORATORS.filter((name) => steps.some(({ decorator }) => decorator === name));
+  if (names.length === 1) return `bears ${names.join()} ${steps.length} times. Keep one of them.`;
+  return `bears ${names.length === 2 ? `both ${names.join(' and ')}` : names.join(', ')}. Keep one of them.`;
 }

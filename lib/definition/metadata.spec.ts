@@ -3,6 +3,8 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { Input } from './input.decorator.js';
 import { findWorkflowOptions, readMembers } from './metadata.js';
 import { Result } from './result.decorator.js';
+import { SleepUntil } from './sleep-until.decorator.js';
+import { Sleep } from './sleep.decorator.js';
 import { Retry } from './retry.decorator.js';
 import { Step } from './step.decorator.js';
 import { Workflow } from './workflow.decorator.js';
@@ -22,6 +24,25 @@ describe('metadata', () => {
         retries: [2],
         parameters: [{ kind: 'input', index: 0 }],
       },
+    ]);
+  });
+
+  it('keeps pauses at their place, on properties and on methods', () => {
+    class W {
+      @Sleep('7d', { after: [] }) pause!: void;
+      @SleepUntil({ timeout: 1 }) at() {
+        return new Date();
+      }
+    }
+    const rest = { retries: [], parameters: [] };
+    expect(readMembers(W)).toEqual([
+      {
+        key: 'pause',
+        place: 'property',
+        steps: [{ decorator: '@Sleep', options: { after: [] }, duration: '7d' }],
+        ...rest,
+      },
+      { key: 'at', place: 'method', steps: [{ decorator: '@SleepUntil', options: { timeout: 1 } }], ...rest },
     ]);
   });
 

@@ -7,19 +7,25 @@ const MEMBERS = Symbol.for('orchestrate-flow:members');
 /** Any class, as metadata is kept by it. */
 export type ClassLike = abstract new (...args: never[]) => object;
 
-/** Where a decorator was put. Only a method can be a step; the rest is reported at boot, never thrown at import. */
+/** Where a decorator was put. Only a method can be a step, and a property a `@Sleep`; the rest is reported at boot, never thrown at import. */
 export type MemberPlace = 'method' | 'accessor' | 'property' | 'static' | 'constructor';
 
-/** `@Step` or `@Parallel` with its options as they were written. */
+/** The decorators that make a step. */
+export const STEP_DECORATORS = ['@Step', '@Parallel', '@Sleep', '@SleepUntil'] as const;
+
+/** One of them with its options as they were written. */
 export interface StepMark {
-  readonly decorator: '@Step' | '@Parallel';
+  readonly decorator: (typeof STEP_DECORATORS)[number];
   readonly options: unknown;
+  /** Of `@Sleep`. */
+  readonly duration?: unknown;
 }
 
 /** What a parameter decorator said. */
 export type ParameterMark =
   | { readonly index: number; readonly kind: 'input' | 'context' }
-  | { readonly index: number; readonly kind: 'result'; readonly step: unknown };
+  | { readonly index: number; readonly kind: 'result'; readonly step: unknown; readonly options: unknown }
+  | { readonly index: number; readonly kind: 'failure'; readonly step: unknown };
 
 /** Everything our decorators said about one member of a class, in the order in which they were called. */
 export interface MemberMetadata {

@@ -15,6 +15,9 @@ const MAX_PRIORITY = 2 ** 21 - 1;
 /** The process keeps an attempt's timeout: a longer timer of Node fires at once. */
 const MAX_TIMEOUT_MS = 24 * 24 * 60 * 60 * 1_000;
 
+/** A pause of more than ten years is a mistake. */
+const MAX_DELAY_MS = 10 * 365 * 24 * 60 * 60 * 1_000;
+
 /** The options object of a decorator; keys that it does not know are faults. Keys with the value undefined are absent. */
 export function readOptions(value: unknown, what: string, keys: readonly string[], say: Say): WrittenOptions {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -42,6 +45,14 @@ export function readTimeout(value: unknown, option: string, say: Say): number | 
   const ms = readDuration(value, option, 1, say);
   if (ms === undefined || ms <= MAX_TIMEOUT_MS) return ms;
   say(`Expected ${option} to be at most 24 days, got ${show(value)}.`);
+  return undefined;
+}
+
+/** Milliseconds of a pause, which the database keeps. */
+export function readDelay(value: unknown, option: string, say: Say): number | undefined {
+  const ms = readDuration(value, option, 1, say);
+  if (ms === undefined || ms <= MAX_DELAY_MS) return ms;
+  say(`Expected ${option} to be at most 10 years (3650 days), got ${show(value)}.`);
   return undefined;
 }
 

@@ -3,7 +3,6 @@ import type { Blame } from './blame.js';
 import { findCycles, findDependencyOrder, type DependencyOrder } from './dependency-order.js';
 import { computeDemands } from './page-order.js';
 import type { WrittenStep } from './step-reader.js';
-import type { ParameterBinding } from './workflow-definition.js';
 
 /** Orders the steps; null where that is not possible, and then it has been said why. */
 export function orderSteps(steps: readonly WrittenStep[], blame: Blame): DependencyOrder | null {
@@ -12,7 +11,10 @@ export function orderSteps(steps: readonly WrittenStep[], blame: Blame): Depende
     return null;
   }
   const demands = computeDemands(steps);
-  const order = findDependencyOrder(demands);
+  const order = findDependencyOrder(
+    demands,
+    steps.map(({ join }) => join),
+  );
   if (order === null) checkCycles(steps, demands, blame);
   return order;
 }
@@ -25,35 +27,6 @@ export function checkExplicit(steps: readonly WrittenStep[], blame: Blame): void
       "has no after, and the workflow says order: 'explicit'. Say which steps it waits for; `after: []` is none.",
     );
   }
-}
-
-/** Every `@Result` has to name a step that has ended whenever this one starts. */
-export function checkResults(
-  steps: readonly WrittenStep[],
-  parameters: ReadonlyMap<string, readonly ParameterBinding[]>,
-  order: DependencyOrder,
-  blame: Blame,
-): void {
-  const positions = new Map(steps.map(({ name }, position) => [name, position]));
-  steps.forEach((step, position) => {
-    const ancestors = order.ancestors[position]!;
-    // Where a name in `after` is wrong, what is missing may be just that name: one fault, not two.
-    if (step.isUncertain || steps.some((other, before) => other.isUncertain && ancestors.has(before))) return;
-    for (const binding of parameters.get(step.name) ?? []) {
-      if (binding.kind !== 'result' || ancestors.has(positions.get(binding.step)!)) continue;
-      blame.member(step.name)(describeMissing(step, binding));
-    }
-  });
-}
-
-function describeMissing(step: WrittenStep, { index, step: wanted }: ParameterBinding & { kind: 'result' }): string {
-  const remedy =
-    wanted === step.name
-      ? 'A step cannot take its own result.'
-      : step.after === null
-        ? `Move it below "${wanted}" and, where both are @Parallel, into another group.`
-        : `Add "${wanted}" to its \`after\`.`;
-  return `parameter ${index} takes the result of "${wanted}", which need not have ended when "${step.name}" starts. ${remedy}`;
 }
 
 /** The page alone makes no cycle: every cycle goes through a step with `after`. */

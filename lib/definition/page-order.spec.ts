@@ -41,6 +41,11 @@ function closureOf(edges: readonly (readonly number[])[]): Set<number>[] {
   return closure;
 }
 
+function choicesOf(items: readonly number[], count: number): readonly (readonly number[])[] {
+  if (count === 0) return [[]];
+  return items.flatMap((item, index) => choicesOf(items.slice(index + 1), count - 1).map((rest) => [item, ...rest]));
+}
+
 describe('any page', () => {
   it('is ordered, or a cycle of it is found', () => {
     fc.assert(
@@ -98,6 +103,38 @@ describe('any page', () => {
             if (isAwaited) expect(order.ancestors[position]!.has(above)).toBe(true);
           }
         });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('with joins knows of each step what has ended, whichever were first', () => {
+    const leasts = fc.array(fc.option(fc.integer({ min: 1, max: 3 })), { minLength: MAX_STEPS, maxLength: MAX_STEPS });
+    fc.assert(
+      fc.property(pages, leasts, (steps, drawn) => {
+        const demands = computeDemands(steps);
+        const joins = demands.map(({ length }, position) => {
+          const least = drawn[position]!;
+          return steps[position]!.after !== null && least !== null && least < length ? least : null;
+        });
+        const order = findDependencyOrder(demands, joins);
+        fc.pre(order !== null);
+        for (const position of order.sorted) {
+          const least = joins[position] ?? demands[position]!.length;
+          if (joins[position] !== null)
+            expect(order.edges[position]).toEqual(demands[position]!.toSorted((a, b) => a - b));
+          // What every choice of so many has in common.
+          const ended = choicesOf(demands[position]!, least).map(
+            (choice) =>
+              new Set(
+                [...steps.keys()].filter((other) =>
+                  choice.some((chosen) => chosen === other || order.ancestors[chosen]!.has(other)),
+                ),
+              ),
+          );
+          for (const other of steps.keys())
+            expect(order.ancestors[position]!.has(other)).toBe(ended.every((set) => set.has(other)));
+        }
       }),
       { numRuns: 500 },
     );

@@ -1,14 +1,11 @@
 import type { Duration } from '../engine/duration.js';
 import type { RetryInput } from './retry-options.js';
 
-/**
- * Options of `@Step`.
- *
- * @publicApi
- */
-export interface StepOptions<A extends string = string> {
+/** Where a step stands in the order of the run, and whether it runs at all: what steps and pauses have in common. */
+export interface PlaceOptions<A extends string = string, N extends string = string> {
   /**
-   * The steps this one waits for, in place of the order of the page; `[]`: it starts at once.
+   * The steps this one waits for, in place of the order of the page; `[]`: it starts at once. Where one of them was
+   * skipped, this one is skipped as well.
    * @default every step above
    */
   readonly after?: readonly A[];
@@ -17,6 +14,22 @@ export interface StepOptions<A extends string = string> {
    * @default false
    */
   readonly beside?: boolean;
+  /**
+   * How many of the steps in `after` have to end well, of which there are at least two. `any` (one of them) and
+   * `{ atLeast }` cancel the others as soon as there are enough.
+   * @default 'all'
+   */
+  readonly join?: 'all' | 'any' | { readonly atLeast: number };
+  /**
+   * A public method of the class that decides whether this step runs or is skipped. It returns a boolean, or a promise of
+   * one, and takes parameters as a step does.
+   * @default it runs
+   */
+  readonly when?: N;
+}
+
+/** How the code of a step is run: what `@Step` and `@SleepUntil` have in common. */
+export interface CodeOptions<A extends string = string, N extends string = string> extends PlaceOptions<A, N> {
   /**
    * How long one attempt may take. When it has passed the attempt counts as failed and its `signal` is aborted.
    * At most 24 days.
@@ -38,6 +51,25 @@ export interface StepOptions<A extends string = string> {
    * @default the workflow's
    */
   readonly priority?: number;
+  /**
+   * What its failure for good means. `fail`: the run fails. `continue`: the run goes on; who takes its result takes it with
+   * `{ optional: true }`, and `@Failure` gives the error.
+   * @default 'fail'
+   */
+  readonly onFailure?: 'fail' | 'continue';
+}
+
+/**
+ * Options of `@Step`.
+ *
+ * @publicApi
+ */
+export interface StepOptions<A extends string = string, N extends string = string> extends CodeOptions<A, N> {
+  /**
+   * How long it waits before its first attempt, once all it waits for has ended. More than 0, at most 10 years.
+   * @default no wait
+   */
+  readonly delay?: Duration;
 }
 
 /**
@@ -45,7 +77,7 @@ export interface StepOptions<A extends string = string> {
  *
  * @publicApi
  */
-export interface ParallelOptions<A extends string = string> extends StepOptions<A> {
+export interface ParallelOptions<A extends string = string, N extends string = string> extends StepOptions<A, N> {
   /**
    * Separates two groups that stand in a row: neighbours with another `group` wait for each other.
    * @default neighbours are one group
@@ -53,12 +85,14 @@ export interface ParallelOptions<A extends string = string> extends StepOptions<
   readonly group?: string;
 }
 
-export const STEP_KEYS = [
-  'after',
-  'beside',
+export const PLACE_KEYS = ['after', 'beside', 'join', 'when'] as const satisfies readonly (keyof PlaceOptions)[];
+export const CODE_KEYS = [
+  ...PLACE_KEYS,
   'timeout',
   'retry',
   'queue',
   'priority',
-] as const satisfies readonly (keyof StepOptions)[];
+  'onFailure',
+] as const satisfies readonly (keyof CodeOptions)[];
+export const STEP_KEYS = [...CODE_KEYS, 'delay'] as const satisfies readonly (keyof StepOptions)[];
 export const PARALLEL_KEYS = [...STEP_KEYS, 'group'] as const satisfies readonly (keyof ParallelOptions)[];

@@ -1,9 +1,15 @@
 import { declareQueue } from './declared-queues.js';
-import { addToMember, placeOf, type StepMark } from './metadata.js';
+import { addToMember, placeOf } from './metadata.js';
 import type { ParallelOptions, StepOptions } from './step-options.js';
+import type { Condition } from './workflow-class.js';
 
-/** A method decorator that compiles only on a class whose public members include every name in `S`. */
-export type StepDecorator<S extends string> = <W extends { [P in S]: unknown }>(
+/**
+ * A method decorator that compiles only on a class whose public members include every name in `S`, and whose public methods
+ * with a boolean for a result include every name in `N`.
+ */
+export type StepDecorator<S extends string, N extends string = never> = <
+  W extends { [P in S]: unknown } & { [P in N]: Condition },
+>(
   target: W,
   key: string | symbol,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- applyDecorators() hands over a descriptor of any type
@@ -20,7 +26,9 @@ export type StepDecorator<S extends string> = <W extends { [P in S]: unknown }>(
  * ```
  * @publicApi
  */
-export function Step<const A extends string = never>(options?: StepOptions<A>): StepDecorator<A> {
+export function Step<const A extends string = never, const N extends string = never>(
+  options?: StepOptions<A, N>,
+): StepDecorator<A, N> {
   return mark('@Step', options);
 }
 
@@ -35,11 +43,16 @@ export function Step<const A extends string = never>(options?: StepOptions<A>): 
  * ```
  * @publicApi
  */
-export function Parallel<const A extends string = never>(options?: ParallelOptions<A>): StepDecorator<A> {
+export function Parallel<const A extends string = never, const N extends string = never>(
+  options?: ParallelOptions<A, N>,
+): StepDecorator<A, N> {
   return mark('@Parallel', options);
 }
 
-function mark<A extends string>(decorator: StepMark['decorator'], options: unknown = {}): StepDecorator<A> {
+function mark<A extends string, N extends string>(
+  decorator: '@Step' | '@Parallel',
+  options: unknown = {},
+): StepDecorator<A, N> {
   return (target, key, descriptor?: PropertyDescriptor) => {
     declareQueue(options);
     addToMember(target, key, { place: placeOf(descriptor), steps: [{ decorator, options }] });

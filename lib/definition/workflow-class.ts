@@ -4,9 +4,13 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- `unknown[]` would refuse methods with typed parameters
 export type Method = (...args: any[]) => any;
 
+/** A method that `when` may name. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Method
+export type Condition = (...args: any[]) => boolean | PromiseLike<boolean>;
+
 /** What a step gives: what its method returns, awaited. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Method
-type ResultOf<M> = M extends (...args: any[]) => infer R ? Awaited<R> : never;
+export type ResultOf<M> = M extends (...args: any[]) => infer R ? Awaited<R> : never;
 
 /**
  * A class that `@Workflow` accepts: any class; `static input` and `static output`, where it has them, type its runs.
@@ -72,9 +76,38 @@ type Fits<R, P, Message extends string> = [R] extends [P]
   ? unknown
   : { [M in Message]: { gives: R; 'the parameter takes': P } };
 
+/** Whether a parameter gets the result always, or undefined where there is none. */
+export type ResultMode = 'required' | 'optional';
+
 /** `unknown` where parameter `I` of method `K` takes what step `S` gives; else an object no workflow is. */
-export type CheckResult<W, K, I extends number, S extends keyof W> = K extends keyof W
+export type CheckResult<W, K, I extends number, S extends keyof W, Mode extends ResultMode> = CheckParameter<
+  W,
+  K,
+  I,
+  Mode extends 'optional' ? ResultOf<W[S]> | undefined : ResultOf<W[S]>,
+  `@Result('${S & string}') does not fit its parameter`
+>;
+
+/** `unknown` where parameter `I` of method `K` takes an Error or undefined; else an object no workflow is. */
+export type CheckFailure<W, K, I extends number, S extends string> = CheckParameter<
+  W,
+  K,
+  I,
+  Error | undefined,
+  `@Failure('${S}') does not fit its parameter`
+>;
+
+type CheckParameter<W, K, I extends number, G, Message extends string> = K extends keyof W
   ? W[K] extends Method
-    ? Fits<ResultOf<W[S]>, Parameters<W[K]>[I], `@Result('${S & string}') does not fit its parameter`>
+    ? Fits<G, Parameters<W[K]>[I], Message>
     : unknown
   : { 'a step method must be public': K };
+
+/** `unknown` where method `K` gives a Date, or is private; else an object no workflow is. */
+export type CheckWakeTime<W, K> = K extends keyof W
+  ? W[K] extends Method
+    ? [ResultOf<W[K]>] extends [Date]
+      ? unknown
+      : { '@SleepUntil needs a Date': { gives: ResultOf<W[K]> } }
+    : unknown
+  : unknown;

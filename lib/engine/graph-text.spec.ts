@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { computeGraphText, computeMermaid } from './graph-text.js';
-import type { WorkflowGraph } from './graph.js';
+import type { GraphNode, WorkflowGraph } from './graph.js';
 import { DEFAULT_RETRY } from './retry-policy.js';
 
 function graphOf(edges: Readonly<Record<string, readonly string[]>>, workflow = 'order'): WorkflowGraph {
@@ -29,6 +29,33 @@ describe('a graph in one line', () => {
 
   it('puts names in quotes that could be read as something else', () => {
     expect(computeGraphText(graphOf({ 'a → b': [], c: ['a → b'] }, 'my: order'))).toBe('"my: order": "a → b" → c');
+  });
+});
+
+/** One with a pause, conditions and joins. */
+function variedGraph(): WorkflowGraph {
+  const graph = graphOf({ a: [], pause: [], 'b?': [], first: ['a', 'pause', 'b?'], last: ['first'], at: ['last'] });
+  const said: Readonly<Record<string, Partial<GraphNode>>> = {
+    a: { when: 'isA' },
+    pause: { kind: 'sleep', delayMs: 1 },
+    first: { join: 1 },
+    at: { kind: 'sleep-until', when: 'isLate' },
+  };
+  return { ...graph, nodes: graph.nodes.map((node) => ({ ...node, ...said[node.name] })) };
+}
+
+describe('pauses, conditions and joins', () => {
+  it('are shown in one line', () => {
+    expect(computeGraphText(variedGraph())).toBe('order: a? ∥ ⏸ pause ∥ "b?" → first(any) → last → ⏸ at?');
+    const graph = variedGraph();
+    const nodes = graph.nodes.map((node) => (node.name === 'first' ? { ...node, join: 2, when: 'x' } : node));
+    expect(computeGraphText({ ...graph, nodes })).toContain(' → first?(2 of 3) → last');
+  });
+
+  it('are shown as Mermaid', () => {
+    const text = computeMermaid(variedGraph());
+    for (const label of ['a?', '⏸ pause', 'b#63;', 'first(any)', 'last', '⏸ at?'])
+      expect(text).toContain(`["${label}"]`);
   });
 });
 

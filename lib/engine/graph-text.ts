@@ -13,16 +13,19 @@ interface Stage {
  *
  * `→` waits for everything before it up to the last `→`, `∥` runs side by side, `;` begins another chain, and the first
  * of a chain waits for what stands behind `⇠`, or for nothing: `order: reserve → ship; audit ⇠ reserve`.
+ *
+ * `⏸ coolDown` is a pause, `gift?` may be skipped, `first(any)` and `first(2 of 3)` wait for so many of those before them.
  */
 export function computeGraphText(graph: WorkflowGraph): string {
   const chains = chainUp(toStages(graph.nodes));
-  return `${quote(graph.workflow)}: ${chains.map(describeChain).join('; ')}`;
+  const labels = new Map(graph.nodes.map((node) => [node.name, describeNode(node, quote(node.name))]));
+  return `${quote(graph.workflow)}: ${chains.map((chain) => describeChain(chain, labels)).join('; ')}`;
 }
 
 /** A graph as a Mermaid flowchart. */
 export function computeMermaid(graph: WorkflowGraph): string {
   const ids = new Map(graph.nodes.map(({ name }, index) => [name, `n${index}`]));
-  const nodes = graph.nodes.map(({ name }) => `  ${ids.get(name)}["${escapeLabel(name)}"]`);
+  const nodes = graph.nodes.map((node) => `  ${ids.get(node.name)}["${describeNode(node, escapeLabel(node.name))}"]`);
   const edges = graph.nodes.flatMap(({ name, after }) =>
     after.map((before) => `  ${ids.get(before)} --> ${ids.get(name)}`),
   );
@@ -68,11 +71,19 @@ function keyOf(names: readonly string[]): string {
   return JSON.stringify(names.toSorted());
 }
 
-function describeChain(chain: readonly Stage[]): string {
-  const [first, ...rest] = chain.map(({ names }) => names.map(quote).join(' ∥ '));
+function describeChain(chain: readonly Stage[], labels: ReadonlyMap<string, string>): string {
+  const [first, ...rest] = chain.map(({ names }) => names.map((name) => labels.get(name)).join(' ∥ '));
   const { after } = chain[0]!;
   const head = after.length === 0 ? first : `${first} ⇠ ${after.map(quote).join(', ')}`;
   return [head, ...rest].join(' → ');
+}
+
+/** The name, and around it what kind of step it is. */
+function describeNode({ kind, when, join, after }: GraphNode, name: string): string {
+  const pause = kind === undefined ? '' : '⏸ ';
+  const condition = when === undefined ? '' : '?';
+  const enough = join === undefined ? '' : join === 1 ? '(any)' : `(${join} of ${after.length})`;
+  return `${pause}${name}${condition}${enough}`;
 }
 
 /** Names that could be read as something else stand in quotes. */

@@ -6,6 +6,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { z } from 'zod';
 import { Ctx } from '../../lib/definition/ctx.decorator.js';
+import { Failure } from '../../lib/definition/failure.decorator.js';
+import { SleepUntil } from '../../lib/definition/sleep-until.decorator.js';
+import { Sleep } from '../../lib/definition/sleep.decorator.js';
 import { Input } from '../../lib/definition/input.decorator.js';
 import { Result } from '../../lib/definition/result.decorator.js';
 import { Retry } from '../../lib/definition/retry.decorator.js';
@@ -130,6 +133,119 @@ export class OrderWorkflow {
   }
 }
 
+const Week = () => applyDecorators(Sleep('7d'));
+const PatientPause = () => applyDecorators(SleepUntil(), Retry(5));
+
+@Workflow({ name: 'branching' })
+export class Branching {
+  static readonly output = 'reviewAt';
+
+  @Step({ when: 'isBig', onFailure: 'continue', delay: '1m' }) gift(): Charge {
+    return { chargeId: 'c' };
+  }
+  @Parallel({ when: 'isBigLater', after: ['gift'], join: 'all' }) a(): number {
+    return 1;
+  }
+  @Sleep('7d') coolDown!: void;
+  @Sleep(5, { after: ['a', 'coolDown'], join: 'any', when: 'isBig', beside: true }) nap!: void;
+  @Week() week!: void;
+  @SleepUntil({ after: ['a', 'nap'], join: { atLeast: 1 }, when: 'isBig', timeout: '1s' })
+  reviewAt(@Input() order: OrderDto): Promise<Date> {
+    return Promise.resolve(new Date(order.id));
+  }
+  @PatientPause() patientAt(): Date {
+    return new Date();
+  }
+  @Step({ after: ['coolDown', 'reviewAt'] }) maybe(
+    @Result('gift', { optional: true }) gift: Charge | undefined,
+    @Result('gift', { optional: true }) given?: Charge,
+    @Failure('gift') failure?: Error,
+    @Failure('gift') same?: unknown,
+    @Result('reviewAt') date?: Date,
+  ): unknown {
+    return [gift, given, failure, same, date, this.isHidden()];
+  }
+
+  isBig(@Input() order: OrderDto): boolean {
+    return order.items.length > 1;
+  }
+  isBigLater(@Result('gift', { optional: true }) gift?: Charge): Promise<boolean> {
+    return Promise.resolve(gift !== undefined);
+  }
+  isText(): string {
+    return 'yes';
+  }
+
+  // @ts-expect-error may be missing: the parameter must admit undefined
+  @Step() notOptional(@Result('gift', { optional: true }) gift: Charge): unknown {
+    return gift;
+  }
+  // @ts-expect-error `optional` is true, or left out
+  @Step() notSaid(@Result('gift', { optional: false }) gift: Charge): unknown {
+    return gift;
+  }
+  // @ts-expect-error a pause gives no result
+  @Step() ofPause(@Result('coolDown') nothing: void): unknown {
+    return nothing;
+  }
+  // @ts-expect-error there need not be a failure: the parameter must admit undefined
+  @Step() failureWithout(@Failure('gift') failure: Error): unknown {
+    return failure;
+  }
+  // @ts-expect-error not an error
+  @Step() failureOfType(@Failure('gift') failure: string | undefined): unknown {
+    return failure;
+  }
+  // @ts-expect-error no such step
+  @Step() failureOfNone(@Failure('gifft') failure: Error | undefined): unknown {
+    return failure;
+  }
+  // @ts-expect-error a condition takes what the step gives
+  isWrong(@Result('gift') gift: number): boolean {
+    return gift > 1;
+  }
+  // @ts-expect-error no such condition
+  @Step({ when: 'isBgi' }) wrongCondition(): void {}
+  // @ts-expect-error a private method is no condition
+  @Step({ when: 'isHidden' }) hiddenCondition(): void {}
+  // @ts-expect-error a condition gives a boolean
+  @Parallel({ when: 'isText' }) textCondition(): void {}
+  // @ts-expect-error a property is no condition
+  @Step({ when: 'coolDown' }) propertyCondition(): void {}
+  // @ts-expect-error no such join
+  @Step({ after: ['a', 'gift'], join: 'some' }) wrongJoin(): void {}
+  // @ts-expect-error no such choice
+  @Step({ onFailure: 'ignore' }) wrongFailure(): void {}
+  // @ts-expect-error not a duration
+  @Sleep('7 days') wrongDuration!: void;
+  // @ts-expect-error a pause has no timeout
+  @Sleep('7d', { timeout: '1s' }) wrongOption!: void;
+  // @ts-expect-error no such step
+  @Sleep('7d', { after: ['coolDwon'] }) wrongAfter!: void;
+  // @ts-expect-error no such condition
+  @Sleep('7d', { when: 'isBgi' }) wrongWhen!: void;
+  // @ts-expect-error a pause is a property
+  @Sleep('7d') method(): void {}
+  // @ts-expect-error it has to give a Date
+  @SleepUntil() notADate(): string {
+    return 'tomorrow';
+  }
+  // @ts-expect-error no such step
+  @SleepUntil({ after: ['coolDwon'] }) wrongUntil(): Date {
+    return new Date();
+  }
+  // @ts-expect-error it waits already
+  @SleepUntil({ delay: '1s' }) delayedUntil(): Date {
+    return new Date();
+  }
+  // @ts-expect-error a method gives the time
+  @SleepUntil() property!: Date;
+
+  private isHidden(): boolean {
+    return true;
+  }
+}
+
 @Workflow({ name: 'minimal' })
 export class Minimal {
   @Step() only(): void {}
@@ -179,6 +295,7 @@ declare function start<C extends WorkflowClass>(workflow: C, ...args: StartArgum
 
 holds<Equal<InputOf<typeof OrderWorkflow>, OrderDto>>();
 holds<Equal<OutputOf<typeof OrderWorkflow>, Tracked>>();
+holds<Equal<OutputOf<typeof Branching>, Date>>();
 holds<Equal<InputOf<typeof Minimal>, undefined>>();
 holds<Equal<OutputOf<typeof Minimal>, void>>();
 holds<Equal<InputOf<typeof BySchema>, { id: string; count: string }>>();
