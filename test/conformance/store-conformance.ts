@@ -372,7 +372,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       const news = await beat();
       expect(news).toMatchObject({ alive: true, stoppedRuns: [stopped], heldRuns: [], readyQueues: [queue] });
       expect(news.claims).toEqual([
-        { runId: claimed, claim: { step: 'one', attempt: 1, failures: 0, crashes: 0, startedAt } },
+        { runId: claimed, isUnwanted: false, claim: { step: 'one', attempt: 1, failures: 0, crashes: 0, startedAt } },
       ]);
       expect([...news.suspects].sort((one, other) => Number(one.isAccused) - Number(other.isAccused))).toEqual([
         { queue, isAccused: false },

@@ -22,6 +22,9 @@ const check = (table: string, name: string, condition: string) => [
 const OLD_RUN = `'pending', 'running', 'failing', 'cancelling', 'completed', 'failed', 'cancelled'`;
 const OLD_STEP = `'ready', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'quarantined'`;
 
+const NEW_RUN = `'pending', 'running', 'waiting', 'failing', 'cancelling', 'completed', 'failed', 'cancelled'`;
+const NEW_STEP = `'ready', 'running', 'retrying', 'waiting', 'completed', 'failed', 'skipped', 'cancelled', 'quarantined'`;
+
 /** Runs that nothing will ever move again; a step in one of these statuses moves its run by itself. */
 const orphans = (waits: string) => `
   CREATE OR REPLACE VIEW orphans AS
@@ -38,8 +41,8 @@ const orphans = (waits: string) => `
               AND EXISTS (SELECT 1 FROM workflow_worker w WHERE w.id = s.worker AND w.status = 'alive')))`;
 
 const UP = [
-  ...check('workflow_run', 'workflow_run_status_check', `status IN (${OLD_RUN}, 'waiting')`),
-  ...check('workflow_step', 'workflow_step_status_check', `status IN (${OLD_STEP}, 'waiting', 'skipped')`),
+  ...check('workflow_run', 'workflow_run_status_check', `status IN (${NEW_RUN})`),
+  ...check('workflow_step', 'workflow_step_status_check', `status IN (${NEW_STEP})`),
   ...check(
     'workflow_step',
     'workflow_step_check1',
