@@ -6,7 +6,11 @@ import type { WorkflowClass } from './workflow-class.js';
 export type ParameterBinding =
   | { readonly index: number; readonly kind: 'input' | 'context' }
   | { readonly index: number; readonly kind: 'result'; readonly step: string; readonly isOptional: boolean }
-  | { readonly index: number; readonly kind: 'failure'; readonly step: string };
+  | { readonly index: number; readonly kind: 'failure'; readonly step: string }
+  /** The payload of the signal that ended the wait. */
+  | { readonly index: number; readonly kind: 'payload' }
+  /** The failure that the compensations are about, where the run was not cancelled. */
+  | { readonly index: number; readonly kind: 'run-failure' };
 
 /** The method that decides whether a step runs. */
 export interface ConditionDefinition {
@@ -14,6 +18,9 @@ export interface ConditionDefinition {
   /** By index, ascending. */
   readonly parameters: readonly ParameterBinding[];
 }
+
+/** The step fails, is skipped, or completes with this value. */
+export type WaitEnd = 'fail' | 'skip' | { readonly value: unknown };
 
 /** The part of a step that is code and no data: what the graph does not hold. */
 export interface StepDefinition {
@@ -25,6 +32,8 @@ export interface StepDefinition {
   /** These errors are never tried again; goes before `retryOn`. */
   readonly doNotRetryOn: readonly ErrorClass[];
   readonly condition: ConditionDefinition | null;
+  /** What a wait for a signal comes to when its time is over. */
+  readonly onTimeout: WaitEnd;
 }
 
 /** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`). */

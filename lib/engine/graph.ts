@@ -13,8 +13,18 @@ export interface GraphNode {
   readonly retry: RetryPolicy;
   /** Milliseconds an attempt may take, or null for no limit. */
   readonly timeoutMs: number | null;
-  /** `sleep`: it waits and runs no code. `sleep-until`: its code says until when it waits. @default 'step' */
-  readonly kind?: 'sleep' | 'sleep-until';
+  /**
+   * `sleep`: it waits and runs no code. `sleep-until`: its code says until when it waits. `signal`: it waits for a signal and
+   * then runs its code. `compensation`: it undoes another step, if the run fails or is cancelled.
+   * @default 'step'
+   */
+  readonly kind?: 'sleep' | 'sleep-until' | 'signal' | 'compensation';
+  /** Of a `signal`: the names of which the first that comes ends the wait. */
+  readonly signals?: readonly string[];
+  /** Of a `signal`: milliseconds that it waits at most. @default no limit */
+  readonly waitMs?: number;
+  /** Of a `compensation`: the step that it undoes. */
+  readonly compensates?: string;
   /** Milliseconds that it waits before its first attempt; of a `sleep`, all it does. @default 0 */
   readonly delayMs?: number;
   /** The method that decides whether it runs or is skipped. @default it runs */
