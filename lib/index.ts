@@ -31,6 +31,7 @@ export type {
   ListOptions,
   ResultOptions,
   RunAddress,
+  SignalOptions,
   StartOptions,
 } from './runtime/orchestrator-options.js';
 export { Run } from './runtime/run.js';
@@ -50,6 +51,7 @@ export {
   RetryAfterError,
   RunCancelledError,
   RunFailedError,
+  RunTerminatedError,
   ValueNotStorableError,
   type DefinitionFault,
   type ErrorCode,

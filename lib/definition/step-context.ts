@@ -25,6 +25,13 @@ export interface StepContext {
    * that did its work and crashed before its outcome was stored is run again, and only the key tells them so.
    */
   readonly idempotencyKey: string;
+  /** In a step that waited for a signal: the name of the one that came. Else null. */
+  readonly signalName: string | null;
+  /**
+   * In a compensation: whether the step that it undoes has completed, or nobody knows because its attempt timed out, was
+   * aborted or ended with its process. Else null.
+   */
+  readonly outcome: 'completed' | 'unknown' | null;
   /** Aborted when the attempt's timeout has passed or its run has been stopped. Pass it to whatever accepts one. */
   readonly signal: AbortSignal;
   /** A logger that names workflow, step and run. */

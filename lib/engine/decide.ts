@@ -1,10 +1,15 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
-import { Draft } from './draft.js';
-import type { AttemptFailure, Claim, Fact, Quarantine } from './facts.js';
+import { Draft, tallyOf } from './draft.js';
+import type { AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
 import { findTurn, loseJoin } from './turns.js';
-import { MARK, type Tally } from './run-state.js';
+import { doubted, MARK, type Mark, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
 import { isEnded, isStopping } from './words.js';
+
+/** Marks of steps that had their effect, or may have had it. */
+const MAY_BE_DONE: ReadonlySet<Mark> = new Set([MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt]);
+
+const PLAIN_FAILURE = { retryable: false, retryAfterMs: null, aborted: false, inDoubt: false, random: 0 } as const;
 
 /**
  * What happens next in a run, given what has happened. Pure: the same view, facts and place give the same decision.
@@ -38,6 +43,10 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return skipStep(draft, fact.claim);
     case 'step-parked':
       return parkStep(draft, fact);
+    case 'wait-ended':
+      return endWait(draft, fact.claim, fact.end);
+    case 'signalled':
+      return receiveSignals(draft);
     case 'step-awake':
       return awakeStep(draft, fact.claim);
     case 'step-released':
@@ -46,6 +55,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return loseWorkers(draft, fact.workers, fact.quarantine);
     case 'cancel-requested':
       return cancel(draft, fact.reason);
+    case 'terminate-requested':
+      return terminate(draft, fact.reason);
     case 'wake-requested':
       return wake(draft);
     default:
@@ -57,7 +68,7 @@ function begin(draft: Draft): void {
   if (draft.status !== 'pending') return;
   draft.moveRun('running');
   draft.view.graph.before.forEach((before, position) => {
-    if (before.length === 0) draft.begin(position);
+    if (before.length === 0 && draft.markOf(position) === MARK.pending) draft.begin(position);
   });
 }
 
@@ -75,7 +86,9 @@ function completeStep(draft: Draft, claim: Claim, result: string): NeedsRows | v
 function goOn(draft: Draft, position: number): NeedsRows | void {
   if (isStopping(draft.status)) return endIfSettled(draft);
   if (advance(draft, position) === NEEDS_ROWS) return NEEDS_ROWS;
-  if (!draft.isAnythingOpen() && !draft.isAnythingPending()) draft.moveRun('completed');
+  if (draft.isAnythingOpen() || draft.isAnythingPending()) return;
+  if (draft.status === 'compensating') endStopped(draft);
+  else draft.moveRun('completed');
 }
 
 /** What now has its turn begins, or is skipped, which may let others have theirs. */
@@ -93,7 +106,7 @@ function advance(draft: Draft, position: number): NeedsRows | void {
         const losers = loseJoin(draft, next);
         if (losers === null) return NEEDS_ROWS;
         for (const { position: loser, attempt } of losers) {
-          if (draft.markOf(loser) === MARK.cancelled) announceEnd(draft, loser, 'cancelled', attempt);
+          if (draft.markOf(loser) !== MARK.aborting) announceEnd(draft, loser, 'cancelled', attempt);
           ended.push(loser);
         }
         draft.begin(next);
@@ -105,21 +118,22 @@ function advance(draft: Draft, position: number): NeedsRows | void {
 function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
-  const tally = { ...tallyOf(claim), failures: claim.failures + 1 };
-  if (isStopping(draft.status) || draft.markOf(position) === MARK.aborting)
-    return endStopped(draft, position, claim, failure);
+  const tally = { ...givenUp(draft, position, claim, failure.inDoubt), failures: claim.failures + 1 };
+  if (isUnwanted(draft, position)) return endUnwanted(draft, position, claim, failure);
 
-  const { retry: policy, onFailure } = draft.node(position);
+  const { retry: policy, onFailure, kind } = draft.node(position);
   if (failure.retryable && tally.failures < policy.attempts) {
     const delayMs = failure.retryAfterMs ?? computeBackoffMs(policy, tally.failures, failure.random);
     draft.retry(position, tally, delayMs, failure.error, claim.startedAt);
     draft.announce({ step: claim.step, status: 'retrying', attempt: claim.attempt, error: failure.error, delayMs });
     return;
   }
-  if (onFailure !== 'continue' && mustSeeRows(draft, position)) return NEEDS_ROWS;
+  const isTolerated = onFailure === 'continue' || kind === 'compensation';
+  if (!isTolerated && mustSeeRows(draft, position)) return NEEDS_ROWS;
   draft.fail(position, tally, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status: 'failed', attempt: claim.attempt, error: failure.error, delayMs: null });
-  if (onFailure === 'continue') return goOn(draft, position);
+  if (kind === 'compensation') noteHalfUndone(draft, claim.step, failure.error);
+  if (isTolerated) return goOn(draft, position);
   failRun(draft, claim.step, failure.error);
 }
 
@@ -135,12 +149,18 @@ function failRun(draft: Draft, step: string, error: string): void {
   stop(draft);
 }
 
+/** A cancelled run of which something could not be undone has failed. */
+function noteHalfUndone(draft: Draft, step: string, error: string): void {
+  if (draft.view.failure === null) draft.failure ??= { step, error };
+}
+
 /** An attempt that was under way when its run was stopped, or its step was given up, has ended without a result. */
-function endStopped(draft: Draft, position: number, claim: Claim, failure: AttemptFailure): NeedsRows | void {
-  const isUnwanted = failure.aborted || draft.markOf(position) === MARK.aborting;
-  const status = isUnwanted ? 'cancelled' : 'failed';
-  if (isUnwanted) draft.abort(position, tallyOf(claim), failure.error, claim.startedAt);
-  else draft.fail(position, { ...tallyOf(claim), failures: claim.failures + 1 }, failure.error, claim.startedAt);
+function endUnwanted(draft: Draft, position: number, claim: Claim, failure: AttemptFailure): NeedsRows | void {
+  const isConsequence = failure.aborted || draft.markOf(position) === MARK.aborting;
+  const status = isConsequence ? 'cancelled' : 'failed';
+  const tally = givenUp(draft, position, claim, failure.inDoubt);
+  if (isConsequence) draft.abort(position, tally, failure.error, claim.startedAt);
+  else draft.fail(position, { ...tally, failures: claim.failures + 1 }, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status, attempt: claim.attempt, error: failure.error, delayMs: null });
   return goOn(draft, position);
 }
@@ -149,9 +169,49 @@ function admitStep(draft: Draft, claim: Claim): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
   if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
-  const { delayMs } = draft.node(position);
+  const { delayMs, kind } = draft.node(position);
+  if (kind === 'signal') return awaitSignal(draft, position, claim);
   if (delayMs === undefined) return draft.resume(position, tallyOf(claim), claim.startedAt);
   draft.park(position, tallyOf(claim), { stage: 'admitted', delayMs });
+}
+
+/** The step's condition was met: it takes the signal that is there for it, or waits for one. */
+function awaitSignal(draft: Draft, position: number, claim: Claim): void {
+  if (draft.takeSignal(position)) draft.resume(position, tallyOf(claim), claim.startedAt, 'received');
+  else draft.parkForSignal(position, tallyOf(claim));
+}
+
+/** The time of a wait is over. A signal that came before it was ended is taken all the same. */
+function endWait(draft: Draft, claim: Claim, end: WaitEnd): NeedsRows | void {
+  const { inbox } = draft.view;
+  const position = draft.position(claim.step);
+  if (position !== undefined && isRunning(draft, position, claim) && !isUnwanted(draft, position)) {
+    if (inbox === null) return NEEDS_ROWS;
+    if (draft.takeSignal(position)) return draft.resume(position, tallyOf(claim), claim.startedAt, 'received');
+  }
+  switch (end.kind) {
+    case 'completes':
+      return completeStep(draft, claim, end.result);
+    case 'is skipped':
+      return skipStep(draft, claim);
+    case 'fails':
+      return failStep(draft, claim, { ...PLAIN_FAILURE, error: end.error });
+    default:
+      return assertNever(end);
+  }
+}
+
+/** Whoever waits for a signal that is there takes it. */
+function receiveSignals(draft: Draft): NeedsRows | void {
+  if (isEnded(draft.status)) return;
+  if (draft.view.inbox === null || draft.view.rows === null) return NEEDS_ROWS;
+  if (draft.status === 'running' || draft.status === 'waiting') {
+    for (const position of draft.positionsOf(MARK.waiting)) {
+      const waiting = draft.findWaitForSignal(position);
+      if (waiting && draft.takeSignal(position)) draft.receive(position, waiting);
+    }
+  }
+  draft.lookAtSignals();
 }
 
 function skipStep(draft: Draft, claim: Claim): NeedsRows | void {
@@ -182,7 +242,7 @@ function awakeStep(draft: Draft, claim: Claim): void {
 function releaseStep(draft: Draft, claim: Claim): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
-  return free(draft, position, tallyOf(claim), claim.startedAt);
+  return free(draft, position, givenUp(draft, position, claim, true), claim.startedAt);
 }
 
 // ── workers that are no more ───────────────────────────────────────────────────────────────────────────────────────────
@@ -208,11 +268,12 @@ function isPoison({ crashes, alone }: OpenRow, limit: Quarantine): boolean {
 }
 
 function quarantine(draft: Draft, position: number, tally: Tally, error: string): void {
-  const { name: step, onFailure } = draft.node(position);
+  const { name: step, onFailure, kind } = draft.node(position);
   draft.quarantine(position, tally, error);
   draft.announce({ step, status: 'quarantined', attempt: tally.attempt, error, delayMs: null });
+  if (kind === 'compensation') noteHalfUndone(draft, step, error);
   // The rows are at hand: who has lost a worker is told under the run's lock.
-  if (onFailure === 'continue') void goOn(draft, position);
+  if (onFailure === 'continue' || kind === 'compensation') void goOn(draft, position);
   else failRun(draft, step, error);
 }
 
@@ -238,11 +299,23 @@ function announceEnd(draft: Draft, position: number, status: 'cancelled' | 'read
 // ── what people want ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 function cancel(draft: Draft, reason: string | null): NeedsRows | void {
-  if (isEnded(draft.status) || isStopping(draft.status)) return;
+  if (isEnded(draft.status) || isStopping(draft.status) || draft.status === 'compensating') return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
   draft.cancelReason = reason;
   if (draft.status !== 'pending') draft.moveRun('cancelling');
   stop(draft);
+}
+
+/** It ends here and now: what waits or runs is cancelled, and nothing is undone. */
+function terminate(draft: Draft, reason: string | null): NeedsRows | void {
+  if (isEnded(draft.status)) return;
+  if (mustSeeRows(draft, null) || (draft.view.rows === null && draft.positionsOf(MARK.aborting).length > 0))
+    return NEEDS_ROWS;
+  draft.cancelReason = reason ?? draft.cancelReason;
+  draft.withdrawStarts();
+  for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
+  for (const { position, attempt } of draft.cancelOpen()) announceEnd(draft, position, 'cancelled', attempt);
+  draft.moveRun('terminated');
 }
 
 /** Everything that waits for a time, be it its own or that of its next attempt, is ready. */
@@ -271,7 +344,28 @@ function stop(draft: Draft): void {
 
 function endIfSettled(draft: Draft): void {
   if (draft.isAnythingOpen()) return;
-  draft.moveRun(draft.status === 'failing' ? 'failed' : 'cancelled');
+  if (draft.status !== 'pending' && beginToUndo(draft)) return;
+  endStopped(draft);
+}
+
+function endStopped(draft: Draft): void {
+  const hasFailed = draft.failure !== null || draft.view.failure !== null;
+  draft.moveRun(hasFailed ? 'failed' : 'cancelled');
+}
+
+/** Calls for the compensations of all that was done or may have been. @returns false where there is nothing to undo */
+function beginToUndo(draft: Draft): boolean {
+  const { nodes, positions } = draft.view.graph;
+  const dormant = draft.positionsOf(MARK.dormant);
+  const due = dormant.filter((one) => MAY_BE_DONE.has(draft.markOf(positions.get(nodes[one]!.compensates!)!)));
+  if (due.length === 0) return false;
+  draft.moveRun('compensating');
+  for (const position of dormant) {
+    if (due.includes(position)) draft.awaken(position);
+    else draft.skip(position);
+  }
+  for (const position of due) if (findTurn(draft, position) === 'begin') draft.begin(position);
+  return true;
 }
 
 // ── claims ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -301,8 +395,10 @@ function isSame(tally: Tally | undefined, claim: Claim): boolean {
   return tally?.attempt === claim.attempt && tally.stage === claim.stage;
 }
 
-function tallyOf({ attempt, failures, crashes, stage }: Tally): Tally {
-  return stage ? { attempt, failures, crashes, stage } : { attempt, failures, crashes };
+/** The counters of a step of which an attempt has ended, perhaps before its code had. Noted where somebody may have to undo it. */
+function givenUp(draft: Draft, position: number, tally: Tally, inDoubt: boolean): Tally {
+  const matters = draft.view.graph.undoneBy[position] !== undefined;
+  return { ...tallyOf(tally), ...doubted(matters && (inDoubt || tally.inDoubt)) };
 }
 
 function crashed(tally: Tally): Tally {

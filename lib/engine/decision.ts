@@ -11,6 +11,14 @@ export interface OpenRow extends Tally {
   readonly alone: boolean;
 }
 
+/** A signal that was sent to a run. */
+export interface InboxSignal {
+  readonly id: string;
+  readonly name: string;
+  /** Whether a commit has looked at it. */
+  readonly seen: boolean;
+}
+
 /** A run as the engine sees it: committed state only. */
 export interface RunView {
   readonly graph: IndexedGraph;
@@ -18,6 +26,10 @@ export interface RunView {
   readonly state: RunState;
   /** The one process that may hold claims in the state, or null. */
   readonly worker: string | null;
+  /** Why it was stopped, where it has failed. */
+  readonly failure: RunFailure | null;
+  /** Signals that nobody has taken yet, oldest first, or null where they were not read. */
+  readonly inbox: readonly InboxSignal[] | null;
   /** The open rows of its queued steps, or null where they were not read: a claim may change them at any time. */
   readonly rows: ReadonlyMap<string, OpenRow> | null;
 }
@@ -79,6 +91,12 @@ export interface RunFailure {
   readonly error: string;
 }
 
+/** What becomes of a signal: the step that takes it, or null where it was only looked at. */
+export interface SignalWrite {
+  readonly id: string;
+  readonly step: string | null;
+}
+
 /** What happens next: to be committed as a whole or not at all. */
 export interface Decision {
   readonly kind: 'decided';
@@ -94,6 +112,10 @@ export interface Decision {
   /** Set by the decision that stops the run. */
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
+  /** Whether it begins to wait for a signal without having looked: it is void where there is any that nobody has taken. */
+  readonly expectsNoSignals: boolean;
+  /** Signals that were looked at, and by which step they were taken. */
+  readonly signals: readonly SignalWrite[];
   readonly news: readonly StepNews[];
   /** Outcomes that came too late: another attempt or another end was recorded first. */
   readonly stale: readonly Claim[];

@@ -1,7 +1,7 @@
 import type { Decision, Place, RunFailure, RunView, StartHere, StepNews, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { GraphNode } from './graph.js';
-import { MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
+import { doubted, MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
 import { RUN_MOVES, type RunStatus } from './words.js';
 
 type RowChange = Partial<StepWrite> & Pick<StepWrite, 'status' | 'tally'>;
@@ -12,6 +12,15 @@ const HAS_OPEN_ROW: ReadonlySet<string> = new Set([MARK.queued, MARK.waiting, MA
 const ACTIVE: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting]);
 
 const NEVER_CLAIMED: Tally = { attempt: 0, failures: 0, crashes: 0 };
+const RECEIVED: Tally = { ...NEVER_CLAIMED, stage: 'received' };
+
+const FAILED = [MARK.failed, MARK.failedInDoubt] as const;
+const CANCELLED = [MARK.cancelled, MARK.cancelledInDoubt] as const;
+
+/** The counters alone, of whatever has them. */
+export function tallyOf({ attempt, failures, crashes, stage, inDoubt }: Tally): Tally {
+  return { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+}
 
 /** A decision in the making: facts are folded into it one after the other. Lives inside one call of `decide`. */
 export class Draft {
@@ -25,6 +34,9 @@ export class Draft {
   private readonly writes = new Map<string, StepWrite>();
   private readonly started = new Map<string, Tally>();
   private readonly news: StepNews[] = [];
+  /** Signals that were looked at, each with the step that takes it. */
+  private readonly signals = new Map<string, string | null>();
+  private expectsNoSignals = false;
   private changed = false;
 
   constructor(
@@ -79,21 +91,72 @@ export class Draft {
 
   /** The step has its turn: it starts, or waits first. Its condition is asked before it waits. */
   begin(position: number): void {
-    const { delayMs, when } = this.node(position);
-    if (delayMs !== undefined && when === undefined) this.park(position, NEVER_CLAIMED, { delayMs });
+    const { delayMs, when, kind } = this.node(position);
+    if (when !== undefined) this.start(position);
+    else if (kind === 'signal') this.awaitSignal(position);
+    else if (delayMs !== undefined) this.park(position, NEVER_CLAIMED, { delayMs });
     else this.start(position);
   }
 
+  /** The step takes the first signal that is there for it, or waits for one. */
+  private awaitSignal(position: number): void {
+    if (this.takeSignal(position)) this.start(position, RECEIVED);
+    else this.parkForSignal(position, NEVER_CLAIMED);
+  }
+
+  /** The step waits for a signal, as long as it may. */
+  parkForSignal(position: number, tally: Tally): void {
+    const { waitMs } = this.node(position);
+    if (this.view.inbox === null) this.expectsNoSignals = true;
+    this.park(position, tally, { stage: 'parked', ...(waitMs === undefined ? {} : { delayMs: waitMs }) });
+  }
+
+  /** Gives the step the first signal that is there for it. @returns whether there is one */
+  takeSignal(position: number): boolean {
+    const { name: step, signals = [] } = this.node(position);
+    const isFree = (id: string) => (this.signals.get(id) ?? null) === null;
+    const signal = this.view.inbox?.find(({ id, name }) => signals.includes(name) && isFree(id));
+    if (!signal) return false;
+    this.signals.set(signal.id, step);
+    this.changed = true;
+    return true;
+  }
+
+  /** Notes that all signals that are there have been looked at. */
+  lookAtSignals(): void {
+    for (const { id, seen } of this.view.inbox ?? []) {
+      if (seen || this.signals.has(id)) continue;
+      this.signals.set(id, null);
+      this.changed = true;
+    }
+  }
+
+  /** The signal that the waiting step has just taken is handled: here where a slot is free, else by whoever claims the row. */
+  receive(position: number, was: Tally): void {
+    const { name, queue } = this.node(position);
+    const free = this.slots.get(queue) ?? 0;
+    const received: Tally = { ...was, stage: 'received' };
+    if (free === 0) {
+      this.write(position, { status: 'ready', tally: received }, false, was);
+    } else {
+      this.slots.set(queue, free - 1);
+      const tally = { ...received, attempt: was.attempt + 1 };
+      this.started.set(name, tally);
+      this.write(position, { status: 'running', tally, worker: this.place.worker }, false, was);
+    }
+    this.mark(position, MARK.queued);
+  }
+
   /** The step starts: here where a slot is free, else as a ready row. */
-  private start(position: number): void {
+  private start(position: number, earlier: Tally = NEVER_CLAIMED): void {
     const node = this.node(position);
     const free = this.slots.get(node.queue) ?? 0;
     if (free === 0) {
-      this.write(position, { status: 'ready', tally: NEVER_CLAIMED }, false);
+      this.write(position, { status: 'ready', tally: earlier }, false);
       return this.mark(position, MARK.queued);
     }
     this.slots.set(node.queue, free - 1);
-    const tally = { ...NEVER_CLAIMED, attempt: 1 };
+    const tally = { ...earlier, attempt: 1 };
     this.started.set(node.name, tally);
     // Only the process named in the run may hold claims in its state; any other writes the step's row at the claim.
     if (this.view.worker === null || this.view.worker === this.place.worker) {
@@ -106,19 +169,19 @@ export class Draft {
   }
 
   /** The attempt goes on with the step's own code: here where a slot is free (its own is), else as a ready row. */
-  resume(position: number, tally: Tally, startedAt: string): void {
-    const admitted: Tally = { ...tally, stage: 'admitted' };
+  resume(position: number, tally: Tally, startedAt: string, stage: Stage = 'admitted'): void {
+    const later: Tally = { ...tally, stage };
     const { name, queue } = this.node(position);
     const free = this.slots.get(queue) ?? 0;
     const isHeld = this.markOf(position) === MARK.held;
     // What another process holds, or this one held under an id that is dead, does not go on here.
     if (free === 0 || (isHeld && this.view.worker !== this.place.worker))
-      return this.end(position, MARK.queued, { status: 'ready', tally: admitted, startedAt }, tally);
+      return this.end(position, MARK.queued, { status: 'ready', tally: later, startedAt }, tally);
     this.slots.set(queue, free - 1);
-    this.started.set(name, admitted);
+    this.started.set(name, later);
     this.changed = true;
-    if (isHeld) this.holds.set(name, admitted);
-    else this.write(position, { status: 'running', tally: admitted, worker: this.place.worker }, true, tally);
+    if (isHeld) this.holds.set(name, later);
+    else this.write(position, { status: 'running', tally: later, worker: this.place.worker }, true, tally);
   }
 
   /** The step waits for a time. Holds no worker. */
@@ -158,18 +221,23 @@ export class Draft {
     this.end(position, MARK.queued, { status: 'retrying', tally, delayMs, error, startedAt });
   }
 
+  /** The compensation is called for, and waits for its turn. */
+  awaken(position: number): void {
+    this.mark(position, MARK.pending);
+  }
+
   complete(position: number, tally: Tally, result: string, startedAt: string): void {
     const mark = this.markOf(position) === MARK.aborting ? MARK.late : MARK.completed;
     this.end(position, mark, { status: 'completed', tally, result, startedAt });
   }
 
   fail(position: number, tally: Tally, error: string, startedAt: string): void {
-    this.end(position, MARK.failed, { status: 'failed', tally, error, startedAt });
+    this.end(position, this.markOfEnd(position, tally, FAILED), { status: 'failed', tally, error, startedAt });
   }
 
   /** The step has died with its workers too often. Its mark is that of a failed one: its row tells the difference. */
   quarantine(position: number, tally: Tally, error: string): void {
-    this.end(position, MARK.failed, { status: 'quarantined', tally, error });
+    this.end(position, this.markOfEnd(position, tally, FAILED), { status: 'quarantined', tally, error });
   }
 
   /** Its condition was not met. */
@@ -184,7 +252,7 @@ export class Draft {
 
   /** An attempt under way has ended with its stopped run, or after its join was won by others. */
   abort(position: number, tally: Tally, error: string | null, startedAt: string | null): void {
-    this.end(position, MARK.cancelled, { status: 'cancelled', tally, error, startedAt });
+    this.end(position, this.markOfEnd(position, tally, CANCELLED), { status: 'cancelled', tally, error, startedAt });
   }
 
   /** What was to start here with this very commit does not, because a later fact has stopped its run. It leaves no row. */
@@ -200,6 +268,23 @@ export class Draft {
     if (this.hadRow(position)) this.write(position, { status: 'cancelled', tally }, true);
     else this.writes.delete(step);
     this.mark(position, MARK.cancelled);
+  }
+
+  /** Ends everything that is open, also what runs: its outcome will be stale. @returns what was open, with its last attempt */
+  cancelOpen(): { readonly position: number; readonly attempt: number }[] {
+    const open = this.marks.flatMap((mark, position) =>
+      mark === MARK.held || HAS_OPEN_ROW.has(mark) ? [position] : [],
+    );
+    return open.map((position) => {
+      const { name } = this.node(position);
+      const hold = this.holds.get(name);
+      const row = this.findRow(position);
+      const tally = hold ? tallyOf(hold) : row!.tally;
+      if (hold) this.abort(position, tally, null, hold.since ?? null);
+      else if (row!.status === 'running') this.abort(position, tally, null, null);
+      else this.cancelWaiting(position, tally);
+      return { position, attempt: tally.attempt };
+    });
   }
 
   /** Whether only the step's row, which is not shown, knows what giving it up means. */
@@ -234,8 +319,8 @@ export class Draft {
     const { name } = this.node(position);
     const hold = this.holds.get(name);
     const row = this.view.rows?.get(name);
-    const { attempt, failures, crashes, stage } = (hold ?? row)!;
-    const tally = { attempt, failures, crashes, ...staged(stage) };
+    const tally = tallyOf((hold ?? row)!);
+    const { attempt } = tally;
     const worker = hold ? this.view.worker : row!.worker;
     this.write(position, { status: 'running', tally, worker, aborting: true, startedAt: hold?.since ?? null }, true);
     this.holds.delete(name);
@@ -251,7 +336,13 @@ export class Draft {
   /** A step that waited in a row of its own ends with its stopped run. */
   cancelWaiting(position: number, tally: Tally): void {
     this.write(position, { status: 'cancelled', tally }, false);
-    this.mark(position, MARK.cancelled);
+    this.mark(position, this.markOfEnd(position, tally, CANCELLED));
+  }
+
+  /** Without a result; where the step can be compensated the mark tells whether it may have had its effect. */
+  private markOfEnd(position: number, { crashes, inDoubt }: Tally, [plain, doubtful]: readonly [Mark, Mark]): Mark {
+    const isDoubtful = crashes > 0 || inDoubt === true;
+    return isDoubtful && this.view.graph.undoneBy[position] !== undefined ? doubtful : plain;
   }
 
   /** Whether this very fold has already written the step. */
@@ -273,7 +364,15 @@ export class Draft {
   /** The counters of a step that waits for its time or for that of its next attempt, else null. */
   findWaitForTime(position: number): Tally | null {
     const row = this.findRow(position);
-    return row?.status === 'waiting' || row?.status === 'retrying' ? row.tally : null;
+    if (row?.status === 'retrying') return row.tally;
+    const isSignal = this.node(position).kind === 'signal';
+    return row?.status === 'waiting' && !isSignal ? row.tally : null;
+  }
+
+  /** The counters of a step that waits for a signal, also where its time is over and nobody has ended it yet; else null. */
+  findWaitForSignal(position: number): Tally | null {
+    const tally = this.node(position).kind === 'signal' ? this.findWaiting(position) : null;
+    return tally?.stage === 'parked' ? tally : null;
   }
 
   /** A step's open row, as this very fold or the view says. */
@@ -282,8 +381,7 @@ export class Draft {
     const row = this.view.rows?.get(step);
     if (this.writes.has(step)) return this.writes.get(step)!;
     if (!row) return null;
-    const { status, attempt, failures, crashes, stage } = row;
-    return { status, tally: { attempt, failures, crashes, ...staged(stage) } };
+    return { status: row.status, tally: tallyOf(row) };
   }
 
   announce(news: StepNews): void {
@@ -306,6 +404,8 @@ export class Draft {
       rings: new Set(ready.map((write) => this.node(this.position(write.step)!).queue)),
       failure: this.failure,
       cancelReason: this.cancelReason,
+      expectsNoSignals: this.expectsNoSignals,
+      signals: [...this.signals].map(([id, step]) => ({ id, step })),
       news: this.news,
       stale: this.stale,
     };

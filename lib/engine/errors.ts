@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'OF_KEY_CONFLICT'
   | 'OF_RUN_FAILED'
   | 'OF_RUN_CANCELLED'
+  | 'OF_RUN_TERMINATED'
   | 'OF_RESULT_TIMEOUT'
   | 'OF_RESULT_IN_TRANSACTION'
   | 'OF_NOT_IN_TRANSACTION'
@@ -209,6 +210,26 @@ export class RunCancelledError extends OrchestrateFlowError {
     super(
       'OF_RUN_CANCELLED',
       `Run ${runId} of workflow "${workflow}" was cancelled${reason === null ? '.' : `: ${reason}`}`,
+    );
+  }
+}
+
+/**
+ * The run was terminated, so it has no result and nothing of it was undone.
+ *
+ * @publicApi
+ */
+export class RunTerminatedError extends OrchestrateFlowError {
+  override readonly name = 'RunTerminatedError';
+
+  constructor(
+    readonly runId: string,
+    readonly workflow: string,
+    readonly reason: string | null,
+  ) {
+    super(
+      'OF_RUN_TERMINATED',
+      `Run ${runId} of workflow "${workflow}" was terminated${reason === null ? '.' : `: ${reason}`}`,
     );
   }
 }

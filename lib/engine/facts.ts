@@ -17,6 +17,8 @@ export interface AttemptFailure {
   readonly retryAfterMs: number | null;
   /** Whether the attempt ended because the run was stopped: its error is a consequence, not a cause. */
   readonly aborted: boolean;
+  /** Whether it was given up before it ended: nobody knows whether it had its effect. */
+  readonly inDoubt: boolean;
   /** In [0, 1): the jitter of the next delay. Comes in with the fact, because the engine draws no lots. */
   readonly random: number;
 }
@@ -28,6 +30,12 @@ export interface Quarantine {
   /** What then is the step's error, encoded. */
   readonly error: string;
 }
+
+/** What a wait for a signal comes to when its time is over. Texts are encoded. */
+export type WaitEnd =
+  | { readonly kind: 'fails'; readonly error: string }
+  | { readonly kind: 'is skipped' }
+  | { readonly kind: 'completes'; readonly result: string };
 
 /** Something that happened and that a run has to be told. Time and chance come in with it. */
 export type Fact =
@@ -41,6 +49,10 @@ export type Fact =
   | { readonly type: 'step-skipped'; readonly claim: Claim }
   /** The step's code has said until when it waits (ISO 8601); its result is then this. */
   | { readonly type: 'step-parked'; readonly claim: Claim; readonly until: string; readonly result: string }
+  /** The time of a step that waits for a signal is over: unless one has come, it ends so. */
+  | { readonly type: 'wait-ended'; readonly claim: Claim; readonly end: WaitEnd }
+  /** Signals may have come. */
+  | { readonly type: 'signalled' }
   /** A step that waited for a time was claimed. */
   | { readonly type: 'step-awake'; readonly claim: Claim }
   /** A worker that shuts down hands the attempt over: neither a failure nor a crash. */
@@ -48,5 +60,7 @@ export type Fact =
   /** These workers live no more: what they held or ran is free again. */
   | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string>; readonly quarantine: Quarantine }
   | { readonly type: 'cancel-requested'; readonly reason: string | null }
+  /** It ends now, whatever is under way, and nothing is undone. */
+  | { readonly type: 'terminate-requested'; readonly reason: string | null }
   /** What waits for a time waits no longer. */
   | { readonly type: 'wake-requested' };

@@ -1,4 +1,4 @@
-import type { OpenRow, RunFailure, StepWrite } from './decision.js';
+import type { InboxSignal, OpenRow, RunFailure, SignalWrite, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { Tally } from './run-state.js';
 import type { RunStatus, StepStatus } from './words.js';
@@ -48,6 +48,8 @@ export interface RunWrite {
   readonly failure: string | null;
   readonly cancelReason: string | null;
   readonly ended: boolean;
+  readonly expectsNoSignals: boolean;
+  readonly signals: readonly SignalWrite[];
   readonly steps: readonly QueuedStepWrite[];
 }
 
@@ -93,6 +95,7 @@ export type CommitAnswer =
 /** A run and its open rows, read under the run's lock. */
 export interface LockedRun {
   readonly run: StoredRun;
+  readonly inbox: readonly InboxSignal[];
   readonly rows: ReadonlyMap<string, OpenRow>;
 }
 
@@ -157,7 +160,7 @@ export type Reaping = 'none' | 'witnessed' | 'all';
 export interface BeatNews {
   /** False: this worker has been declared dead. It must drop its claims and go on under a new id. */
   readonly alive: boolean;
-  /** Runs in which this worker has claims and that have been stopped. */
+  /** Runs in which this worker has claims and that have been stopped, and those of `openRuns` that have ended. */
   readonly stoppedRuns: readonly string[];
   /** Claims of this worker in the step table. */
   readonly claims: readonly OwnClaim[];
@@ -169,6 +172,8 @@ export interface BeatNews {
   readonly suspects: readonly SuspectQueue[];
   /** Queues in which steps became ready with this beat, because their time had come. */
   readonly wokenQueues: readonly string[];
+  /** Runs with signals at which nobody has looked. */
+  readonly signalledRuns: readonly string[];
   /** Runs whose start time has come. */
   readonly dueRuns: readonly string[];
   /** Workers that are not alive, with the runs in which they still have claims. */
@@ -194,6 +199,8 @@ export interface BeatRequest {
   readonly queues: readonly string[];
   readonly definitions: readonly number[];
   readonly leaseMs: number;
+  /** Runs that have attempts in this process. */
+  readonly openRuns: readonly string[];
   /** The number of crashes that is too many. */
   readonly maxCrashes: number;
   /** Whether this process may declare others dead: not before it has itself renewed for a while after an outage. */
@@ -205,6 +212,21 @@ export interface WorkerIdentity {
   readonly host: string;
   readonly pid: number;
   readonly queues: readonly string[];
+}
+
+/** A signal on its way to a run. */
+export interface NewSignal {
+  readonly runId: string;
+  readonly name: string;
+  /** The same key again, for the same run and name, is the same signal. */
+  readonly key: string | null;
+  /** Encoded. */
+  readonly payload: string;
+}
+
+export interface TakenSignal {
+  readonly name: string;
+  readonly payload: string;
 }
 
 /** How a waiting caller learns that a run has ended. */
@@ -231,6 +253,12 @@ export interface RunStore {
   loadResults(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Encoded errors of those of these steps that have failed, by step. */
   loadFailures(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The signal that a step of the run has taken, its payload encoded; null where it has taken none. */
+  loadSignal(runId: string, step: string): Promise<TakenSignal | null>;
+  /**
+   * Stores a signal, once for each key. @returns false where there is no such run, or it has ended
+   */
+  addSignal(signal: NewSignal): Promise<boolean>;
   /** Those of these runs that have ended, in one look. */
   findEnded(runIds: readonly string[]): Promise<readonly EndedRun[]>;
   registerWorker(worker: WorkerIdentity, leaseMs: number): Promise<void>;
@@ -330,6 +358,8 @@ export interface TransactionalStarts<Manager> {
   /** @throws OrchestrateFlowError `OF_NOT_IN_TRANSACTION` where the manager is not inside a transaction */
   assertInTransaction(manager: Manager): void;
   isInTransaction(manager: Manager): boolean;
+  /** Stores a signal; its run is told once the transaction has committed. @returns false where the run is not to be seen, or has ended */
+  addSignal(manager: Manager, signal: NewSignal): Promise<boolean>;
   /** Inserts, and nothing but inserts, a run and its first steps. @returns false where its id or key is taken */
   insert(manager: Manager, run: NewRun): Promise<boolean>;
   /** The run with this key as the caller's transaction sees it. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { buildGraph } from '../../test/support/engine/build-run.js';
 import { OrchestrateFlowError } from './errors.js';
 import { decodeRunState, encodeRunState, MARK, newRunState } from './run-state.js';
 
@@ -7,7 +8,7 @@ const numRuns = Number(process.env.OF_PROPERTY_RUNS ?? 2_000);
 
 describe('the state of a run', () => {
   it('begins with every node pending and nothing held', () => {
-    expect(newRunState(3)).toEqual({ marks: '...', holds: new Map() });
+    expect(newRunState(buildGraph({ a: [], b: [], c: [] }).nodes)).toEqual({ marks: '...', holds: new Map() });
   });
 
   it('has a letter of its own for each mark', () => {

@@ -1,10 +1,13 @@
 import { OrchestrateFlowError } from './errors.js';
+import type { GraphNode } from './graph.js';
 
 /**
  * What has become of a node, one letter each. `queued`: the node has an open row of its own in the step table (ready,
  * running, retrying or waiting) and only that row knows which, because a claim changes the row and not the run. `waiting`:
  * the same, and when the run was last decided the row waited for a time. `aborting`: it has lost a join; its attempt, in a
- * row of its own, may still report. `late`: it did, and had completed: nobody takes its result.
+ * row of its own, may still report. `late`: it did, and had completed: nobody takes its result. `dormant`: a compensation
+ * that nothing has called for. Capital letters: it ended without a result, and an attempt may have had its effect all the
+ * same; told apart only where the step can be compensated.
  */
 export const MARK = {
   pending: '.',
@@ -17,6 +20,9 @@ export const MARK = {
   skipped: 's',
   cancelled: 'x',
   late: 'd',
+  dormant: 'z',
+  failedInDoubt: 'F',
+  cancelledInDoubt: 'X',
 } as const;
 
 export type Mark = (typeof MARK)[keyof typeof MARK];
@@ -29,10 +35,15 @@ export interface Tally {
   readonly crashes: number;
   /** What is behind it of that which goes before its own code; absent where nothing is. */
   readonly stage?: Stage;
+  /** Whether an attempt was given up before it ended, so that nobody knows whether it had its effect. Of a row only. */
+  readonly inDoubt?: true;
 }
 
-/** `admitted`: its condition was met and is not asked again. `parked`: its code has said until when it waits. */
-export type Stage = 'admitted' | 'parked';
+/**
+ * `admitted`: its condition was met and is not asked again. `parked`: it waits for a signal, or its code has said until when
+ * it waits. `received`: the signal that it waited for has come.
+ */
+export type Stage = 'admitted' | 'parked' | 'received';
 
 /** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
 export interface Hold extends Tally {
@@ -47,8 +58,9 @@ export interface RunState {
 }
 
 /** The state of a run in which nothing has happened yet. */
-export function newRunState(nodes: number): RunState {
-  return { marks: MARK.pending.repeat(nodes), holds: new Map() };
+export function newRunState(nodes: readonly GraphNode[]): RunState {
+  const marks = nodes.map(({ kind }) => (kind === 'compensation' ? MARK.dormant : MARK.pending));
+  return { marks: marks.join(''), holds: new Map() };
 }
 
 /** `marks`, then for each hold `;name,attempt,failures,crashes,since[,stage]`: names are method names and hold neither comma nor semicolon once encoded. */
@@ -62,7 +74,7 @@ export function encodeRunState(state: RunState): string {
 }
 
 const MARKS = new RegExp(`^[${Object.values(MARK).join('')}]+$`);
-const HOLD = /^([^,]+),(\d+),(\d+),(\d+),([^,]*)(?:,(admitted|parked))?$/;
+const HOLD = /^([^,]+),(\d+),(\d+),(\d+),([^,]*)(?:,(admitted|parked|received))?$/;
 
 /**
  * The state of a text that `encodeRunState` wrote.
@@ -86,6 +98,11 @@ export function decodeRunState(text: string): RunState {
 /** The stage as a part of a tally, which has none where nothing is behind it. */
 export function staged(stage: string | null | undefined): Pick<Tally, 'stage'> {
   return stage ? { stage: stage as Stage } : {};
+}
+
+/** A step's doubt as a part of a tally. */
+export function doubted(inDoubt: boolean | null | undefined): Pick<Tally, 'inDoubt'> {
+  return inDoubt ? { inDoubt: true } : {};
 }
 
 /** What `encodeURIComponent` made this of, or null where it made no such text. */

@@ -13,7 +13,7 @@ export interface Loser {
 /** Not ended, and not given up either. */
 const UNDECIDED: ReadonlySet<Mark> = new Set([MARK.pending, MARK.held, MARK.queued, MARK.waiting]);
 /** Ended, and whoever waits for it may go on. A failed step is here only if its run goes on all the same. */
-const GOOD: ReadonlySet<Mark> = new Set([MARK.completed, MARK.failed]);
+const GOOD: ReadonlySet<Mark> = new Set([MARK.completed, MARK.failed, MARK.failedInDoubt]);
 
 /** Whether a step that has not begun does so now, is skipped, or waits on. */
 export function findTurn(draft: Draft, position: number): Turn {

@@ -5,17 +5,19 @@ export const RUN_STATUSES = [
   'waiting',
   'failing',
   'cancelling',
+  'compensating',
   'completed',
   'failed',
   'cancelled',
+  'terminated',
 ] as const;
 
 /**
  * What a run is doing.
  *
- * `pending` it waits for its start time · `running` · `waiting` nothing in it is ready or running, it waits for a time ·
- * `failing` and `cancelling` it has been stopped and waits for the attempts that were under way · `completed`, `failed`,
- * `cancelled` it has ended.
+ * `pending` it waits for its start time · `running` · `waiting` nothing in it is ready or running, it waits for a time
+ * or a signal · `failing` and `cancelling` it has been stopped and waits for the attempts that were under way ·
+ * `compensating` what it had done is being undone · `completed`, `failed`, `cancelled`, `terminated` it has ended.
  *
  * @publicApi
  */
@@ -39,7 +41,7 @@ export const STEP_STATUSES = [
  * What a step of a run is doing.
  *
  * `pending` it waits for other steps · `ready` it waits for a free slot of a worker · `running` an attempt is under way ·
- * `retrying` it waits for its next attempt · `waiting` it waits for a time · `completed`, `failed`, `cancelled` it has
+ * `retrying` it waits for its next attempt · `waiting` it waits for a time or a signal · `completed`, `failed`, `cancelled` it has
  * ended · `skipped` it has ended without having run · `quarantined` it has ended because it kept killing the process it
  * ran in.
  *
@@ -49,14 +51,16 @@ export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /** Where a run may go from each status. Everything that changes a run's status is checked against this table. */
 export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
-  pending: ['running', 'cancelled'],
-  running: ['waiting', 'completed', 'failing', 'cancelling'],
-  waiting: ['running', 'completed', 'failing', 'cancelling'],
-  failing: ['failed'],
-  cancelling: ['cancelled'],
+  pending: ['running', 'cancelled', 'terminated'],
+  running: ['waiting', 'completed', 'failing', 'cancelling', 'terminated'],
+  waiting: ['running', 'completed', 'failing', 'cancelling', 'terminated'],
+  failing: ['compensating', 'failed', 'terminated'],
+  cancelling: ['compensating', 'cancelled', 'terminated'],
+  compensating: ['failed', 'cancelled', 'terminated'],
   completed: [],
   failed: [],
   cancelled: [],
+  terminated: [],
 };
 
 /** Where a step may go from each status. `running → ready` is an attempt handed over or lost with its worker. */

@@ -22,9 +22,12 @@ interface StepEventBase extends RunEventBase {
 export type FlowEvent =
   | (RunEventBase & { readonly type: 'run.started'; readonly key: string | null })
   | (RunEventBase & { readonly type: 'run.stopping'; readonly status: RunStatus })
+  /** Its compensations begin. */
+  | (RunEventBase & { readonly type: 'run.compensating' })
   | (RunEventBase & { readonly type: 'run.completed' })
   | (RunEventBase & { readonly type: 'run.failed'; readonly step: string; readonly error: unknown })
   | (RunEventBase & { readonly type: 'run.cancelled'; readonly reason: string | null })
+  | (RunEventBase & { readonly type: 'run.terminated'; readonly reason: string | null })
   | (StepEventBase & { readonly type: 'step.started' })
   | (StepEventBase & { readonly type: 'step.completed' })
   | (StepEventBase & { readonly type: 'step.retrying'; readonly error: unknown; readonly delayMs: number })
@@ -36,6 +39,8 @@ export type FlowEvent =
   | (StepEventBase & { readonly type: 'step.waiting' })
   /** The step has killed its process too often, the last time with nothing beside it: it is not tried again. */
   | (StepEventBase & { readonly type: 'step.quarantined'; readonly error: unknown })
+  /** A compensation has failed for good: what it was to undo is still done. Somebody has to see to it. */
+  | (StepEventBase & { readonly type: 'compensation.failed'; readonly error: unknown })
   /** The attempt was handed over or its worker was lost: the step waits for a worker again. */
   | (StepEventBase & { readonly type: 'step.freed' })
   /** The outcome of an attempt came too late and was refused: another had been recorded first. */

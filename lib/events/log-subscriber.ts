@@ -33,6 +33,13 @@ function write(event: FlowEvent, log: EventLog): void {
       );
     case 'run.cancelled':
       return log.log(`${nameOf(event)} was cancelled${event.reason === null ? '' : `: ${oneLine(event.reason)}`}.`);
+    case 'run.terminated':
+      return log.warn(`${nameOf(event)} was terminated${event.reason === null ? '' : `: ${oneLine(event.reason)}`}.`);
+    case 'compensation.failed':
+      return log.error(
+        `${nameOf(event)}: compensation "${event.step}" failed for good, and what it was to undo is still done: ${reasonOf(event.error)}`,
+        stackOf(event.error),
+      );
     case 'worker.replaced':
       return log.warn(
         `This process had been declared dead and its steps were given to others; it goes on as worker ${event.worker}. ` +

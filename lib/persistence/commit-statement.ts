@@ -6,7 +6,8 @@ import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
  * 1. `lane`     the lane is still at the commit that its owner believes in, else nothing happens
  * 2. `locked`   the runs that still are at the revision they were decided from, locked in the order of their ids
  * 3. `guarded`  the step rows that still are at the attempt whose outcome is reported, locked after the runs
- * 4. `valid`    the runs of 2 without those that miss a row of 3
+ * 4. `valid`    the runs of 2 without those that miss a row of 3, or begin to wait for a signal while there is one that nobody
+ *               has taken: what comes later finds the run waiting
  * 5. writes of valid runs and of new ones; a new run whose id or key is taken is left out
  * 6. the lane's number is raised and the answer kept beside it, for a client whose connection breaks before it reads it
  *
@@ -21,8 +22,9 @@ WITH lane AS MATERIALIZED (
 ),
 locked AS MATERIALIZED (
   SELECT b.*
-  FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bool[])
-    AS b (id, revision, status, state, worker, failed_step, failure, cancel_reason, ended)
+  FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bool[],
+    $46::bool[])
+    AS b (id, revision, status, state, worker, failed_step, failure, cancel_reason, ended, expects_no_signals)
   CROSS JOIN LATERAL (
     SELECT r.id FROM orchestrate_flow.workflow_run r
     WHERE r.id = b.id AND r.revision = b.revision
@@ -32,9 +34,9 @@ locked AS MATERIALIZED (
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
     $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[], $32::bool[], $45::text[])
+    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt)
 ),
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name
@@ -52,6 +54,8 @@ valid AS MATERIALIZED (
   WHERE l.id NOT IN (
     SELECT b.run_id FROM step b
     WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name) NOT IN (SELECT g.run_id, g.name FROM guarded g))
+  AND NOT (l.expects_no_signals AND EXISTS (
+    SELECT 1 FROM orchestrate_flow.workflow_signal g WHERE g.run_id = l.id AND g.step IS NULL))
 ),
 advanced AS (
   UPDATE orchestrate_flow.workflow_run r
@@ -84,14 +88,14 @@ created AS (
 ),
 written AS (
   INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, status, attempt, failures, crashes,
-    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting)
+    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt)
   SELECT b.run_id, b.definition, b.generation, b.name, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
     coalesce(b.due_at, orchestrate_flow.now() + b.delay_ms * interval '1 millisecond'),
     coalesce(b.started_at, orchestrate_flow.now()),
     coalesce(b.started_at, CASE WHEN b.status = 'running' THEN orchestrate_flow.now() END),
     CASE WHEN b.status IN ('completed', 'failed', 'cancelled', 'skipped', 'quarantined') THEN orchestrate_flow.now() END,
-    b.stage, b.aborting
+    b.stage, b.aborting, b.in_doubt
   FROM step b
   WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
   ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
@@ -99,7 +103,12 @@ written AS (
       worker = excluded.worker, result = coalesce(excluded.result, s.result), due_at = excluded.due_at, ended_at = excluded.ended_at,
       errors = CASE WHEN excluded.errors IS NULL THEN s.errors ELSE s.errors || excluded.errors END,
       started_at = CASE WHEN excluded.aborting THEN s.started_at ELSE coalesce(excluded.started_at, s.started_at) END,
-      stage = excluded.stage, aborting = excluded.aborting
+      stage = excluded.stage, aborting = excluded.aborting, in_doubt = excluded.in_doubt
+),
+taken AS (
+  UPDATE orchestrate_flow.workflow_signal s SET seen = true, step = g.step
+  FROM unnest($47::uuid[], $48::bigint[], $49::text[]) AS g (run_id, id, step)
+  WHERE s.id = g.id AND (g.run_id IN (SELECT id FROM valid)) IS TRUE
 ),
 answer AS MATERIALIZED (
   SELECT jsonb_build_object(
@@ -124,6 +133,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
   const steps: [run: RunWrite | NewRun, step: QueuedStepWrite][] = [];
   for (const run of runs) for (const step of run.steps) steps.push([run, step]);
   for (const run of starts) for (const step of run.steps) steps.push([run, step]);
+  const signals = runs.flatMap((run) => run.signals.map((signal) => [run.id, signal] as const));
   return [
     runs.map((run) => run.id),
     runs.map((run) => run.revision),
@@ -167,6 +177,11 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     starts.map((run) => run.delayMs),
     starts.map((run) => run.dueAt),
     steps.map(([, step]) => step.guard?.stage ?? null),
+    runs.map((run) => run.expectsNoSignals),
+    signals.map(([runId]) => runId),
+    signals.map(([, { id }]) => id),
+    signals.map(([, { step }]) => step),
+    steps.map(([, step]) => step.tally.inDoubt === true),
   ];
 }
 
@@ -193,7 +208,11 @@ FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
 
 /** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */
 export const LOCK_OPEN_ROWS = `
-SELECT name, status, attempt, failures, crashes, stage, worker, alone
+SELECT name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", worker, alone
 FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying', 'waiting')
 ORDER BY name FOR UPDATE`;
+
+/** Signals to a run that nobody has taken. In a statement begun after the run was locked: its snapshot shows what was sent by then. */
+export const READ_INBOX = `
+SELECT id::text, name, seen FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step IS NULL ORDER BY id`;

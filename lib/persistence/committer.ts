@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
-import type { OpenRow } from '../engine/decision.js';
+import type { InboxSignal, OpenRow } from '../engine/decision.js';
 import type { CommitAnswer, LockedRun, NewRun, RunDoor, RunWrite } from '../engine/ports.js';
 import { Batcher, type BatchItem } from './batcher.js';
-import { staged } from '../engine/run-state.js';
-import { LOCK_OPEN_ROWS, LOCK_RUN } from './commit-statement.js';
+import { doubted, staged } from '../engine/run-state.js';
+import { LOCK_OPEN_ROWS, LOCK_RUN, READ_INBOX } from './commit-statement.js';
 import type { ConnectionConfig } from './connection.js';
 import { answerFor, Lane, type LaneOutcome, type LaneWrite } from './lane.js';
 import { toStoredRun, type RunRecord } from './records.js';
@@ -152,12 +152,13 @@ export class Committer implements RunDoor {
     const run = await client.query<RunRecord>(qualify(LOCK_RUN, this.options.schema), [runId]);
     const record = run.rows[0];
     if (!record) return null;
-    type Row = Omit<OpenRow, 'stage'> & { readonly name: string; readonly stage: string | null };
+    type Row = Omit<OpenRow, 'stage' | 'inDoubt'> & { name: string; stage: string | null; inDoubt: boolean };
     const open = await client.query<Row>(qualify(LOCK_OPEN_ROWS, this.options.schema), [runId, record.generation]);
-    return {
-      run: toStoredRun(record),
-      rows: new Map(open.rows.map(({ stage, ...row }) => [row.name, { ...row, ...staged(stage) }])),
-    };
+    const inbox = await client.query<InboxSignal>(qualify(READ_INBOX, this.options.schema), [runId]);
+    const rows = open.rows.map(
+      ({ stage, inDoubt, ...row }) => [row.name, { ...row, ...staged(stage), ...doubted(inDoubt) }] as const,
+    );
+    return { run: toStoredRun(record), rows: new Map(rows), inbox: inbox.rows };
   }
 }
 

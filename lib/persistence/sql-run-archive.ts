@@ -2,7 +2,7 @@ import { unreadable } from './database-failure.js';
 import { Brackets, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
 import type { RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
-import { staged } from '../engine/run-state.js';
+import { doubted, staged } from '../engine/run-state.js';
 import { WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';
 
@@ -38,7 +38,9 @@ export class SqlRunArchive implements RunArchive {
   async steps(runId: string, generation: number): Promise<StepRecordView[]> {
     return this.read(async (manager) => {
       const steps = await manager.findBy(WorkflowStep, { runId, generation });
-      return steps.map(({ stage, errors, ...step }) => ({ ...step, ...staged(stage), errors: errors ?? [] }));
+      return steps.map(({ stage, inDoubt, errors, ...step }) => {
+        return { ...step, ...staged(stage), ...doubted(inDoubt), errors: errors ?? [] };
+      });
     });
   }
 

@@ -6,15 +6,17 @@ import type {
   EndedRun,
   LostClaims,
   NewDefinition,
+  NewSignal,
   OwnClaim,
   RunStore,
   StoredDefinition,
   StoredRun,
   SuspectQueue,
   SuspectRequest,
+  TakenSignal,
   WorkerIdentity,
 } from '../engine/ports.js';
-import { staged } from '../engine/run-state.js';
+import { doubted, staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
 import { unreadable } from './database-failure.js';
 import { LeaseKeeper } from './lease-keeper.js';
@@ -43,6 +45,7 @@ type ClaimRecord = RunRecord & {
   failures: number;
   crashes: number;
   stage: string | null;
+  in_doubt: boolean;
   started_at: string;
 };
 
@@ -52,6 +55,7 @@ interface LookRecord {
   readonly held_runs: string[];
   readonly ready_queues: string[];
   readonly suspects: string[];
+  readonly signalled_runs: string[];
   readonly due_runs: string[];
   readonly next_due_ms: number | null;
 }
@@ -119,6 +123,15 @@ export class SqlRunStore implements RunStore {
     return new Map(rows.map(({ name, error }) => [name, error]));
   }
 
+  async loadSignal(runId: string, step: string): Promise<TakenSignal | null> {
+    const [row] = await this.read<TakenSignal>('load_signal', sql.LOAD_SIGNAL, [runId, step]);
+    return row ?? null;
+  }
+
+  async addSignal({ runId, name, key, payload }: NewSignal): Promise<boolean> {
+    return (await this.lookUp('add_signal', sql.ADD_SIGNAL, [runId, name, key, payload])).length > 0;
+  }
+
   async findEnded(runIds: readonly string[]): Promise<EndedRun[]> {
     type Row = Pick<EndedRun, 'id' | 'workflow' | 'status' | 'output'> &
       Pick<RunRecord, 'failed_step' | 'failure' | 'cancel_reason'>;
@@ -143,7 +156,7 @@ export class SqlRunStore implements RunStore {
   }
 
   async beat(request: BeatRequest): Promise<BeatNews> {
-    const { worker, queues, definitions, leaseMs, maxCrashes, reap } = request;
+    const { worker, queues, definitions, leaseMs, maxCrashes, openRuns, reap } = request;
     const alive = (await this.pulse('renew', sql.RENEW_LEASE, [worker, leaseMs])).length > 0;
     if (alive) this.keeper.renewed();
     if (reap !== 'none') await this.pulse('bury', sql.BURY_WORKERS, [worker, leaseMs, reap === 'all']);
@@ -157,6 +170,7 @@ export class SqlRunStore implements RunStore {
       MAX_DUE,
       leaseMs,
       maxCrashes,
+      openRuns,
     ]);
     return {
       alive,
@@ -167,6 +181,7 @@ export class SqlRunStore implements RunStore {
       heldRuns: look!.held_runs,
       readyQueues: look!.ready_queues,
       suspects: look!.suspects.map(parseSuspect),
+      signalledRuns: look!.signalled_runs,
       dueRuns: look!.due_runs,
       nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,
     };
@@ -232,13 +247,10 @@ export class SqlRunStore implements RunStore {
   }
 }
 
-function toClaimedStep({ step, attempt, failures, crashes, stage, started_at, ...run }: ClaimRecord): ClaimedStep {
-  return {
-    step,
-    tally: { attempt, failures, crashes, ...staged(stage) },
-    startedAt: started_at,
-    run: toStoredRun(run),
-  };
+function toClaimedStep(record: ClaimRecord): ClaimedStep {
+  const { step, attempt, failures, crashes, stage, in_doubt, started_at, ...run } = record;
+  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(in_doubt) };
+  return { step, tally, startedAt: started_at, run: toStoredRun(run) };
 }
 
 function parseSuspect(text: string): SuspectQueue {
@@ -248,7 +260,8 @@ function parseSuspect(text: string): SuspectQueue {
 
 function parseClaim(text: string): OwnClaim {
   type Counts = [attempt: number, failures: number, crashes: number];
-  type Columns = [runId: string, step: string, ...Counts, startedAt: string, stage: string | null, aborting: boolean];
-  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted] = JSON.parse(text) as Columns;
-  return { runId, isUnwanted, claim: { step, attempt, failures, crashes, ...staged(stage), startedAt } };
+  type Columns = [runId: string, step: string, ...Counts, startedAt: string, stage: string | null, ...boolean[]];
+  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted, inDoubt] = JSON.parse(text) as Columns;
+  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+  return { runId, isUnwanted: isUnwanted === true, claim: { step, ...tally, startedAt } };
 }

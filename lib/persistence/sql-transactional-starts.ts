@@ -1,10 +1,10 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
 import { OrchestrateFlowError } from '../engine/errors.js';
-import type { NewRun, TransactionalStarts } from '../engine/ports.js';
+import type { NewRun, NewSignal, TransactionalStarts } from '../engine/ports.js';
 import { READY_CHANNEL } from './sql-run-store.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
-import { FIND_BY_KEY } from './store-statements.js';
+import { ADD_SIGNAL, FIND_BY_KEY } from './store-statements.js';
 
 /**
  * A run and its first steps, in the caller's transaction. Only inserts: a row that we changed would stay locked for as
@@ -30,6 +30,11 @@ inserted AS (
 )
 SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($15::text[]) AS queue) queues) AS told
 FROM created`;
+
+/** Whoever hears of the queue of a step that waits looks round. */
+const TELL_WAITING = `
+SELECT count(pg_notify($2, queue)) FROM (
+  SELECT DISTINCT queue FROM orchestrate_flow.workflow_step WHERE run_id = $1 AND status = 'waiting') queues`;
 
 /** Starts inside the caller's own TypeORM transaction: the run exists if and only if that transaction commits. */
 export class SqlTransactionalStarts implements TransactionalStarts<EntityManager> {
@@ -62,14 +67,24 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
   async insert(manager: EntityManager, run: NewRun): Promise<boolean> {
     const { id, workflow, definition, status, state, key, inputHash, priority, input, delayMs, dueAt, steps } = run;
     const hash = inputHash === null ? null : Buffer.from(inputHash).toString('hex');
-    const channel = this.schema === DEFAULT_SCHEMA ? READY_CHANNEL : `${this.schema}_ready`;
     const rows = await manager.query<unknown[]>(qualify(INSERT_RUN, this.schema), [
       ...[id, workflow, definition, status, state, key, hash, priority, input, delayMs],
       ...[steps.map(({ step }) => step), steps.map(({ queue }) => queue), steps.map((step) => step.priority)],
-      ...[channel, run.wakes, dueAt],
+      ...[this.channel, run.wakes, dueAt],
       ...[steps.map(({ status }) => status), steps.map((step) => step.delayMs)],
     ]);
     return rows.length > 0;
+  }
+
+  async addSignal(manager: EntityManager, { runId, name, key, payload }: NewSignal): Promise<boolean> {
+    const rows = await manager.query<unknown[]>(qualify(ADD_SIGNAL, this.schema), [runId, name, key, payload]);
+    if (rows.length === 0) return false;
+    await manager.query(qualify(TELL_WAITING, this.schema), [runId, this.channel]);
+    return true;
+  }
+
+  private get channel(): string {
+    return this.schema === DEFAULT_SCHEMA ? READY_CHANNEL : `${this.schema}_ready`;
   }
 
   async findByKey(

@@ -18,9 +18,9 @@ claimed AS (
   SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}
   FROM picked p
   WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
-  RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.stage, s.started_at::text
+  RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
 )
-SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
+SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.in_doubt, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
   r.generation, r.state, r.worker, r.priority, r.input, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
 FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
 
@@ -47,6 +47,22 @@ export const LOAD_FAILURES = `
 SELECT name, errors[array_upper(errors, 1)] AS error FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 AND round = 0
   AND status IN ('failed', 'quarantined')`;
+
+/** The signal that a step has taken. */
+export const LOAD_SIGNAL = `
+SELECT name, payload FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step = $2 ORDER BY id DESC LIMIT 1`;
+
+/** A signal to a run that has not ended. The same key again is the same signal, and has come before. */
+export const ADD_SIGNAL = `
+WITH run AS (
+  SELECT id FROM orchestrate_flow.workflow_run WHERE id = $1 AND ended_at IS NULL
+),
+added AS (
+  INSERT INTO orchestrate_flow.workflow_signal (run_id, name, key, payload)
+  SELECT id, $2, $3, $4 FROM run
+  ON CONFLICT DO NOTHING
+)
+SELECT id FROM run`;
 
 /** The output is where it was written: in the row of the step that the run's definition names. */
 export const FIND_ENDED = `
@@ -154,9 +170,11 @@ SELECT
     UNION
     SELECT r.id FROM orchestrate_flow.workflow_step s JOIN orchestrate_flow.workflow_run r ON r.id = s.run_id
     WHERE s.worker = $1 AND s.status = 'running' AND r.status IN ('failing', 'cancelling')
+    UNION
+    SELECT id FROM orchestrate_flow.workflow_run WHERE id = ANY ($7::uuid[]) AND ended_at IS NOT NULL
   ) AS stopped_runs,
   ARRAY(
-    SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text, stage, aborting)::text FROM orchestrate_flow.workflow_step
+    SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt)::text FROM orchestrate_flow.workflow_step
     WHERE worker = $1 AND status = 'running'
   ) AS claims,
   ARRAY(
@@ -176,6 +194,11 @@ SELECT
       WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[])
         AND s.${IS_SUSPECT} AND (s.crashes >= $6::int - 1) = is_accused)
   ) AS suspects,
+  ARRAY(
+    SELECT r.id FROM orchestrate_flow.workflow_run r
+    WHERE r.definition = ANY ($3::int[]) AND r.ended_at IS NULL
+      AND r.id IN (SELECT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen ORDER BY run_id LIMIT $4)
+  ) AS signalled_runs,
   ARRAY(
     SELECT id FROM orchestrate_flow.workflow_run
     WHERE due_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4

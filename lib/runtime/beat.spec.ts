@@ -10,6 +10,7 @@ import { SYSTEM_CLOCK } from './system-clock.js';
 
 const NOTHING: BeatNews = {
   ...{ alive: true, stoppedRuns: [], claims: [], heldRuns: [], readyQueues: [], suspects: [], wokenQueues: [] },
+  signalledRuns: [],
   ...{ dueRuns: [], lost: [], nextDueMs: null },
 };
 

@@ -133,7 +133,8 @@ export class Beat {
     const isSteady = begunAt - this.steadySince >= this.patienceMs;
     const reap = isSteady ? 'all' : this.hasMissedBeats ? 'none' : 'witnessed';
     const definitions = shelf.runnableIds;
-    const news = await store.beat({ worker: self.id, queues, definitions, leaseMs, maxCrashes, reap });
+    const { openRuns } = this.ports.desk;
+    const news = await store.beat({ worker: self.id, queues, definitions, leaseMs, maxCrashes, openRuns, reap });
     this.renewedAt = news.alive ? begunAt : -Infinity;
     this.ports.events.announceDatabase(null);
     if (!news.alive) await this.goOnUnderNewId();
@@ -154,6 +155,7 @@ export class Beat {
     for (const runId of news.stoppedRuns) desk.abort(runId);
     for (const queue of new Set([...news.wokenQueues, ...news.readyQueues])) this.wakePump(queue);
     for (const queue of news.wokenQueues) if (!slots.find(queue)) slots.ring(queue, 1);
+    for (const runId of news.signalledRuns) this.tell(runId, { type: 'signalled' });
     for (const runId of news.dueRuns) this.tell(runId, { type: 'begun' });
     // What is freed is taken here at once: its bell may wake the very process that stands still.
     const takeFreed = () => queues.forEach((queue) => this.wakePump(queue));

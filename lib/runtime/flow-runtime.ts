@@ -9,6 +9,7 @@ import type {
   RunArchive,
   RunDoor,
   RunStore,
+  TakenSignal,
   TransactionalStarts,
   WorkQueue,
 } from '../engine/ports.js';
@@ -20,6 +21,7 @@ import type { OrchestratorPorts } from './orchestrator.js';
 import { ResultDesk } from './result-desk.js';
 import { RunDesk } from './run-desk.js';
 import { RunStarter } from './run-starter.js';
+import { SignalSender } from './signal-sender.js';
 import { SlotOffice } from './slot-office.js';
 import { StepPump } from './step-pump.js';
 import { StepRunner, type Timeouts } from './step-runner.js';
@@ -83,6 +85,7 @@ export class FlowRuntime {
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       loadFailures: ({ run, signal }, steps) =>
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),
+      loadSignal: (attempt) => this.loadSignal(attempt),
       onLate: (attempt) => this.desk.announceLate(attempt),
     });
     this.desk = new RunDesk({
@@ -115,7 +118,8 @@ export class FlowRuntime {
     const { registry, store, archive, transactions, codec, events, clock } = this.ports;
     const { shelf, desk, results } = this;
     const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock });
-    return { registry, archive, transactions, codec, events, shelf, desk, results, starter };
+    const signals = new SignalSender({ registry, desk, store, transactions, codec, events });
+    return { signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */
@@ -207,6 +211,15 @@ export class FlowRuntime {
     const loaded = await this.untilRead(signal, () => this.ports.store.loadResults(run.id, run.generation, missing));
     for (const [step, result] of loaded) run.results.set(step, result);
     return run.results;
+  }
+
+  private async loadSignal({ run, node, signal }: Attempt): Promise<TakenSignal> {
+    const taken = await this.untilRead(signal, () => this.ports.store.loadSignal(run.id, node.name));
+    if (taken) return taken;
+    throw new OrchestrateFlowError(
+      'OF_STATE_CORRUPT',
+      `Cannot run step "${node.name}" of run ${run.id}: the signal that it has taken is not in the store.`,
+    );
   }
 
   private async untilRead<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {

@@ -27,13 +27,13 @@ export class Folder {
     private readonly self: WorkerSelf,
   ) {}
 
-  fold(run: OpenRun, facts: readonly PendingFact[], rows: LockedRun['rows'] | null): Folded {
+  fold(run: OpenRun, facts: readonly PendingFact[], locked: Pick<LockedRun, 'rows' | 'inbox'> | null): Folded {
     const own = countSlots(facts);
     // A process may move a run whose code it lacks: wake it, or free what a dead worker held. It begins none of its steps.
     const slots = run.definition.code ? this.slots.offer(own) : NO_SLOTS;
     const place = { worker: this.self.id, slots };
     const decision = decide(
-      run.view(rows),
+      run.view(locked),
       facts.map(({ fact }) => fact),
       place,
     );
@@ -56,8 +56,11 @@ export class Folder {
     const view = {
       graph,
       status: 'pending',
-      state: newRunState(graph.nodes.length),
+      state: newRunState(graph.nodes),
       worker: null,
+      failure: null,
+      // Nobody can have sent anything yet.
+      inbox: [],
       rows: null,
     } as const;
     const slots = held ? NO_SLOTS : this.slots.offer(NO_SLOTS);

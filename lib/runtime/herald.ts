@@ -21,9 +21,10 @@ export class Herald {
       const of = { ...base, step, attempt };
       const decoded = error === null ? null : codec.decodeError(error);
       if (status === 'retrying') events.announce({ ...of, type: 'step.retrying', error: decoded, delayMs: delayMs! });
-      else if (status === 'failed' || status === 'quarantined')
+      else if (status === 'failed' || status === 'quarantined') {
         events.announce({ ...of, type: `step.${status}`, error: decoded });
-      else events.announce({ ...of, type: status === 'ready' ? 'step.freed' : `step.${status}` });
+        if (isCompensation(run, step)) events.announce({ ...of, type: 'compensation.failed', error: decoded });
+      } else events.announce({ ...of, type: status === 'ready' ? 'step.freed' : `step.${status}` });
     }
     for (const claim of decision.stale) this.announceStep(run, 'step.stale', claim);
     if (decision.changed) this.announceRun(run, decision.status);
@@ -34,6 +35,8 @@ export class Herald {
     const base = { runId: run.id, workflow: run.workflow };
     if (status === 'completed') events.announce({ ...base, type: 'run.completed' });
     else if (isStopping(status)) events.announce({ ...base, type: 'run.stopping', status });
+    else if (status === 'compensating') events.announce({ ...base, type: 'run.compensating' });
+    else if (status === 'terminated') events.announce({ ...base, type: 'run.terminated', reason: run.cancelReason });
     else if (status === 'cancelled') events.announce({ ...base, type: 'run.cancelled', reason: run.cancelReason });
     else if (status === 'failed' && run.failure) {
       const error = codec.decodeError(run.failure.error);
@@ -45,4 +48,8 @@ export class Herald {
     if (!this.events.isHeard) return;
     this.events.announce({ type, runId: run.id, workflow: run.workflow, step, attempt });
   }
+}
+
+function isCompensation({ definition: { graph } }: OpenRun, step: string): boolean {
+  return graph.nodes[graph.positions.get(step)!]!.kind === 'compensation';
 }

@@ -1,6 +1,6 @@
-import type { Decision, OpenRow, RunFailure, RunView } from '../engine/decision.js';
+import type { Decision, RunFailure, RunView } from '../engine/decision.js';
 import type { Claim, Fact } from '../engine/facts.js';
-import type { StoredRun } from '../engine/ports.js';
+import type { LockedRun, StoredRun } from '../engine/ports.js';
 import { decodeRunState, type RunState } from '../engine/run-state.js';
 import type { RunStatus } from '../engine/words.js';
 import type { Attempt } from './attempt.js';
@@ -82,8 +82,10 @@ export class OpenRun {
     this.state = dated(decision.state, at);
   }
 
-  view(rows: ReadonlyMap<string, OpenRow> | null): RunView {
-    return { graph: this.definition.graph, status: this.status, state: this.state, worker: this.worker, rows };
+  view(locked: Pick<LockedRun, 'rows' | 'inbox'> | null): RunView {
+    const { status, state, worker, failure } = this;
+    const { rows = null, inbox = null } = locked ?? {};
+    return { graph: this.definition.graph, status, state, worker, failure, inbox, rows };
   }
 
   takeFacts(): PendingFact[] {

@@ -40,9 +40,21 @@ export interface ResultOptions {
   readonly timeout?: Duration;
 }
 
-/** @publicApi */
+/**
+ * How to send a signal.
+ *
+ * @publicApi
+ */
+export interface SignalOptions {
+  /** Idempotency key, at most 500 characters: the same run, name and key again is the same signal, and is not sent twice. */
+  readonly key?: string;
+  /** The EntityManager of your own open transaction: the signal exists if and only if that transaction commits. */
+  readonly manager?: EntityManager;
+}
+
+/** Options of `cancel()` and `terminate()`. @publicApi */
 export interface CancelOptions {
-  /** Kept with the run and given by `RunCancelledError`. */
+  /** Kept with the run and given by `RunCancelledError` and `RunTerminatedError`. */
   readonly reason?: string;
 }
 

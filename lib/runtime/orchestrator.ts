@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 
 import { show } from '../definition/option-readers.js';
 import type { WorkflowRegistry } from '../definition/registry.js';
-import type { InputOf, OutputOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
+import type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
@@ -14,12 +14,20 @@ import { isEnded, isStopping, type RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
 import type { DefinitionShelf } from './definition-shelf.js';
-import type { CancelOptions, ListOptions, ResultOptions, RunAddress, StartOptions } from './orchestrator-options.js';
+import type {
+  CancelOptions,
+  ListOptions,
+  ResultOptions,
+  RunAddress,
+  SignalOptions,
+  StartOptions,
+} from './orchestrator-options.js';
 import type { ResultDesk } from './result-desk.js';
 import { readListOptions, writeCursor } from './run-list.js';
 import { Run, type RunControls } from './run.js';
 import type { RunDesk } from './run-desk.js';
 import type { RunStarter } from './run-starter.js';
+import type { SignalSender } from './signal-sender.js';
 import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
 import {
   assertKey,
@@ -29,6 +37,7 @@ import {
   readCancelReason,
   readExecuteOptions,
   readResultOptions,
+  readSignalOptions,
   readStartOptions,
   reading,
 } from './start-options.js';
@@ -57,6 +66,7 @@ export interface OrchestratorPorts {
   readonly desk: RunDesk;
   readonly results: ResultDesk;
   readonly starter: RunStarter;
+  readonly signals: SignalSender;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
@@ -96,7 +106,7 @@ export class Orchestrator {
   start<C extends WorkflowClass>(
     workflow: C,
     ...parameters: StartArguments<C, StartOptions>
-  ): Promise<Run<OutputOf<C>>>;
+  ): Promise<Run<OutputOf<C>, SignalsOf<C>>>;
   /** Starts a run of the workflow of that name. */
   start(workflow: string, input?: unknown, options?: StartOptions): Promise<Run>;
   async start(workflow: WorkflowClass | string, input?: unknown, options?: StartOptions): Promise<Run> {
@@ -123,7 +133,10 @@ export class Orchestrator {
   /**
    * Starts up to 1,000 runs in one commit: all or none. A run whose key was used before is the earlier one, as in `start()`.
    */
-  async startMany<C extends WorkflowClass>(workflow: C, items: readonly StartItem<C>[]): Promise<Run<OutputOf<C>>[]>;
+  async startMany<C extends WorkflowClass>(
+    workflow: C,
+    items: readonly StartItem<C>[],
+  ): Promise<Run<OutputOf<C>, SignalsOf<C>>[]>;
   async startMany(
     workflow: string,
     items: readonly (Omit<StartOptions, 'manager'> & { input?: unknown })[],
@@ -186,10 +199,52 @@ export class Orchestrator {
     if (!isEnded(before.status)) await this.connected.desk.tell(before.id, { type: 'cancel-requested', reason });
     const { id, status } = await this.getRecord(before.id);
     if (status === 'cancelling' || status === 'cancelled') return;
+    if (status === 'compensating' && before.failure === null) return;
     throw new OrchestrateFlowError(
       'OF_RUN_ENDED',
       `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`,
     );
+  }
+
+  /**
+   * Ends a run here and now: attempts under way see their AbortSignal and what they report is refused, and nothing is undone.
+   * A run that is terminated already stays as it is.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended otherwise
+   */
+  async terminate(address: RunAddress, options?: CancelOptions): Promise<void> {
+    const reason = readCancelReason(options, 'terminate()');
+    const before = await this.getRecord(address);
+    if (!isEnded(before.status)) await this.connected.desk.tell(before.id, { type: 'terminate-requested', reason });
+    const { id, status } = await this.getRecord(before.id);
+    if (status === 'terminated') return;
+    throw new OrchestrateFlowError(
+      'OF_RUN_ENDED',
+      `Cannot terminate run ${id}: it is ${status}. Only a run that has not ended can be terminated.`,
+    );
+  }
+
+  /**
+   * Sends a signal to a run: resolves once it is stored. It is given to the step that waits for it, now or later, to one and
+   * in the order in which signals of its name came. With `manager` it exists if and only if that transaction commits.
+   *
+   * @example
+   * await orchestrator.signal({ workflow: OrderWorkflow, key: orderId }, 'delivered', proof, { key: webhook.id });
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, `OF_RUN_ENDED`, `OF_SIGNAL_UNKNOWN`, `OF_SIGNAL_INVALID`, `OF_NOT_IN_TRANSACTION`
+   * @throws ValueNotStorableError where the payload holds what cannot be stored
+   */
+  signal<C extends WorkflowClass, K extends keyof SignalsOf<C> & string>(
+    address: { readonly workflow: C; readonly key: string },
+    name: K,
+    payload: SignalsOf<C>[K],
+    options?: SignalOptions,
+  ): Promise<void>;
+  /** Sends a signal to the run with this id, or of the workflow of that name. */
+  signal(address: RunAddress, name: string, payload?: unknown, options?: SignalOptions): Promise<void>;
+  async signal(address: RunAddress, name: string, payload?: unknown, options?: SignalOptions): Promise<void> {
+    const read = readSignalOptions(options);
+    await this.connected.signals.send(await this.getRecord(address), name, payload, read);
   }
 
   /**
@@ -274,6 +329,7 @@ export class Orchestrator {
       },
       status: async (runId): Promise<RunStatus> => (await this.getRecord(runId)).status,
       cancel: (runId, options) => this.cancel(runId, options),
+      signal: (runId, name, payload, options) => this.signal(runId, name, payload, options),
     };
     return new Run(id, created, controls);
   }

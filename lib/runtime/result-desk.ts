@@ -1,5 +1,5 @@
 import type { PayloadCodec } from '../engine/codec.js';
-import { ResultTimeoutError, RunCancelledError, RunFailedError } from '../engine/errors.js';
+import { ResultTimeoutError, RunCancelledError, RunFailedError, RunTerminatedError } from '../engine/errors.js';
 import type { Clock, EndedRun, RunStore } from '../engine/ports.js';
 import type { OpenRun } from './open-run.js';
 
@@ -122,5 +122,6 @@ export class ResultDesk {
 function toOutput({ id, workflow, status, output, failure, cancelReason }: EndedRun, codec: PayloadCodec): unknown {
   if (status === 'completed') return output === null ? undefined : codec.decode(output);
   if (status === 'cancelled') throw new RunCancelledError(id, workflow, cancelReason);
+  if (status === 'terminated') throw new RunTerminatedError(id, workflow, cancelReason);
   throw new RunFailedError(id, workflow, failure?.step ?? '?', failure ? codec.decodeError(failure.error) : undefined);
 }

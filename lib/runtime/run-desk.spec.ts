@@ -138,7 +138,7 @@ describe('RunDesk', () => {
       crashes: 0,
       alone: false,
     } as const;
-    stage.locked = { run: stored('cq.', 1), rows: new Map([['b', running]]) };
+    stage.locked = { run: stored('cq.', 1), inbox: [], rows: new Map([['b', running]]) };
     // The pump is awake: the join starts here.
     void stage.pump.wake();
     await settle();
@@ -253,7 +253,7 @@ describe('RunDesk', () => {
   it('frees what a run holds and nobody runs here, as it was before the claim: its worker lives, and that is no crash', async () => {
     const stage = new Stage();
     stage.found = { ...stored('ch.;b,2,1,0,', 3), worker: stage.self.id };
-    stage.locked = { run: stage.found, rows: new Map() };
+    stage.locked = { run: stage.found, inbox: [], rows: new Map() };
     await stage.desk.releaseHolds('r');
     await settle();
     expect(stage.lockedWrites).toMatchObject([

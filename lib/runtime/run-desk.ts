@@ -205,6 +205,11 @@ export class RunDesk {
     }
   }
 
+  /** Runs that have attempts here. */
+  get openRuns(): string[] {
+    return [...this.runs.values()].flatMap((run) => (run.attempts.size > 0 ? [run.id] : []));
+  }
+
   /** Whether this process works on the run. */
   isOpen(runId: string): boolean {
     return this.runs.has(runId) || this.starting.has(runId);
@@ -309,7 +314,7 @@ export class RunDesk {
         isGone = locked === null;
         if (!locked) return null;
         run.refresh(locked.run);
-        folded = this.folder.fold(run, facts, locked.rows);
+        folded = this.folder.fold(run, facts, locked);
         return folded.write;
       })
       .catch((error: unknown) => {
@@ -426,7 +431,7 @@ export class RunDesk {
     const { fact } = pending;
     if (fact.type !== 'step-completed' && fact.type !== 'step-failed') return { ...pending, replaced: true };
     const error = this.ports.codec.encodeError(refusal);
-    const failure = { error, retryable: false, retryAfterMs: null, aborted: false, random: 0 };
+    const failure = { error, retryable: false, retryAfterMs: null, aborted: false, inDoubt: false, random: 0 };
     return { ...pending, replaced: true, fact: { type: 'step-failed', claim: fact.claim, failure } };
   }
 

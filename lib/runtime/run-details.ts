@@ -108,6 +108,7 @@ const UNTOUCHED = {
 
 function statusWithoutRow(run: RunRecordView, mark: string | undefined): StepStatus {
   if (mark === MARK.skipped) return 'skipped';
+  if (mark === MARK.dormant && isEnded(run.status)) return 'skipped';
   return mark === MARK.cancelled || isEnded(run.status) ? 'cancelled' : 'pending';
 }
 

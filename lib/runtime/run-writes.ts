@@ -34,6 +34,8 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
     failure: decision.failure?.error ?? null,
     cancelReason: decision.cancelReason,
     ended: isEnded(decision.status),
+    expectsNoSignals: decision.expectsNoSignals,
+    signals: decision.signals,
     steps: queuedWrites(run.definition, run.priority, decision),
   };
 }
@@ -44,7 +46,7 @@ export function toNewRun(
   decision: Decision | null,
 ): NewRun {
   const { graph } = definition;
-  const state = decision?.state ?? newRunState(graph.nodes.length);
+  const state = decision?.state ?? newRunState(graph.nodes);
   return {
     id,
     workflow: graph.graph.workflow,

@@ -1,21 +1,23 @@
 import type { Duration } from '../engine/duration.js';
 import type { RunStatus } from '../engine/words.js';
-import type { CancelOptions, ResultOptions } from './orchestrator-options.js';
+import type { CancelOptions, ResultOptions, SignalOptions } from './orchestrator-options.js';
 
 /** What a handle asks of the orchestrator. */
 export interface RunControls {
   result(runId: string, options?: ResultOptions): Promise<unknown>;
   status(runId: string): Promise<RunStatus>;
   cancel(runId: string, options?: CancelOptions): Promise<void>;
+  signal(runId: string, name: string, payload: unknown, options?: SignalOptions): Promise<void>;
 }
 
 /**
  * A run that was started: a handle by which to follow and stop it. It holds nothing open and may be forgotten.
  *
  * @typeParam Output what `result()` gives
+ * @typeParam Signals the payloads that `signal()` takes, by name
  * @publicApi
  */
-export class Run<Output = unknown> {
+export class Run<Output = unknown, Signals = Record<string, unknown>> {
   constructor(
     readonly id: string,
     /** False where the key had been used before: this is that earlier run. */
@@ -36,6 +38,15 @@ export class Run<Output = unknown> {
   /** What the run is doing now. */
   status(): Promise<RunStatus> {
     return this.controls.status(this.id);
+  }
+
+  /**
+   * Sends a signal to the run: resolves once it is stored. It is given to the step that waits for it, now or later.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_ENDED`, `OF_SIGNAL_UNKNOWN`, `OF_SIGNAL_INVALID`
+   */
+  signal<K extends keyof Signals & string>(name: K, payload?: Signals[K], options?: SignalOptions): Promise<void> {
+    return this.controls.signal(this.id, name, payload, options);
   }
 
   /**

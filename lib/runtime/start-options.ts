@@ -3,7 +3,7 @@ import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import { oneLine } from '../engine/one-line.js';
-import type { CancelOptions, ListOptions, ResultOptions, StartOptions } from './orchestrator-options.js';
+import type { CancelOptions, ListOptions, ResultOptions, SignalOptions, StartOptions } from './orchestrator-options.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MAX_KEY_LENGTH = 500;
@@ -63,13 +63,24 @@ export function readResultOptions(written: unknown): number | null {
 }
 
 /** The reason of a cancellation as it can be stored, or null. */
-export function readCancelReason(written: unknown): string | null {
+export function readCancelReason(written: unknown, what = 'cancel()'): string | null {
   const faults: string[] = [];
-  const { reason } = readOnce(written, 'cancel()', ['reason'], faults) as CancelOptions;
+  const { reason } = readOnce(written, what, ['reason'], faults) as CancelOptions;
   if (reason !== undefined && typeof reason !== 'string')
     faults.push(`Expected reason to be text, got ${show(reason)}.`);
   refuse(faults);
   return reason === undefined ? null : reason.slice(0, MAX_REASON_LENGTH).replaceAll('\0', '').toWellFormed();
+}
+
+/** The options of `signal()`, each read once. */
+export function readSignalOptions(written: unknown): SignalOptions {
+  const faults: string[] = [];
+  const options = readOnce(written, 'signal()', ['key', 'manager'], faults) as SignalOptions;
+  const { manager } = options;
+  if (manager !== undefined && (typeof manager !== 'object' || manager === null))
+    faults.push(`Expected manager to be the EntityManager of an open transaction, got ${show(manager)}.`);
+  refuse(faults);
+  return options;
 }
 
 /** The options of `list()`, each read once. What they hold is read by the caller. */

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 
 import { reviveInput } from '../definition/workflow-input.js';
+import { reviveSignal } from '../definition/workflow-signals.js';
 import { show } from '../definition/option-readers.js';
 import type {
   ConditionDefinition,
@@ -12,7 +13,7 @@ import type { StepContext } from '../definition/step-context.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
-import type { Clock } from '../engine/ports.js';
+import type { Clock, TakenSignal } from '../engine/ports.js';
 import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
@@ -30,6 +31,8 @@ export interface StepRunnerPorts {
   readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** Encoded errors of earlier steps that have failed. */
   readonly loadFailures: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  /** The signal that a step has taken. */
+  readonly loadSignal: (attempt: Attempt) => Promise<TakenSignal>;
   /** An outcome that came after the attempt had already reported. */
   readonly onLate: (attempt: Attempt) => void;
 }
@@ -50,7 +53,8 @@ export class StepRunner {
       const { node, claim } = attempt;
       if (step.condition !== null && claim.stage === undefined) return await this.decide(attempt, code, step.condition);
       if (node.kind === 'sleep') return this.complete(attempt, undefined);
-      if (claim.stage === 'parked') return await this.endWait(attempt);
+      if (claim.stage === 'parked')
+        return node.kind === 'signal' ? this.endWaitForSignal(attempt, step) : await this.endWait(attempt);
       const value = await this.call(attempt, code, step);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
     } catch (error) {
@@ -87,6 +91,23 @@ export class StepRunner {
     return { type: 'step-parked', claim: attempt.claim, until: value.toISOString(), result };
   }
 
+  /** No signal has come in time, as far as is known here. */
+  private endWaitForSignal({ claim, node, run }: Attempt, { onTimeout }: StepDefinition): Fact {
+    const { codec } = this.ports;
+    if (onTimeout === 'skip') return { type: 'wait-ended', claim, end: { kind: 'is skipped' } };
+    if (onTimeout !== 'fail') {
+      const result = codec.encode(onTimeout.value, `the value that step "${node.name}" has at its timeout`);
+      return { type: 'wait-ended', claim, end: { kind: 'completes', result } };
+    }
+    const names = node.signals!.map((name) => `"${name}"`).join(' or ');
+    const error = new OrchestrateFlowError(
+      'OF_SIGNAL_TIMEOUT',
+      `Cannot go on with step "${node.name}" of run ${run.id}: no signal ${names} came within ${node.waitMs} ms. ` +
+        'Send it in time, or say by `onTimeout` what happens without it.',
+    );
+    return { type: 'wait-ended', claim, end: { kind: 'fails', error: codec.encodeError(error) } };
+  }
+
   private async endWait(attempt: Attempt): Promise<Fact> {
     const { name } = attempt.node;
     const result = resultOf(name, attempt, await this.ports.loadResults(attempt, [name]));
@@ -102,7 +123,9 @@ export class StepRunner {
     code: WorkflowDefinition,
     parameters: readonly ParameterBinding[],
   ): Promise<unknown[]> {
+    const isTaken = attempt.claim.stage === 'received';
     const recorded: Recorded = {
+      signal: isTaken ? await this.ports.loadSignal(attempt) : null,
       results: await load(parameters, 'result', (steps) => this.ports.loadResults(attempt, steps)),
       failures: await load(parameters, 'failure', (steps) => this.ports.loadFailures(attempt, steps)),
     };
@@ -116,7 +139,7 @@ export class StepRunner {
     binding: ParameterBinding,
     attempt: Attempt,
     code: WorkflowDefinition,
-    { results, failures }: Recorded,
+    { results, failures, signal }: Recorded,
   ): unknown {
     switch (binding.kind) {
       case 'input':
@@ -129,7 +152,11 @@ export class StepRunner {
         return error === undefined ? undefined : this.ports.codec.decodeError(error);
       }
       case 'context':
-        return contextFor(attempt);
+        return contextFor(attempt, signal);
+      case 'payload':
+        return signal && reviveSignal(code, signal.name, this.ports.codec.decode(signal.payload));
+      case 'run-failure':
+        return attempt.run.failure ? this.ports.codec.decodeError(attempt.run.failure.error) : undefined;
     }
   }
 
@@ -176,6 +203,7 @@ export class StepRunner {
       retryable,
       retryAfterMs,
       aborted,
+      inDoubt: attempt.abortReason !== null,
       random: this.ports.clock.random(),
     };
     return { type: 'step-failed', claim: attempt.claim, failure };
@@ -187,6 +215,7 @@ type Member = Pick<StepDefinition, 'name' | 'parameters'>;
 
 /** What the store says of earlier steps, encoded. */
 interface Recorded {
+  readonly signal: TakenSignal | null;
   readonly results: ReadonlyMap<string, string>;
   readonly failures: ReadonlyMap<string, string>;
 }
@@ -206,6 +235,13 @@ async function load(
 /** As it was when this step was taken up: a step that has lost a join gives nothing, whenever it completes. */
 function hasCompleted(step: string, { run, marks }: Attempt): boolean {
   return marks[run.definition.graph.positions.get(step)!] === MARK.completed;
+}
+
+/** Of a compensation: what is known of the step that it undoes. */
+function outcomeOf({ node, run, marks }: Attempt): StepContext['outcome'] {
+  if (node.compensates === undefined) return null;
+  const mark = marks[run.definition.graph.positions.get(node.compensates)!];
+  return mark === MARK.completed || mark === MARK.late ? 'completed' : 'unknown';
 }
 
 function unlike(
@@ -238,7 +274,7 @@ function resultOf(step: string, { node, run }: Attempt, results: ReadonlyMap<str
   );
 }
 
-function contextFor(attempt: Attempt): StepContext {
+function contextFor(attempt: Attempt, signal: TakenSignal | null): StepContext {
   const { run, node, claim } = attempt;
   const logger = new Logger(`${run.workflow}.${node.name} ${run.id}`);
   return {
@@ -248,6 +284,8 @@ function contextFor(attempt: Attempt): StepContext {
     attempt: claim.attempt,
     idempotencyKey: `${run.id}:${node.name}`,
     signal: attempt.signal,
+    signalName: signal?.name ?? null,
+    outcome: outcomeOf(attempt),
     logger: logger,
   };
 }

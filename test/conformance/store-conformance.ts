@@ -74,6 +74,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     return {
       ...{ id, definition, generation: 0, revision, priority: 0, status: 'running', state: 'q', worker: null },
       ...{ failedStep: null, failure: null, cancelReason: null, ended: false, steps: [] },
+      ...{ expectsNoSignals: false, signals: [] },
       ...change,
     };
   }
@@ -92,7 +93,14 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     store.claimSuspect({ queue, worker, definitions: [definition], maxCrashes: MAX_CRASHES, isAccused, isAlone });
 
   function beat(reap: Reaping = 'none', by = worker): Promise<BeatNews> {
-    const request = { queues: [queue], definitions: [definition], leaseMs: LEASE_MS, maxCrashes: MAX_CRASHES, reap };
+    const request = {
+      queues: [queue],
+      definitions: [definition],
+      leaseMs: LEASE_MS,
+      maxCrashes: MAX_CRASHES,
+      openRuns: [],
+      reap,
+    };
     return store.beat({ worker: by, ...request });
   }
 

@@ -56,6 +56,7 @@ function write(id: string, revision: number, change: Partial<RunWrite> = {}): Ru
   return {
     ...{ id, definition: 1, generation: 0, revision, priority: 0, status: 'running', state: `r${revision + 1}` },
     ...{ worker: WORKER, failedStep: null, failure: null, cancelReason: null, ended: false, steps: [] },
+    ...{ expectsNoSignals: false, signals: [] },
     ...change,
   };
 }

@@ -182,6 +182,8 @@ function advance(id: string, revision: number): RunWrite {
     status: 'running',
     state: 'h',
     ended: false,
+    expectsNoSignals: false,
+    signals: [],
     steps: [],
     ...nothing,
   };

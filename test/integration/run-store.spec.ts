@@ -50,7 +50,15 @@ function openStore(): SqlRunStore {
 }
 
 function beat(change: Partial<BeatRequest> = {}): Promise<BeatNews> {
-  const request = { worker, queues: ['q'], definitions: [1], leaseMs: LEASE_MS, maxCrashes: 5, reap: 'all' as const };
+  const request = {
+    worker,
+    queues: ['q'],
+    definitions: [1],
+    leaseMs: LEASE_MS,
+    maxCrashes: 5,
+    openRuns: [],
+    reap: 'all' as const,
+  };
   return store.beat({ ...request, ...change });
 }
 

@@ -210,7 +210,7 @@ export class FlowProcess {
   /** The step that is held here fails: for good, or to be tried again at once. */
   async fail(step: string, { retryable }: { readonly retryable: boolean }): Promise<void> {
     const [{ claim }, end] = this.find(step);
-    const failure = { error: '"failed"', retryable, retryAfterMs: 0, aborted: false, random: 0 };
+    const failure = { error: '"failed"', retryable, retryAfterMs: 0, aborted: false, inDoubt: false, random: 0 };
     await this.end(() => end({ type: 'step-failed', claim, failure }));
   }
 
@@ -222,7 +222,15 @@ export class FlowProcess {
   /** A look round. @returns in which runs workers were found lost */
   async look(): Promise<readonly LostClaims[]> {
     const [worker, definitions] = [this.worker, [this.definition.id]];
-    const request = { worker, definitions, queues: ['q'], leaseMs: BEAT_LEASE_MS, maxCrashes: 5, reap: 'all' as const };
+    const request = {
+      worker,
+      definitions,
+      queues: ['q'],
+      leaseMs: BEAT_LEASE_MS,
+      maxCrashes: 5,
+      openRuns: [],
+      reap: 'all' as const,
+    };
     return (await this.store.beat(request)).lost;
   }
 

@@ -5,6 +5,7 @@ import type {
   ClaimRequest,
   EndedRun,
   NewDefinition,
+  NewSignal,
   RunArchive,
   RunRecordView,
   RunStore,
@@ -12,9 +13,10 @@ import type {
   StoredDefinition,
   StoredRun,
   SuspectRequest,
+  TakenSignal,
   WorkerIdentity,
 } from '../../lib/engine/ports.js';
-import { staged } from '../../lib/engine/run-state.js';
+import { doubted, staged } from '../../lib/engine/run-state.js';
 import { short } from './simulated-door.js';
 import { failureOf, isSuspect, type RunRow, type StepRow, type Tables } from './tables.js';
 import type { Wire } from './wire.js';
@@ -78,6 +80,16 @@ export class SimulatedStore implements RunStore {
         }),
       );
     });
+  }
+
+  loadSignal(runId: string, step: string): Promise<TakenSignal | null> {
+    return this.wire.call(`signal of ${short(runId)}`, () => {
+      return this.tables.signals.find((signal) => signal.runId === runId && signal.step === step) ?? null;
+    });
+  }
+
+  addSignal(signal: NewSignal): Promise<boolean> {
+    return this.wire.call(`signal ${short(signal.runId)}`, () => this.tables.addSignal(signal));
   }
 
   findEnded(runIds: readonly string[]): Promise<EndedRun[]> {
@@ -184,6 +196,11 @@ export class SimulatedArchive implements RunArchive {
 }
 
 function toClaimedStep({ row, run }: { readonly row: StepRow; readonly run: StoredRun }): ClaimedStep {
-  const { name: step, attempt, failures, crashes, stage, startedAt } = row;
-  return { step, tally: { attempt, failures, crashes, ...staged(stage) }, startedAt: startedAt!, run };
+  const { name: step, attempt, failures, crashes, stage, inDoubt, startedAt } = row;
+  return {
+    step,
+    tally: { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) },
+    startedAt: startedAt!,
+    run,
+  };
 }

@@ -1,4 +1,4 @@
-import type { NewRun, TransactionalStarts } from '../../lib/engine/ports.js';
+import type { NewRun, NewSignal, TransactionalStarts } from '../../lib/engine/ports.js';
 import type { Tables } from './tables.js';
 import type { Wire } from './wire.js';
 
@@ -9,6 +9,7 @@ const LOOK_AGAIN_MS = 20;
 export class Transaction {
   isOpen = true;
   readonly starts: NewRun[] = [];
+  readonly signals: NewSignal[] = [];
 }
 
 /** The transactions of one process's users, and the starts that belong to them. */
@@ -33,6 +34,7 @@ export class SimulatedTransactions implements TransactionalStarts<Transaction> {
       if (!transaction.isOpen) return [];
       this.close(transaction);
       this.tables.commit(transaction.starts.map((start) => ({ start })));
+      for (const signal of transaction.signals) this.tables.addSignal(signal);
       return [...new Set(transaction.starts.flatMap(({ wakes }) => wakes))];
     });
   }
@@ -64,6 +66,15 @@ export class SimulatedTransactions implements TransactionalStarts<Transaction> {
       if (isFree !== 'held') return isFree;
       await new Promise<void>((resolve) => this.wire.after(LOOK_AGAIN_MS, resolve));
     }
+  }
+
+  addSignal(manager: Transaction, signal: NewSignal): Promise<boolean> {
+    return this.wire.send('insert a signal', () => {
+      const run = this.tables.runs.get(signal.runId);
+      if (!run || run.endedAt !== null) return false;
+      manager.signals.push(signal);
+      return true;
+    });
   }
 
   findByKey(

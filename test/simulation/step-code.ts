@@ -22,7 +22,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results, when, needs = [] } of graph.nodes) {
+  for (const { name, results, when, needs = [], kind } of graph.nodes) {
     instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
     const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
@@ -38,8 +38,9 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
       }),
     ];
     if (when !== undefined) instance[when] = asks;
+    const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
     const condition = when === undefined ? null : { name: when, parameters: asked };
-    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], condition });
+    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], condition, onTimeout });
   }
   return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
 }
@@ -48,6 +49,9 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
 function mayBeMissing({ when, join, onFailure }: GraphNode): boolean {
   return when !== undefined || join !== undefined || onFailure !== undefined;
 }
+
+/** What waits for a signal come to when their time is over, by the length of their names. */
+const ENDS = ['skip', { value: 'nothing came' }] as const;
 
 /** What an attempt is known by, wherever it leaves a mark. */
 export function tokenOf(step: string, attempt: number): string {

@@ -6,13 +6,14 @@ import type {
   LostClaims,
   NewDefinition,
   NewRun,
+  NewSignal,
   QueuedStepWrite,
   RunWrite,
   StoredDefinition,
   StoredRun,
   SuspectQueue,
 } from '../../lib/engine/ports.js';
-import { staged, type Tally } from '../../lib/engine/run-state.js';
+import { doubted, staged, type Tally } from '../../lib/engine/run-state.js';
 import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
 import { isEnded, isStopping, RUN_STATUSES, type RunStatus, type StepStatus } from '../../lib/engine/words.js';
 
@@ -37,6 +38,13 @@ export interface RunRow {
   readonly startedAt: number | null;
   readonly updatedAt: number;
   readonly endedAt: number | null;
+}
+
+/** A row of the signal table. */
+export interface SignalRow extends NewSignal {
+  readonly id: string;
+  readonly seen: boolean;
+  readonly step: string | null;
 }
 
 /** A row of the step table. */
@@ -75,6 +83,7 @@ export interface Observer {
     readonly steps: readonly { readonly before: StepRow | null; readonly after: StepRow }[];
   }): void;
   woken?(step: StepRow, now: number): void;
+  taken?(signal: SignalRow, step: string | null): void;
 }
 
 /** Whoever holds locks: a transaction that has not ended. */
@@ -96,6 +105,7 @@ export const REFUSED = '\ufffdrefused';
 export class Tables {
   readonly runs = new Map<string, RunRow>();
   readonly steps = new Map<string, Map<string, StepRow>>();
+  readonly signals: SignalRow[] = [];
   readonly workers = new Map<string, WorkerRow>();
   readonly definitions: StoredDefinition[] = [];
   /** Since when the server has been up. */
@@ -155,7 +165,11 @@ export class Tables {
     if (!run) return null;
     this.locks.set(runId, holder);
     const open = [...this.stepsOf(runId).values()].filter(({ status }) => OPEN.has(status));
-    return { run: this.toStored(run), rows: new Map(open.map((row) => [row.name, toOpenRow(row)])) };
+    return {
+      run: this.toStored(run),
+      inbox: this.inboxOf(runId),
+      rows: new Map(open.map((row) => [row.name, toOpenRow(row)])),
+    };
   }
 
   /** Ends a transaction: its locks and names are free. */
@@ -175,6 +189,32 @@ export class Tables {
     if (this.isTaken(start)) return false;
     for (const name of namesOf(start)) this.heldNames.set(name, holder);
     return true;
+  }
+
+  // ── signals ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `ADD_SIGNAL`. */
+  addSignal(signal: NewSignal): boolean {
+    const run = this.runs.get(signal.runId);
+    if (!run || run.endedAt !== null) return false;
+    const { runId, name, key } = signal;
+    const isThere = this.signals.some((other) => other.runId === runId && other.name === name && other.key === key);
+    const id = String(this.signals.length + 1);
+    if (key === null || !isThere) this.signals.push({ ...signal, id, seen: false, step: null });
+    return true;
+  }
+
+  /** `READ_INBOX`. */
+  private inboxOf(runId: string): SignalRow[] {
+    return this.signals.filter((signal) => signal.runId === runId && signal.step === null);
+  }
+
+  private takeSignals({ signals }: RunWrite): void {
+    for (const { id, step } of signals) {
+      const index = this.signals.findIndex((signal) => signal.id === id);
+      this.observer.taken?.(this.signals[index]!, step);
+      this.signals[index] = { ...this.signals[index]!, seen: true, step };
+    }
   }
 
   // ── claims ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,8 +326,9 @@ export class Tables {
     readonly definitions: readonly number[];
     readonly leaseMs: number;
     readonly maxCrashes: number;
+    readonly openRuns: readonly string[];
   }) {
-    const { worker, queues, definitions, leaseMs, maxCrashes } = request;
+    const { worker, queues, definitions, leaseMs, maxCrashes, openRuns } = request;
     const runs = this.openRuns();
     const running = this.openSteps('running').filter((row) => row.worker === worker);
     const ready = this.openSteps('ready').filter((row) => definitions.includes(row.definition));
@@ -303,11 +344,17 @@ export class Tables {
         .map((isAccused) => ({ queue, isAccused })),
     );
     return {
-      stoppedRuns: [...mine].filter((id) => isStopping(this.runs.get(id)!.status)),
-      claims: running.map(({ runId, name: step, attempt, failures, crashes, stage, startedAt, aborting }) => ({
+      stoppedRuns: [
+        ...[...mine].filter((id) => isStopping(this.runs.get(id)!.status)),
+        ...openRuns.filter((id) => this.runs.get(id)?.endedAt != null),
+      ],
+      signalledRuns: runs
+        .filter(({ id, definition }) => definitions.includes(definition) && this.inboxOf(id).some(({ seen }) => !seen))
+        .map(({ id }) => id),
+      claims: running.map(({ runId, name: step, attempt, failures, crashes, stage, inDoubt, startedAt, aborting }) => ({
         runId,
         isUnwanted: aborting,
-        claim: { step, attempt, failures, crashes, ...staged(stage), startedAt: startedAt! },
+        claim: { step, attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), startedAt: startedAt! },
       })),
       heldRuns: runs
         .filter((run) => run.worker === worker && run.updatedAt < this.now - leaseMs / 2)
@@ -394,6 +441,7 @@ export class Tables {
   private isValid(write: RunWrite, holder: Holder | null): boolean {
     const run = this.runs.get(write.id);
     if (!run || run.revision !== write.revision || this.isLocked(run.id, holder)) return false;
+    if (write.expectsNoSignals && this.inboxOf(run.id).length > 0) return false;
     return write.steps.every(({ step, guard }) => {
       if (guard === null) return true;
       const row = this.stepsOf(run.id).get(step);
@@ -433,6 +481,7 @@ export class Tables {
     };
     this.runs.set(after.id, after);
     if (write.ended) this.open.delete(after.id);
+    this.takeSignals(write);
     const steps = write.steps.map((step) => this.writeStep(after, step));
     this.observer.written?.({ before, after, steps });
   }
@@ -460,7 +509,12 @@ export class Tables {
     const after: StepRow = {
       ...{ runId: run.id, name: write.step, status, worker, definition: run.definition, queue, priority },
       ...{ attempt: tally.attempt, failures: tally.failures, crashes: tally.crashes, alone: before?.alone ?? false },
-      ...{ ...staged(tally.stage), aborting: write.aborting, result: result ?? before?.result ?? null },
+      ...{
+        ...staged(tally.stage),
+        ...doubted(tally.inDoubt),
+        aborting: write.aborting,
+        result: result ?? before?.result ?? null,
+      },
       errors: error === null ? (before?.errors ?? []) : [...(before?.errors ?? []), error],
       dueAt: this.dueAt(write.dueAt, delayMs),
       createdAt: before?.createdAt ?? this.now,
@@ -523,8 +577,9 @@ export function failureOf({ failedStep, failure }: RunRow): StoredRun['failure']
   return failedStep === null || failure === null ? null : { step: failedStep, error: failure };
 }
 
-function toOpenRow({ status, attempt, failures, crashes, stage, worker, alone }: StepRow): OpenRow {
-  return { status: status as OpenRow['status'], attempt, failures, crashes, ...staged(stage), worker, alone };
+function toOpenRow({ status, attempt, failures, crashes, stage, inDoubt, worker, alone }: StepRow): OpenRow {
+  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+  return { status: status as OpenRow['status'], ...tally, worker, alone };
 }
 
 function namesOf({ id, workflow, key }: NewRun): string[] {

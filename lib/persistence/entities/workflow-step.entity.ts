@@ -42,13 +42,17 @@ export class WorkflowStep {
   @Column({ type: 'integer' })
   crashes!: number;
 
-  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time. */
+  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time; `received`, its wait for a signal. */
   @Column({ type: 'text', nullable: true })
   stage!: string | null;
 
   /** Whether the attempt under way is no longer wanted, because the step has lost a join. */
   @Column({ type: 'boolean' })
   aborting!: boolean;
+
+  /** Whether an attempt was given up before it ended. */
+  @Column({ name: 'in_doubt', type: 'boolean' })
+  inDoubt!: boolean;
 
   /** Whether its attempt runs in a process that runs nothing beside it: it is suspected of killing its workers. */
   @Column({ type: 'boolean' })

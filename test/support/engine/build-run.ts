@@ -1,4 +1,12 @@
-import type { Decision, NeedsRows, OpenRow, Place, RunView } from '../../../lib/engine/decision.js';
+import type {
+  Decision,
+  InboxSignal,
+  NeedsRows,
+  OpenRow,
+  Place,
+  RunFailure,
+  RunView,
+} from '../../../lib/engine/decision.js';
 import type { AttemptFailure, Fact, Quarantine } from '../../../lib/engine/facts.js';
 import type { GraphNode } from '../../../lib/engine/graph.js';
 import { indexGraph, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
@@ -24,6 +32,9 @@ export interface ViewParts {
   readonly holds?: Readonly<Record<string, Partial<Hold>>>;
   readonly worker?: string | null;
   readonly rows?: Readonly<Record<string, Partial<OpenRow>>> | null;
+  /** @default none where the rows are shown, else not read */
+  readonly inbox?: readonly InboxSignal[];
+  readonly failure?: RunFailure;
 }
 
 /** A run as the engine sees it. Without marks it has not begun; holds lie with worker `here` unless another is named. */
@@ -35,12 +46,14 @@ export function buildView(graph: IndexedGraph, parts: ViewParts = {}): RunView {
     const worker = row.status === 'running' ? 'there' : null;
     return [step, { status: 'ready', attempt: 0, failures: 0, crashes: 0, alone: false, worker, ...row }];
   });
-  const marks = parts.marks ?? newRunState(graph.nodes.length).marks;
+  const marks = parts.marks ?? newRunState(graph.nodes).marks;
   return {
     graph,
     status: parts.status ?? (parts.marks === undefined ? 'pending' : 'running'),
     state: { marks, holds: new Map(holds) },
     worker: parts.worker ?? (holds.length > 0 ? 'here' : null),
+    failure: parts.failure ?? null,
+    inbox: parts.inbox ?? (parts.rows ? [] : null),
     rows: parts.rows ? new Map(rows) : null,
   };
 }
@@ -59,7 +72,7 @@ export function failed(
   failure: Partial<AttemptFailure> & { attempt?: number; failures?: number } = {},
 ): Fact {
   const { attempt = 1, failures = 0, ...rest } = failure;
-  const plain = { error: 'boom', retryable: true, retryAfterMs: null, aborted: false, random: 0.5 };
+  const plain = { error: 'boom', retryable: true, retryAfterMs: null, aborted: false, inDoubt: false, random: 0.5 };
   return {
     type: 'step-failed',
     claim: { step, attempt, failures, crashes: 0, startedAt: 'then' },

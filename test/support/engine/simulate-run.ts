@@ -1,12 +1,13 @@
 import { decide } from '../../../lib/engine/decide.js';
 import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
-import type { Claim, Fact, Quarantine } from '../../../lib/engine/facts.js';
+import type { Claim, Fact, Quarantine, WaitEnd } from '../../../lib/engine/facts.js';
 import type { IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import {
   decodeRunState,
   encodeRunState,
   MARK,
   newRunState,
+  doubted,
   staged,
   type RunState,
   type Stage,
@@ -34,6 +35,7 @@ export interface StepRow {
   readonly alone: boolean;
   readonly aborting: boolean;
   readonly stage?: Stage;
+  readonly inDoubt?: true;
   readonly result: string | null;
   readonly errors: readonly string[];
   readonly startedAt: string | null;
@@ -78,13 +80,15 @@ type Action = () => void;
 /** The name of a condition that is met; any other is not. */
 export const MET = 'isMet';
 
-const GOOD: readonly string[] = [MARK.completed, MARK.failed];
+const GOOD: readonly string[] = [MARK.completed, MARK.failed, MARK.failedInDoubt];
+const MAY_BE_DONE: readonly string[] = [MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt];
 const UNDECIDED: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting];
 const WAITS: ReadonlySet<string> = new Set(['retrying', 'waiting']);
 
 /** Of so many choices one makes mischief, where there is any. */
 const MISCHIEF_EVERY = 4;
 const MAX_KILLS = 4;
+const MAX_SIGNALS = 6;
 /** A run of twelve steps, each tried and lost a few times, ends long before. */
 const MAX_ACTIONS = 2_000;
 
@@ -101,6 +105,8 @@ export class RunSimulation {
   /** For each attempt that started, what of it started: its condition, its own code. */
   private readonly stages = new Map<string, Set<Stage | undefined>>();
   private readonly isPlain: boolean;
+  /** Signals that were sent, with the step that took each. */
+  readonly signals: { readonly id: string; readonly name: string; seen: boolean; step: string | null }[] = [];
   /** Every run status that was ever written. */
   readonly statuses: RunStatus[] = ['pending'];
   /** Outcomes that were refused. */
@@ -124,7 +130,7 @@ export class RunSimulation {
     this.isPlain = graph.nodes.every(({ kind, when, join, delayMs, onFailure }) => {
       return [kind, when, join, delayMs, onFailure].every((said) => said === undefined);
     });
-    const state = encodeRunState(newRunState(graph.nodes.length));
+    const state = encodeRunState(newRunState(graph.nodes));
     this.run = {
       status: 'pending',
       revision: 0,
@@ -191,13 +197,21 @@ export class RunSimulation {
       { type: 'workers-lost', workers: new Set(this.dead), quarantine: QUARANTINE },
       { type: 'cancel-requested', reason: 'enough' },
       { type: 'wake-requested' },
+      { type: 'signalled' },
+      { type: 'terminate-requested', reason: null },
     ];
   }
 
   /** The run under lock: as it lies in the store, with its open rows. */
   view(): RunView {
     const open = [...this.rows].filter(([, row]) => ['ready', 'running', 'retrying', 'waiting'].includes(row.status));
-    return { graph: this.graph, ...this.look(), rows: new Map(open as [string, StepRow & OpenRow][]) };
+    return {
+      graph: this.graph,
+      ...this.look(),
+      failure: this.run.failure,
+      inbox: this.inbox,
+      rows: new Map(open as [string, StepRow & OpenRow][]),
+    };
   }
 
   copy(): RunSimulation {
@@ -206,6 +220,7 @@ export class RunSimulation {
     for (const [step, row] of this.rows) copy.rows.set(step, row);
     for (const start of this.started) copy.started.add(start);
     for (const [start, stages] of this.stages) copy.stages.set(start, new Set(stages));
+    copy.signals.push(...this.signals.map((signal) => ({ ...signal })));
     copy.ticks = this.ticks;
     return copy;
   }
@@ -217,6 +232,7 @@ export class RunSimulation {
     const earlier = this.run;
     this.ticks++;
     for (const write of decision.writes) this.writeRow(write);
+    for (const { id, step } of decision.signals) this.takeSignal(id, step);
     this.run = {
       status: decision.status,
       revision: earlier.revision + 1,
@@ -250,9 +266,47 @@ export class RunSimulation {
       ...this.processes.flatMap((process) => this.progressOf(process)),
       ...[...this.rows].flatMap(([step, row]) => this.progressOfRow(step, row)),
       ...this.reaping(),
+      ...this.signalling(),
     ];
     if (actions.length === 0) throw new Error(`The run is stuck: ${this.describe()}`);
     return actions;
+  }
+
+  /** Whoever waits for a signal is sent one; what was sent is looked at. */
+  private signalling(): Action[] {
+    const tell = () => this.tell(this.processes[0]!, { type: 'signalled' });
+    const isUnseen = this.signals.some(({ seen }) => !seen);
+    const waiting = this.graph.nodes.filter(({ name, kind }) => {
+      return kind === 'signal' && this.rows.get(name)?.status === 'waiting';
+    });
+    return [
+      ...(isUnseen ? [tell] : []),
+      ...waiting.map(
+        ({ signals }) =>
+          () =>
+            this.send(signals![0]!),
+      ),
+    ];
+  }
+
+  private send(name: string): void {
+    this.signals.push({ id: `g${this.signals.length}`, name, seen: false, step: null });
+  }
+
+  private takeSignal(id: string, step: string | null): void {
+    const signal = this.signals.find((other) => other.id === id)!;
+    if (signal.step !== null) throw new Error(`Signal ${id} is taken twice.`);
+    const node = this.graph.nodes.find(({ name }) => name === step);
+    if (node && !node.signals!.includes(signal.name)) throw new Error(`Step ${step} takes a signal ${signal.name}.`);
+    if (step !== null && this.signals.some((other) => other.step === step))
+      throw new Error(`Step ${step} takes two signals.`);
+    const isFirst = this.inbox.find(({ name }) => node?.signals?.includes(name))?.id === id;
+    if (step !== null && !isFirst) throw new Error(`Step ${step} takes a signal before an earlier one.`);
+    Object.assign(signal, { seen: true, step });
+  }
+
+  private get inbox() {
+    return this.signals.filter(({ step }) => step === null);
   }
 
   private progressOf(process: Process): Action[] {
@@ -264,7 +318,9 @@ export class RunSimulation {
   }
 
   private progressOfRow(step: string, row: StepRow): Action[] {
-    if (row.status === 'retrying' || row.status === 'waiting')
+    const { waitMs, kind } = this.graph.nodes[this.graph.positions.get(step)!]!;
+    const hasTime = kind !== 'signal' || waitMs !== undefined;
+    if (row.status === 'retrying' || (row.status === 'waiting' && hasTime))
       return [() => this.rows.set(step, { ...row, status: 'ready' })];
     if (row.status !== 'ready') return [];
     const queue = this.queueOf(step);
@@ -295,6 +351,9 @@ export class RunSimulation {
       }
       if (crashes && this.kills < MAX_KILLS) actions.push(() => this.kill(process));
       if (doubles) for (const echo of this.echoes) actions.push(() => this.echo(process, echo));
+    }
+    for (const { signals } of this.graph.nodes) {
+      if (signals && this.signals.length < MAX_SIGNALS) actions.push(() => this.send(signals[0]!));
     }
     if (cancels && !this.isCancelled) {
       actions.push(() => {
@@ -337,7 +396,8 @@ export class RunSimulation {
     // As the ward does it: a step that needs one crash more is run with nothing beside it, where there is room.
     const alone = row.crashes + 1 >= QUARANTINE.crashes && process.attempts.length === 0;
     this.rows.set(step, { ...row, status: 'running', attempt, worker: process.worker, alone, startedAt: this.now });
-    const tally = { attempt, failures: row.failures, crashes: row.crashes, ...staged(row.stage) };
+    const { failures, crashes, stage, inDoubt } = row;
+    const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
     this.noteStart(step, tally, process.worker);
     const claim = { step, ...tally, startedAt: this.now };
     process.attempts.push(claim);
@@ -371,7 +431,9 @@ export class RunSimulation {
   }
 
   private decideAndApply(process: Process, facts: readonly Fact[], locked: boolean): boolean {
-    const view = locked ? this.view() : { graph: this.graph, ...process.known, rows: null };
+    const view = locked
+      ? this.view()
+      : { graph: this.graph, ...process.known, failure: this.run.failure, inbox: null, rows: null };
     const decision = decide(view, facts, { worker: process.worker, slots: this.freeSlotsOf(process) });
     if (decision.kind === 'needs-rows') {
       if (locked) throw new Error('The engine asks for rows that it was shown.');
@@ -399,8 +461,8 @@ export class RunSimulation {
     }
   }
 
-  private isGuarded({ writes }: Decision, revision: number): boolean {
-    if (this.run.revision !== revision) return false;
+  private isGuarded({ writes, expectsNoSignals }: Decision, revision: number): boolean {
+    if (this.run.revision !== revision || (expectsNoSignals && this.inbox.length > 0)) return false;
     return writes.every(({ step, guard }) => {
       if (!guard) return true;
       const row = this.rows.get(step);
@@ -414,15 +476,17 @@ export class RunSimulation {
     const row = this.rows.get(step);
     if (guard === null && row) throw new Error(`The row of step ${step} is inserted twice.`);
     same('a running row has a worker', status === 'running', worker !== null);
-    same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
-    const { attempt, failures, crashes, stage } = tally;
+    const { kind } = this.graph.nodes[this.graph.positions.get(step)!]!;
+    if (kind !== 'signal' || status !== 'waiting')
+      same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
+    const { attempt, failures, crashes, stage, inDoubt } = tally;
     const isPoison = row?.alone === true && crashes > row.crashes && crashes >= QUARANTINE.crashes;
     if (status === 'quarantined' || status === 'ready')
       same(`what step ${step} becomes`, status, isPoison ? 'quarantined' : 'ready');
     const errors = [...(row?.errors ?? []), ...(error === null ? [] : [error])];
     const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
     const result = write.result ?? row?.result ?? null;
-    const counts = { attempt, failures, crashes, ...staged(stage) };
+    const counts = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
     this.rows.set(step, { status, ...counts, worker, aborting, alone: false, result, errors, startedAt: began });
   }
 
@@ -465,6 +529,7 @@ export class RunSimulation {
     return this.graph.nodes.map(({ name }, position): StepStatus => {
       switch (marks[position]) {
         case MARK.pending:
+        case MARK.dormant:
           return 'pending';
         case MARK.held:
           return 'running';
@@ -490,9 +555,34 @@ export class RunSimulation {
     this.started.add(start);
     this.stages.set(start, stages.add(stage));
     if (!this.hasTurn(position)) throw new Error(`Step ${step} starts before its turn: ${this.marks}.`);
-    if (this.run.status !== 'waiting') same('the run in which a step starts', this.run.status, 'running');
+    const isUndoing = this.graph.nodes[position]!.kind === 'compensation';
+    if (isUndoing) this.expectUndoing(position);
+    else if (this.run.status !== 'waiting') same('the run in which a step starts', this.run.status, 'running');
     const holder = this.marks[position] === MARK.held ? this.run.worker : this.rows.get(step)?.worker;
     same(`the worker that claims ${start}`, holder, worker);
+  }
+
+  /** A compensation starts when no attempt of a step is under way, and undoes what may have been done. */
+  private expectUndoing(position: number): void {
+    const { nodes, positions } = this.graph;
+    same('the run in which a compensation starts', this.run.status, 'compensating');
+    const open = nodes.filter(({ kind }, other) => kind !== 'compensation' && /[.hqwa]/.test(this.marks[other]!));
+    if (open.length > 0) throw new Error(`A compensation starts beside ${open[0]!.name}: ${this.marks}.`);
+    const undone = this.marks[positions.get(nodes[position]!.compensates!)!]!;
+    if (!MAY_BE_DONE.includes(undone)) throw new Error(`What was not done is undone: ${this.marks}.`);
+  }
+
+  /** In an ended run all that was done or may have been is undone, or was not to be. */
+  private expectUndone(): void {
+    const { nodes, positions } = this.graph;
+    const { status } = this.run;
+    nodes.forEach(({ compensates }, position) => {
+      if (compensates === undefined) return;
+      const isDue = status !== 'completed' && MAY_BE_DONE.includes(this.marks[positions.get(compensates)!]!);
+      const mark = this.marks[position]!;
+      const fits = status === 'terminated' || (isDue ? /[cfF]/.test(mark) : /[zs]/.test(mark));
+      if (!fits) throw new Error(`The compensation of ${compensates} is ${mark}: ${status} ${this.marks}.`);
+    });
   }
 
   /** Whether all has happened that a step waits for, as the others stand now. */
@@ -510,9 +600,17 @@ export class RunSimulation {
     const { when, kind } = this.graph.nodes[this.graph.positions.get(claim.step)!]!;
     if (when !== undefined && claim.stage === undefined)
       return { type: when === MET ? 'step-admitted' : 'step-skipped', claim };
+    if (kind === 'signal' && claim.stage === 'parked') return { type: 'wait-ended', claim, end: this.endOfWait(claim) };
     if (kind === 'sleep-until' && claim.stage !== 'parked')
       return { type: 'step-parked', claim, until: 'then', result: `result of ${claim.step}` };
     return complete(claim);
+  }
+
+  private endOfWait({ step }: Claim): WaitEnd {
+    const { signals } = this.graph.nodes[this.graph.positions.get(step)!]!;
+    if (signals![0] === 'skips') return { kind: 'is skipped' };
+    if (signals![0] === 'fails') return { kind: 'fails', error: 'nothing came' };
+    return { kind: 'completes', result: `result of ${step}` };
   }
 
   private expectMoves(from: RunStatus, before: readonly StepStatus[]): void {
@@ -532,11 +630,12 @@ export class RunSimulation {
     const { nodes } = this.graph;
     same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
     same('holds', [...holds.keys()].sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
+    if (isEnded(status)) this.expectUndone();
     if (isEnded(status) && /[.hqwa]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
     // A run that was being cancelled stays so, even where its last attempts have completed after all.
     if (status !== 'cancelled' && this.isPlain) same('all completed', status === 'completed', /^c+$/.test(marks));
     if (status === 'completed') {
-      const failed = nodes.filter(({ onFailure }, n) => marks[n] === MARK.failed && onFailure !== 'continue');
+      const failed = nodes.filter(({ onFailure }, n) => 'fF'.includes(marks[n]!) && onFailure !== 'continue');
       if (failed.length > 0) throw new Error(`The run has completed although ${failed[0]!.name} failed.`);
     }
     if (status === 'running' || status === 'waiting') {
@@ -616,6 +715,9 @@ export const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
   [MARK.aborting]: ['running'],
   [MARK.skipped]: ['none', 'skipped'],
   [MARK.late]: ['completed'],
+  [MARK.dormant]: ['none'],
+  [MARK.failedInDoubt]: ['failed', 'quarantined'],
+  [MARK.cancelledInDoubt]: ['cancelled'],
   [MARK.completed]: ['completed'],
   [MARK.failed]: ['failed', 'quarantined'],
   [MARK.cancelled]: ['none', 'cancelled'],
@@ -670,12 +772,12 @@ function complete(claim: Claim) {
 /** @param kind 0: for good; else the policy may grant another attempt */
 function fail(claim: Claim, kind: number) {
   const error = `error of ${claim.step}#${claim.attempt}`;
-  const failure = { error, retryable: kind !== 0, retryAfterMs: null, aborted: false, random: 0.5 };
+  const failure = { error, retryable: kind !== 0, retryAfterMs: null, aborted: false, inDoubt: false, random: 0.5 };
   return { type: 'step-failed', claim, failure } as const;
 }
 
 function abort(claim: Claim) {
-  const failure = { error: 'aborted', retryable: true, retryAfterMs: null, aborted: true, random: 0 };
+  const failure = { error: 'aborted', retryable: true, retryAfterMs: null, aborted: true, inDoubt: true, random: 0 };
   return { type: 'step-failed', claim, failure } as const;
 }
 
