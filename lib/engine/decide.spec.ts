@@ -67,6 +67,8 @@ describe('a run that begins', () => {
       rings: new Set(['q']),
       failure: null,
       cancelReason: null,
+      expectsNoSignals: false,
+      signals: [],
       news: [],
       stale: [],
     });

@@ -349,7 +349,7 @@ function endIfSettled(draft: Draft): void {
 }
 
 function endStopped(draft: Draft): void {
-  const hasFailed = draft.failure !== null || draft.view.failure !== null;
+  const hasFailed = draft.status === 'failing' || draft.failure !== null || draft.view.failure !== null;
   draft.moveRun(hasFailed ? 'failed' : 'cancelled');
 }
 

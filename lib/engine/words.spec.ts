@@ -29,7 +29,7 @@ describe.each([
       for (const status of statuses) {
         const reachable = reachableFrom(status, moves);
         const isEnd = moves[status]!.length === 0;
-        const ends = ['completed', 'failed', 'skipped', 'cancelled', 'quarantined'];
+        const ends = ['completed', 'failed', 'skipped', 'cancelled', 'terminated', 'quarantined'];
         expect(isEnd || ends.some((end) => reachable.has(end))).toBe(true);
         expect(isEnd).toBe(ends.includes(status));
         // What has failed is not called cancelled any more.
@@ -40,21 +40,23 @@ describe.each([
 );
 
 describe('a run', () => {
-  it('has ended when it is completed, failed or cancelled', () => {
-    expect(RUN_STATUSES.filter(isEnded)).toEqual(['completed', 'failed', 'cancelled']);
+  it('has ended when it is completed, failed, cancelled or terminated', () => {
+    expect(RUN_STATUSES.filter(isEnded)).toEqual(['completed', 'failed', 'cancelled', 'terminated']);
   });
 
   it('is stopping when it is failing or cancelling', () => {
     expect(RUN_STATUSES.filter(isStopping)).toEqual(['failing', 'cancelling']);
   });
 
-  it('that was stopped only waits for its end', () => {
-    expect([RUN_MOVES.failing, RUN_MOVES.cancelling]).toEqual([['failed'], ['cancelled']]);
+  it('that was stopped only undoes what it did and ends', () => {
+    expect(RUN_MOVES.failing).toEqual(['compensating', 'failed', 'terminated']);
+    expect(RUN_MOVES.cancelling).toEqual(['compensating', 'cancelled', 'terminated']);
+    expect(RUN_MOVES.compensating).toEqual(['failed', 'cancelled', 'terminated']);
   });
 
   it('fails and is cancelled by way of a stop once it has begun', () => {
-    expect(RUN_MOVES.running).toEqual(['waiting', 'completed', 'failing', 'cancelling']);
-    expect(RUN_MOVES.waiting).toEqual(['running', 'completed', 'failing', 'cancelling']);
+    expect(RUN_MOVES.running).toEqual(['waiting', 'completed', 'failing', 'cancelling', 'terminated']);
+    expect(RUN_MOVES.waiting).toEqual(['running', 'completed', 'failing', 'cancelling', 'terminated']);
   });
 });
 

@@ -33,7 +33,17 @@ export interface RunPlan {
   readonly isAwaited: boolean;
   readonly cancel: { readonly atMs: number; readonly seat: number } | null;
   readonly wake: { readonly atMs: number; readonly seat: number } | null;
+  readonly terminate: { readonly atMs: number; readonly seat: number } | null;
+  readonly signals: readonly SignalPlan[];
   readonly steps: Readonly<Record<string, StepPlan>>;
+}
+
+/** A signal to a run; the same number is the same signal, sent again. */
+export interface SignalPlan {
+  readonly name: string;
+  readonly number: number;
+  readonly atMs: number;
+  readonly seat: number;
 }
 
 /** A place for a process: one after the other sits there. Without slots its processes only start runs. */
@@ -125,6 +135,9 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
     const when = dice.chance(0.2) ? { when: `${name}IsWanted` } : {};
     const wait = { delayMs: dice.int(1, leaseMs) };
     if (dice.chance(0.15)) return { ...node, results: [], kind: 'sleep', ...wait, ...join, ...when };
+    const waitMs = dice.int(1, 2 * leaseMs);
+    const signals = dice.pick([['one'], ['other'], ['one', 'other']]);
+    if (dice.chance(0.2)) return { ...node, kind: 'signal', signals, waitMs, ...join, ...when };
     const kind = dice.chance(0.1) ? { kind: 'sleep-until' as const } : dice.chance(0.1) ? wait : {};
     const onFailure = dice.chance(0.2) ? { onFailure: 'continue' as const } : {};
     return { ...node, ...kind, ...join, ...when, ...onFailure };
@@ -135,14 +148,22 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
     for (const _ of needs) missing.add(node.name);
     return needs.length > 0 ? { ...node, needs } : node;
   });
-  return needy;
+  return dice.chance(0.5) ? needy : [...needy, ...needy.flatMap((node) => writeUndo(dice, node))];
+}
+
+/** A compensation of half of the steps. */
+function writeUndo(dice: Dice, { name, kind, queue, priority, retry, timeoutMs }: GraphNode): GraphNode[] {
+  if (kind === 'sleep' || dice.chance(0.5)) return [];
+  const own = { name: `undo-${name}`, after: [], results: [], queue, priority, retry, timeoutMs };
+  return [{ ...own, kind: 'compensation', compensates: name }];
 }
 
 /** Steps that may end without a result, those apart that need one of these. */
 function findMissing(nodes: readonly GraphNode[]): Set<string> {
   const missing = new Set<string>();
-  for (const { name, after, when, join } of nodes) {
-    if (when !== undefined) missing.add(name);
+  for (const { name, after, when, join, kind } of nodes) {
+    // A wait for a signal may be skipped when its time is over.
+    if (when !== undefined || kind === 'signal') missing.add(name);
     if (join === undefined) continue;
     missing.add(name);
     for (const one of after) missing.add(one);
@@ -215,9 +236,19 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
     transaction: dice.chance(0.15) ? { openMs: dice.delay(leaseMs), commits: dice.chance(0.7) } : null,
     isAwaited: dice.chance(0.5),
     wake: dice.chance(0.1) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
+    terminate: dice.chance(0.04) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
+    signals: writeSignals(dice, { atMs, leaseMs, seats: seats.length }),
     cancel: dice.chance(0.2) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     steps: writeSteps(dice, workflows[workflow]!, isPoison),
   };
+}
+
+function writeSignals(dice: Dice, frame: { atMs: number; leaseMs: number; seats: number }): SignalPlan[] {
+  return Array.from({ length: dice.int(0, 4) }, (): SignalPlan => {
+    const atMs = frame.atMs + dice.delay(frame.leaseMs);
+    const seat = dice.int(0, frame.seats - 1);
+    return { name: dice.pick(['one', 'other']), number: dice.int(0, 3), atMs, seat };
+  });
 }
 
 function writeSteps(dice: Dice, { nodes }: WorkflowGraph, isPoison: boolean): Record<string, StepPlan> {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 
-import { RunCancelledError, RunFailedError } from '../../lib/engine/errors.js';
+import { RunCancelledError, RunFailedError, RunTerminatedError } from '../../lib/engine/errors.js';
 import { Dice } from './dice.js';
 import type { World } from './faulty-wire.js';
 import type { GraphNode } from '../../lib/engine/graph.js';
-import { writeProgram, type Mischief, type Program, type RunPlan } from './program.js';
+import type { RunAddress } from '../../lib/runtime/orchestrator-options.js';
+import { writeProgram, type Mischief, type Program, type RunPlan, type SignalPlan } from './program.js';
 import { SimulatedBells } from './simulated-bells.js';
 import { SimulatedProcess } from './simulated-process.js';
 import { endOf, type StepCode } from './step-code.js';
@@ -241,7 +242,10 @@ class Simulation implements World {
     const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
     if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
     else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
-    const { twin, cancel, wake } = plan;
+    const { twin, cancel, wake, terminate, signals } = plan;
+    for (const signal of signals)
+      this.ask(signal.atMs, signal.seat, (process) => this.signal(process, plan, number, signal));
+    if (terminate) this.ask(terminate.atMs, terminate.seat, (process) => this.terminate(process, plan, number));
     if (wake) this.ask(wake.atMs, wake.seat, (process) => this.wake(process, plan, number));
     if (twin) this.ask(twin.atMs, twin.seat, (process) => this.start(process, { ...plan, transaction: null }, number));
     if (cancel) this.ask(cancel.atMs, cancel.seat, (process) => this.cancel(process, plan, number));
@@ -328,10 +332,32 @@ class Simulation implements World {
       (error: unknown) => {
         if (error instanceof RunFailedError) waiter.answer = 'failed';
         else if (error instanceof RunCancelledError) waiter.answer = 'cancelled';
+        else if (error instanceof RunTerminatedError) waiter.answer = 'terminated';
         else waiter.answer = 'unknown';
         this.expectKnown(error);
       },
     );
+  }
+
+  private async signal(process: SimulatedProcess, plan: RunPlan, number: number, signal: SignalPlan): Promise<void> {
+    const address = this.addressOf(plan, number);
+    if (address === null) return;
+    const key = `k${signal.number}`;
+    await process.orchestrator.signal(address, signal.name, key, { key });
+    this.witness.signalled(number, signal.name, key);
+  }
+
+  private async terminate(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const address = this.addressOf(plan, number);
+    if (address === null) return;
+    this.witness.terminateAsked.add(number);
+    await process.orchestrator.terminate(address);
+  }
+
+  private addressOf(plan: RunPlan, number: number): RunAddress | null {
+    const [id = null] = this.witness.acknowledged.get(number) ?? [];
+    if (id !== null) return id;
+    return plan.key === null ? null : { workflow: this.nameOf(plan), key: plan.key };
   }
 
   private async wake(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
@@ -352,7 +378,14 @@ class Simulation implements World {
 
   private expectKnown(error: unknown): void {
     const { code, name } = error as { code?: string; name?: string };
-    const known = ['OF_RUN_UNKNOWN', 'OF_RUN_ENDED', 'OF_STOPPED', 'OF_RUN_FAILED', 'OF_RUN_CANCELLED'];
+    const known = [
+      'OF_RUN_UNKNOWN',
+      'OF_RUN_ENDED',
+      'OF_STOPPED',
+      'OF_RUN_FAILED',
+      'OF_RUN_CANCELLED',
+      'OF_RUN_TERMINATED',
+    ];
     if (error instanceof Disconnected || (code !== undefined && known.includes(code))) return;
     this.witness.fault(`A caller is given ${name}: ${String((error as Error)?.stack ?? error)}`);
   }

@@ -46,8 +46,8 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
 }
 
 /** Whether a step of this kind makes results missing. */
-function mayBeMissing({ when, join, onFailure }: GraphNode): boolean {
-  return when !== undefined || join !== undefined || onFailure !== undefined;
+function mayBeMissing({ when, join, onFailure, kind }: GraphNode): boolean {
+  return when !== undefined || join !== undefined || onFailure !== undefined || kind === 'signal';
 }
 
 /** What waits for a signal come to when their time is over, by the length of their names. */

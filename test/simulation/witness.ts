@@ -7,7 +7,7 @@ import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { Program, RunPlan } from './program.js';
 import { short } from './simulated-door.js';
 import { tokenOf, type SimulatedInput } from './step-code.js';
-import type { Observer, RunRow, StepRow, Tables } from './tables.js';
+import type { Observer, RunRow, SignalRow, StepRow, Tables } from './tables.js';
 
 const codec = new JsonCodec();
 
@@ -32,6 +32,8 @@ export class Witness implements Observer {
   readonly acknowledged = new Map<number, Set<string>>();
   readonly cancelAsked = new Set<number>();
   readonly wakeAsked = new Set<number>();
+  readonly terminateAsked = new Set<number>();
+  private readonly signalsSent: { readonly number: number; readonly name: string; readonly key: string }[] = [];
   readonly cancelled = new Set<string>();
   readonly waiters: Waiter[] = [];
   tables!: Tables;
@@ -80,8 +82,33 @@ export class Witness implements Observer {
       if (row.status === 'running' && isNew) this.noteClaim(after, row.name, row.attempt, row.worker!);
     }
     const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
-    if (isEarly && after.status !== 'cancelled' && !this.wakeAsked.has(numberOf(after)))
+    if (isEarly && !isEnded(after.status) && !this.wakeAsked.has(numberOf(after)))
       this.fault(`Run ${short(after.id)} begins before its time.`);
+  }
+
+  /** A signal is stored: its caller was told so. */
+  signalled(number: number, name: string, key: string): void {
+    this.signalsSent.push({ number, name, key });
+  }
+
+  /** A signal is looked at, or taken by a step: by one, and in the order in which they came. */
+  taken(signal: SignalRow, step: string | null): void {
+    const { runId, name, id } = signal;
+    const what = `Signal ${name}/${id} of run ${short(runId)}`;
+    if (signal.step !== null) this.fault(`${what} is taken twice.`);
+    if (step === null) return;
+    this.trace(`  ${what} is taken by ${step}`);
+    this.dueAt.delete(`${runId}/${step}`);
+    const node = this.graphOf(this.tables.runs.get(runId)!).nodes.find((other) => other.name === step)!;
+    if (!node.signals?.includes(name)) this.fault(`${what} is taken by ${step}, which waits for others.`);
+    const isOlder = (other: SignalRow) =>
+      other.runId === runId &&
+      other.step === null &&
+      node.signals!.includes(other.name) &&
+      Number(other.id) < Number(id);
+    if (this.tables.signals.some(isOlder)) this.fault(`${what} is taken before an older one.`);
+    if (this.tables.signals.some((other) => other.runId === runId && other.step === step))
+      this.fault(`${step} of run ${short(runId)} takes two signals.`);
   }
 
   /** A step's condition is asked: never again once what it said is recorded. */
@@ -114,12 +141,29 @@ export class Witness implements Observer {
     if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);
     const rows = this.tables.stepsOf(runId);
     const markOf = this.markReader(run);
-    if (!hasItsTurn(node, markOf)) this.fault(`${name} begins before its turn: ${run.state}.`);
+    if (node.kind === 'compensation') this.expectUndoing(run, node, name);
+    else if (!hasItsTurn(node, markOf)) this.fault(`${name} begins before its turn: ${run.state}.`);
     const recorded = node.results.map((before) =>
       markOf(before) === MARK.completed ? codec.decode(rows.get(before)!.result!) : undefined,
     );
     if (JSON.stringify(recorded) !== JSON.stringify(results))
       this.fault(`${name} is given ${JSON.stringify(results)}, and what was recorded is ${JSON.stringify(recorded)}.`);
+  }
+
+  /** A compensation undoes what was done or may have been, after what came later has been undone, beside no attempt of a step. */
+  private expectUndoing(run: RunRow, node: GraphNode, name: string): void {
+    const markOf = this.markReader(run);
+    const { nodes } = this.graphOf(run);
+    if (run.status !== 'compensating') this.fault(`${name} begins while its run is ${run.status}.`);
+    if (!MAY_BE_DONE.includes(markOf(node.compensates!))) this.fault(`${name} undoes what was not done: ${run.state}.`);
+    for (const other of nodes) {
+      const isUndo = other.kind === 'compensation';
+      const isOpen = OPEN.includes(markOf(other.name)) || markOf(other.name) === MARK.aborting;
+      if (!isOpen || other.name === node.name) continue;
+      if (!isUndo) this.fault(`${name} begins beside ${other.name}: ${run.state}.`);
+      else if (isLater(other.compensates!, node.compensates!, nodes))
+        this.fault(`${name} begins before ${other.name} has ended.`);
+    }
   }
 
   private noteClaim(run: RunRow, step: string, attempt: number, worker: string): void {
@@ -128,7 +172,7 @@ export class Witness implements Observer {
     if (attempt > 1 && !this.claims.has(`${run.id}/${step}/${attempt - 1}`))
       this.fault(`${short(run.id)}.${tokenOf(step, attempt)} leaves an attempt out.`);
     this.claims.set(name, worker);
-    if (run.status !== 'running' && run.status !== 'waiting')
+    if (!['running', 'waiting', 'compensating'].includes(run.status))
       this.fault(`A step of run ${short(run.id)} is claimed while that is ${run.status}.`);
     const isWoken = this.wakeAsked.has(numberOf(run));
     if (!isWoken && this.tables.now < (this.dueAt.get(`${run.id}/${step}`) ?? -Infinity))
@@ -179,9 +223,10 @@ export class Witness implements Observer {
   private expectStep(run: RunRow, { before, after }: { before: StepRow | null; after: StepRow }): void {
     if (before?.status === 'completed') this.fault(`Step ${nameOf(after)} had completed and is written again.`);
     const { kind } = this.graphOf(run).nodes.find(({ name }) => name === after.name)!;
-    const isStep = kind === undefined && after.status === 'completed';
+    const isStep = (kind === undefined || kind === 'compensation') && after.status === 'completed';
     if (isStep && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
       this.fault(`Step ${nameOf(after)} is recorded with the outcome ${after.result}.`);
+    if (kind === 'signal' && before?.stage === 'parked' && after.endedAt !== null) this.expectNoSignalFor(run, after);
     if (after.status === 'retrying' || after.status === 'waiting')
       this.dueAt.set(`${run.id}/${after.name}`, after.dueAt!);
     if (after.crashes > (before?.crashes ?? 0) && this.isClean)
@@ -200,6 +245,15 @@ export class Witness implements Observer {
     const { marks } = decodeRunState(run.state);
     const names = this.graphOf(run).nodes.map(({ name }) => name);
     return (step) => marks[names.indexOf(step)]!;
+  }
+
+  /** A wait whose time is over ends without a signal only where there is none that it could take. */
+  private expectNoSignalFor(run: RunRow, { name, status }: StepRow): void {
+    if (status === 'cancelled') return;
+    const { signals } = this.graphOf(run).nodes.find((node) => node.name === name)!;
+    const left = this.tables.signals.filter((one) => one.runId === run.id && one.step === null);
+    if (left.some((one) => signals!.includes(one.name)))
+      this.fault(`${name} of run ${short(run.id)} gives up waiting while a signal is there.`);
   }
 
   private graphOf({ workflow }: RunRow) {
@@ -224,7 +278,13 @@ export class Witness implements Observer {
   private expectEnd(run: RunRow, plan: RunPlan): void {
     const name = `Run ${short(run.id)}`;
     const rows = this.tables.stepsOf(run.id);
-    if (this.cancelled.has(run.id) && run.status !== 'cancelled')
+    if (run.status === 'terminated') {
+      if (!this.terminateAsked.has(numberOf(run))) this.fault(`${name} is terminated, and nobody asked for it.`);
+      return;
+    }
+    this.expectUndone(run);
+    this.expectSignals(run);
+    if (this.cancelled.has(run.id) && run.status !== 'cancelled' && run.failure === null)
       this.fault(`${name} is ${run.status} although its cancel was answered.`);
     if (run.status === 'cancelled' && !this.cancelAsked.has(numberOf(run)))
       this.fault(`${name} is cancelled, and nobody asked for it.`);
@@ -236,6 +296,7 @@ export class Witness implements Observer {
       const { ends, failures, isMet } = plan.steps[step]!;
       const row = rows.get(step);
       const mark = markOf(step);
+      if (node.kind === 'compensation') continue;
       if (mark !== MARK.completed) {
         if (
           !mayEndAs(mark, node, {
@@ -249,7 +310,7 @@ export class Witness implements Observer {
         continue;
       }
       if (node.when !== undefined && !isMet) this.fault(`${name} has run ${step}, which was not wanted.`);
-      if (node.kind === 'sleep') continue;
+      if (node.kind === 'sleep' || node.kind === 'signal') continue;
       if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
       if (row?.status !== 'completed') this.fault(`${name} has completed and ${step} is ${row?.status}.`);
       if (row?.failures !== failures)
@@ -260,10 +321,34 @@ export class Witness implements Observer {
     }
   }
 
+  /** All that was done or may have been is undone in a run that has not completed. */
+  private expectUndone(run: RunRow): void {
+    const markOf = this.markReader(run);
+    for (const { name, compensates } of this.graphOf(run).nodes) {
+      if (compensates === undefined) continue;
+      const isDue = run.status !== 'completed' && MAY_BE_DONE.includes(markOf(compensates));
+      const ends: readonly string[] = isDue ? GOOD : [MARK.dormant, MARK.skipped];
+      if (!ends.includes(markOf(name)))
+        this.fault(`Run ${short(run.id)} is ${run.status} and ${name} is ${markOf(name)}: ${run.state}.`);
+    }
+  }
+
+  /** A signal of which a caller was told that it is stored is there, and no step gave up waiting while it was. */
+  private expectSignals(run: RunRow): void {
+    const signals = this.tables.signals.filter(({ runId }) => runId === run.id);
+    for (const { number, name, key } of this.signalsSent) {
+      if (number !== numberOf(run)) continue;
+      const there = signals.filter((signal) => signal.name === name && signal.key === key);
+      if (there.length !== 1)
+        this.fault(`Signal ${name}/${key} of run ${short(run.id)} is there ${there.length} times.`);
+    }
+  }
+
   private expectFailure(run: RunRow, plan: RunPlan): void {
     const row = this.tables.stepsOf(run.id).get(run.failedStep!);
     const node = this.graphOf(run).nodes.find(({ name }) => name === run.failedStep)!;
     if (node.onFailure === 'continue') this.fault(`Run ${short(run.id)} has failed in ${node.name}, which may fail.`);
+    if (node.kind === 'signal' && row?.status === 'failed') return;
     if (plan.steps[run.failedStep!]!.ends !== 'completes') return;
     const isQuarantined = row?.status === 'quarantined' && row.alone && row.crashes >= this.program.maxCrashes;
     if (!isQuarantined || this.isClean)
@@ -298,7 +383,14 @@ function nameOf({ runId, name, attempt }: StepRow): string {
   return `${short(runId)}.${tokenOf(name, attempt)}`;
 }
 
-const GOOD: readonly string[] = [MARK.completed, MARK.failed];
+const GOOD: readonly string[] = [MARK.completed, MARK.failed, MARK.failedInDoubt];
+const MAY_BE_DONE: readonly string[] = [MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt];
+
+/** Whether a step comes after another, directly or by way of others. */
+function isLater(step: string, other: string, nodes: readonly GraphNode[]): boolean {
+  const { after } = nodes.find(({ name }) => name === step)!;
+  return after.some((before) => before === other || isLater(before, other, nodes));
+}
 const OPEN: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting];
 
 /** Whether a step may have begun, as the others stand now. */
@@ -324,17 +416,19 @@ function mayEndAs(
   const lacks = (steps: readonly string[]) => steps.filter((step) => !GOOD.includes(markOf(step))).length;
   switch (mark) {
     case MARK.failed:
+    case MARK.failedInDoubt:
       return onFailure === 'continue' && how.fails;
     case MARK.skipped:
       return (
         (when !== undefined && !how.isMet) ||
+        node.kind === 'signal' ||
         lacks(needs) > 0 ||
         (join !== undefined && after.length - lacks(after) < join)
       );
     default: {
       // It has lost a join, or only such steps waited for it.
       const behind = graph.nodes.filter((other) => other.after.includes(name));
-      const lost: readonly string[] = [MARK.cancelled, MARK.late, MARK.aborting];
+      const lost: readonly string[] = [MARK.cancelled, MARK.cancelledInDoubt, MARK.late, MARK.aborting];
       return behind.some((other) => other.join !== undefined || lost.includes(markOf(other.name)));
     }
   }
@@ -349,9 +443,13 @@ function statusOf(mark: string, row: StepRow | null): StepStatus {
     case MARK.completed:
       return 'completed';
     case MARK.failed:
+    case MARK.failedInDoubt:
       return row?.status === 'quarantined' ? 'quarantined' : 'failed';
     case MARK.cancelled:
+    case MARK.cancelledInDoubt:
       return 'cancelled';
+    case MARK.dormant:
+      return 'pending';
     case MARK.skipped:
       return 'skipped';
     default:
