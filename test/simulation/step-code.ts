@@ -39,7 +39,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
     ];
     if (when !== undefined) instance[when] = asks;
     const condition = when === undefined ? null : { name: when, parameters: asked };
-    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], condition });
+    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], condition, onTimeout: 'fail' });
   }
   return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
 }
