@@ -15,6 +15,11 @@ export { Parallel, Step } from './definition/step.decorator.js';
 export type { ParallelOptions, StepOptions } from './definition/step-options.js';
 export { Sleep } from './definition/sleep.decorator.js';
 export { SleepUntil } from './definition/sleep-until.decorator.js';
+export { WaitForSignal } from './definition/wait-for-signal.decorator.js';
+export { SignalPayload } from './definition/signal-payload.decorator.js';
+export type { WaitForSignalOptions } from './definition/signal-options.js';
+export { Compensate } from './definition/compensate.decorator.js';
+export type { CompensateOptions } from './definition/compensate-options.js';
 export type { SleepOptions, SleepUntilOptions } from './definition/sleep-options.js';
 export { Retry } from './definition/retry.decorator.js';
 export type { RetryOptions } from './definition/retry-options.js';
@@ -23,7 +28,7 @@ export { Result } from './definition/result.decorator.js';
 export { Failure } from './definition/failure.decorator.js';
 export { Ctx } from './definition/ctx.decorator.js';
 export type { StepContext, StepLogger } from './definition/step-context.js';
-export type { InputOf, OutputOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';
+export type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';
 
 export { Orchestrator, type StartItem, type WorkflowGraphView } from './runtime/orchestrator.js';
 export type {

@@ -9,7 +9,8 @@ export interface StepBindings {
   readonly condition: readonly ParameterBinding[];
 }
 
-type StepBinding = Exclude<ParameterBinding, { readonly kind: 'input' | 'context' }>;
+/** One that takes something of a step. */
+export type StepBinding = Extract<ParameterBinding, { readonly step: string }>;
 
 /** A binding of a step, and the step it takes something of. */
 interface Taking {
@@ -43,10 +44,14 @@ function takingsOf({ when }: WrittenStep, { step, condition }: StepBindings): { 
   return [
     ...step.map((binding) => ({ binding, of: '' })),
     ...condition.map((binding) => ({ binding, of: ofCondition })),
-  ].filter((taking): taking is { binding: StepBinding; of: string } => 'step' in taking.binding);
+  ].filter((taking): taking is { binding: StepBinding; of: string } => isOfStep(taking.binding));
 }
 
-function isRequired(binding: StepBinding): boolean {
+export function isOfStep(binding: ParameterBinding): binding is StepBinding {
+  return 'step' in binding;
+}
+
+export function isRequired(binding: StepBinding): boolean {
   return binding.kind === 'result' && !binding.isOptional;
 }
 
@@ -65,17 +70,24 @@ function findEnded(position: number, steps: readonly WrittenStep[], { ancestors 
 function describeGiver({ step, wanted, binding }: Taking): string | null {
   const { name } = wanted;
   if (name === step.name) return null;
+  const fault = describeGift(wanted, binding);
+  if (fault !== null || !isRequired(binding)) return fault;
+  if (step.join !== null && step.after?.includes(name))
+    return `the result of "${name}", which may have lost the join. Take it with { optional: true }.`;
+  return null;
+}
+
+/** What is wrong whoever takes it, or null. */
+export function describeGift(wanted: WrittenStep, binding: StepBinding): string | null {
+  const { name } = wanted;
   if (binding.kind === 'failure')
     return wanted.onFailure === 'continue'
       ? null
       : `the failure of "${name}", which ends the run. Give "${name}" the option onFailure: 'continue', or remove the parameter.`;
   if (wanted.kind === 'sleep')
     return `the result of "${name}", which is a @Sleep and gives no result. Remove the parameter.`;
-  if (binding.isOptional) return null;
-  if (wanted.onFailure === 'continue')
+  if (!binding.isOptional && wanted.onFailure === 'continue')
     return `the result of "${name}", which may have failed without a result. Take it with { optional: true }.`;
-  if (step.join !== null && step.after?.includes(name))
-    return `the result of "${name}", which may have lost the join. Take it with { optional: true }.`;
   return null;
 }
 

@@ -3,6 +3,7 @@ import type { StepMember } from './member-faults.js';
 import type { ClassLike, MemberMetadata } from './metadata.js';
 import { findNearMiss, list, suggest } from './near-miss.js';
 import { isName, show, type Say } from './option-readers.js';
+import type { StepScope } from './step-scope.js';
 
 /**
  * The decorated members that are conditions: some step names them in `when`, and they are no steps themselves. One whose
@@ -26,12 +27,6 @@ export function readWhen(value: unknown, step: StepMember, scope: StepScope, say
   return null;
 }
 
-/** What a step may name: the steps of its workflow, and the class with its methods. */
-export interface StepScope {
-  readonly target: ClassLike;
-  readonly names: readonly string[];
-}
-
 /** The method as a member, so that its parameters are read as a step's are; it need not bear any decorator. */
 export function toConditionMember(target: ClassLike, name: string, members: readonly MemberMetadata[]): StepMember {
   const method = findMethod(target.prototype as object, name)!;
@@ -40,13 +35,16 @@ export function toConditionMember(target: ClassLike, name: string, members: read
   return { ...(decorated ?? plain), key: name, method };
 }
 
-function findWhenFault(value: unknown, step: string, { target, names }: StepScope): string | null {
+function findWhenFault(value: unknown, step: string, { target, names, compensations }: StepScope): string | null {
   if (!isName(value)) return `Expected when to be the name of a method, got ${show(value)}.`;
   if (value === step) return `when names "${step}" itself. Name a method that is no step and returns a boolean.`;
   if (names.includes(value))
     return `when names "${value}", which is a step. Name a method that is no step and returns a boolean.`;
+  if (compensations.includes(value))
+    return `when names "${value}", which undoes a step. Name a method that does nothing else and returns a boolean.`;
   if (isMethod(target, value)) return null;
-  const methods = methodNames(target.prototype as object).filter((name) => !names.includes(name));
+  const taken = new Set([...names, ...compensations]);
+  const methods = methodNames(target.prototype as object).filter((name) => !taken.has(name));
   return `when names "${value}", which is no method of the class.${suggest(value, methods)} Its methods are ${list(methods)}.`;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { applyDecorators } from '@nestjs/common';
 import { DEFAULT_RETRY } from '../engine/retry-policy.js';
+import { Compensate } from './compensate.decorator.js';
 import { Ctx } from './ctx.decorator.js';
 import { Failure } from './failure.decorator.js';
 import { SleepUntil } from './sleep-until.decorator.js';
@@ -9,6 +10,8 @@ import { loadDefinitions } from './definition-loader.js';
 import { hashOf } from './graph-hash.js';
 import { Input } from './input.decorator.js';
 import { Result } from './result.decorator.js';
+import { SignalPayload } from './signal-payload.decorator.js';
+import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Retry } from './retry.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
 import type { WorkflowDefinition } from './workflow-definition.js';
@@ -114,6 +117,7 @@ describe('a definition', () => {
       retryOn: null,
       doNotRetryOn: [TypeError],
       condition: null,
+      onTimeout: 'fail',
     });
     expect(steps.get('ship')).toMatchObject({ retryOn: [RangeError], doNotRetryOn: [] });
   });
@@ -244,6 +248,7 @@ describe('a definition', () => {
           { index: 1, kind: 'input' },
         ],
       },
+      onTimeout: 'fail',
     });
     expect(steps.get('first')!.parameters).toEqual([
       { index: 0, kind: 'result', step: 'at', isOptional: true },
@@ -285,6 +290,163 @@ describe('a definition', () => {
     ]);
     expect(nodes.find(({ name }) => name === 'byCondition')!.results).toEqual(['gift']);
     expect(nodes.find(({ name }) => name === 'both')).not.toHaveProperty('join');
+  });
+
+  it('says of a wait what it waits for, how long, and what comes of it', () => {
+    @Workflow({ name: 'w', retry: 1, queue: 'q' })
+    class W {
+      @Step() a() {}
+      @WaitForSignal('x') plain(@SignalPayload() _: unknown, @Result('a') __: unknown) {}
+      @WaitForSignal(['y', 'z'], {
+        timeout: '3d',
+        onTimeout: 'skip',
+        when: 'isFine',
+        priority: 7,
+        onFailure: 'continue',
+      })
+      @Retry(4)
+      skipped(@SignalPayload() payload: unknown) {
+        return payload;
+      }
+      @WaitForSignal('y', { timeout: '30d', onTimeout: { value: { by: 'nobody' } }, after: ['a'], beside: true })
+      valued() {
+        return { by: 'somebody' };
+      }
+      @Step({ after: ['skipped', 'valued'] }) behind(@Result('valued') _: unknown) {}
+      isFine() {
+        return true;
+      }
+    }
+    const { graph, steps } = load(W, { timeout: '1m' });
+    const { retry } = graph.nodes[0]!;
+    const plain = { results: [], queue: 'q', priority: 0, retry, timeoutMs: 60_000 };
+    expect(graph.nodes.slice(1)).toEqual([
+      { name: 'plain', after: ['a'], ...plain, results: ['a'], kind: 'signal', signals: ['x'] },
+      {
+        name: 'skipped',
+        after: ['plain'],
+        ...plain,
+        priority: 7,
+        retry: { ...retry, attempts: 4 },
+        kind: 'signal',
+        signals: ['y', 'z'],
+        waitMs: 259_200_000,
+        onTimeout: 'skip',
+        when: 'isFine',
+        onFailure: 'continue',
+      },
+      {
+        name: 'valued',
+        after: ['a'],
+        ...plain,
+        kind: 'signal',
+        signals: ['y'],
+        waitMs: 2_592_000_000,
+        onTimeout: 'value',
+      },
+      { name: 'behind', after: ['skipped', 'valued'], ...plain, results: ['valued'], needs: ['skipped'] },
+    ]);
+    expect([...steps.values()].map(({ onTimeout }) => onTimeout)).toEqual([
+      'fail',
+      'fail',
+      'skip',
+      { value: { by: 'nobody' } },
+      'fail',
+    ]);
+    expect(steps.get('plain')!.parameters).toEqual([
+      { index: 0, kind: 'payload' },
+      { index: 1, kind: 'result', step: 'a', isOptional: false },
+    ]);
+  });
+
+  it('knows which steps need a wait that may be skipped', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @WaitForSignal('x', { timeout: 1, onTimeout: 'skip' }) skipped() {}
+      @WaitForSignal('x', { timeout: 1, onTimeout: { value: undefined } }) valued() {}
+      @WaitForSignal('x', { timeout: 1, onTimeout: 'fail' }) failed() {}
+      @Step() takes(@Result('skipped') _: unknown, @Result('valued') __: unknown, @Result('failed') ___: unknown) {}
+      @Step() byPage() {}
+    }
+    const { nodes } = load(W).graph;
+    expect(nodes.map(({ needs }) => needs)).toEqual([undefined, undefined, undefined, ['skipped'], undefined]);
+    expect(nodes.map(({ onTimeout }) => onTimeout)).toEqual(['skip', 'value', undefined, undefined, undefined]);
+  });
+
+  it('has compensations at their place on the page', () => {
+    @Workflow({ name: 'w', retry: 1, queue: 'q', priority: 3 })
+    class W {
+      static readonly output = 'ship';
+      @Step() reserve() {
+        return 1;
+      }
+      @Compensate('charge', { timeout: '1s', queue: 'money', priority: 0 })
+      @Retry({ attempts: 9, retryOn: [RangeError] })
+      refund(
+        @Ctx() _: unknown,
+        @Result('charge', { optional: true }) __: number | undefined,
+        @Failure() ___: Error | undefined,
+        @Result('reserve') ____: number,
+      ) {}
+      @Step() charge() {
+        return 2;
+      }
+      @Compensate('reserve') release(@Input() _: unknown) {}
+      @Step() ship() {}
+    }
+    const { graph, steps } = load(W, { timeout: '1m' });
+    const { retry } = graph.nodes[0]!;
+    const plain = { results: [], queue: 'q', priority: 3, retry, timeoutMs: 60_000 };
+    expect(graph.nodes).toEqual([
+      { name: 'reserve', after: [], ...plain },
+      {
+        name: 'refund',
+        after: [],
+        results: ['charge', 'reserve'],
+        queue: 'money',
+        priority: 0,
+        retry: { ...retry, attempts: 9 },
+        timeoutMs: 1_000,
+        kind: 'compensation',
+        compensates: 'charge',
+      },
+      { name: 'charge', after: ['reserve'], ...plain },
+      { name: 'release', after: [], ...plain, kind: 'compensation', compensates: 'reserve' },
+      { name: 'ship', after: ['charge'], ...plain },
+    ]);
+    expect([...steps.keys()]).toEqual(['reserve', 'refund', 'charge', 'release', 'ship']);
+    expect(steps.get('refund')).toEqual({
+      name: 'refund',
+      parameters: [
+        { index: 0, kind: 'context' },
+        { index: 1, kind: 'result', step: 'charge', isOptional: true },
+        { index: 2, kind: 'run-failure' },
+        { index: 3, kind: 'result', step: 'reserve', isOptional: false },
+      ],
+      retryOn: [RangeError],
+      doNotRetryOn: [],
+      condition: null,
+      onTimeout: 'fail',
+    });
+  });
+
+  it('takes over compensations of the base, and what an override says of them', () => {
+    class Base {
+      @Step() a() {}
+      @Compensate('a', { timeout: 5 }) undoA() {}
+      @Compensate('b') undoB() {}
+      @Step() b() {}
+    }
+    @Workflow({ name: 'w' })
+    class W extends Base {
+      @Compensate('b', { timeout: 7 }) override undoB() {}
+    }
+    expect(load(W).graph.nodes.map(({ name, compensates, timeoutMs }) => [name, compensates, timeoutMs])).toEqual([
+      ['a', undefined, null],
+      ['undoA', 'a', 5],
+      ['undoB', 'b', 7],
+      ['b', undefined, null],
+    ]);
   });
 
   it('gives a condition to every step that names it, inherited ones included', () => {
@@ -361,6 +523,10 @@ describe('the hash of a graph', () => {
         ['a need', { needs: ['x'] }],
         ['a join', { join: 1 }],
         ['a failure', { onFailure: 'continue' }],
+        ['a signal', { signals: ['x'] }],
+        ['a wait', { waitMs: 1 }],
+        ['the end of a wait', { onTimeout: 'skip' }],
+        ['what it undoes', { compensates: 'x' }],
         ['a policy', { retry: { ...DEFAULT_RETRY, jitter: 'none' as const } }],
       ] as const
     ).map(

@@ -4,12 +4,15 @@ import { Cron, Interval, Timeout } from '@nestjs/schedule';
 import { z } from 'zod';
 import { DefinitionError, type DefinitionFault } from '../engine/errors.js';
 import { MAX_NODES } from '../engine/graph.js';
+import { Compensate } from './compensate.decorator.js';
 import { Ctx } from './ctx.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
 import { Failure } from './failure.decorator.js';
 import { SleepUntil } from './sleep-until.decorator.js';
 import { Sleep } from './sleep.decorator.js';
 import { Input } from './input.decorator.js';
+import { SignalPayload } from './signal-payload.decorator.js';
+import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Result } from './result.decorator.js';
 import { Retry } from './retry.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
@@ -27,6 +30,8 @@ const LooseRetry: Loose = Retry;
 const LooseSleep: Loose = Sleep;
 const LooseSleepUntil: Loose = SleepUntil;
 const LooseFailure: Loose = Failure;
+const LooseWait: Loose = WaitForSignal;
+const LooseCompensate: Loose = Compensate;
 const LooseWorkflow: Loose = Workflow;
 
 function faultsOf(...targets: (abstract new () => object)[]): readonly DefinitionFault[] {
@@ -374,6 +379,372 @@ describe('a step that may fail without an end of the run', () => {
   });
 });
 
+describe('a wait for a signal', () => {
+  const waitFaults = (...written: unknown[]): string[] => {
+    @Workflow({ name: 'w' })
+    class W {
+      @LooseWait(...written) a() {}
+    }
+    return linesOf(W);
+  };
+
+  it.each([
+    [
+      [],
+      /^W\.a: Expected @WaitForSignal to be given the name of a signal, or a list of at least one, .* got undefined/,
+    ],
+    [[''], /Expected @WaitForSignal .* 1 to 200 characters without NUL or lone surrogates, got ''/],
+    [[[]], /Expected @WaitForSignal .* got \[\]/],
+    [[['a', 7]], /Expected @WaitForSignal/],
+    [['x'.repeat(201)], /Expected @WaitForSignal/],
+    [['a\0'], /Expected @WaitForSignal/],
+    [[['a', 'b', 'a']], /^W\.a: waits for "a" twice\. Name each signal once\.$/],
+    [['a', { timeout: 0 }], /Expected timeout to be .*more than 0, got 0/],
+    [['a', { timeout: '3651d' }], /Expected timeout to be at most 10 years/],
+    [['a', { onTimeout: 'skip' }], /has onTimeout without timeout\. Say in `timeout` how long it waits/],
+    [['a', { timeout: 1, onTimeout: 'skp' }], /Expected onTimeout to be 'fail', 'skip' or \{ value: .* got 'skp'/],
+    [['a', { timeout: 1, onTimeout: {} }], /Expected onTimeout/],
+    [['a', { timeout: 1, onTimeout: null }], /Expected onTimeout/],
+    [['a', { timeout: 1, onTimeout: [1] }], /Expected onTimeout/],
+    [['a', { timeout: 1, onTimeout: { valu: 1 } }], /onTimeout has no option "valu"\. Did you mean "value"/],
+    [
+      ['a', { delay: 1 }],
+      'W.a: @WaitForSignal has no option "delay". Its options are "after", "beside", "when", "timeout", "onTimeout", "retry", "queue", "priority", "onFailure".',
+    ],
+    [['a', { join: 'any' }], /@WaitForSignal has no option "join"/],
+    [['a', { queue: 'a:b' }], /Expected queue/],
+    [['a', null], /Expected the options of @WaitForSignal to be an object, got null/],
+  ])('%j is a fault', (written, fault) => {
+    expect(waitFaults(...written)).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)]);
+  });
+
+  it.each([
+    [['a']],
+    [[['a', 'b']]],
+    [['a', { timeout: '3650d', onTimeout: 'fail' }]],
+    [['a', { timeout: '30d', onTimeout: 'skip', onFailure: 'continue' }]],
+    [['a', { timeout: 1, onTimeout: { value: undefined } }]],
+  ])('%j is no fault', (written) => {
+    expect(waitFaults(...written)).toEqual([]);
+  });
+
+  it('stands on a method, alone, and gives the payload to it only', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @LooseWait('x') a!: void;
+      @LooseWait('x') @LooseStep() b() {}
+      @WaitForSignal('x', { when: 'isFine' }) c(@SignalPayload() _: unknown) {}
+      @Step() d(@SignalPayload() _: unknown) {}
+      @Compensate('c') e(@SignalPayload() _: unknown) {}
+      f(@SignalPayload() _: unknown) {}
+      isFine(@SignalPayload() _: unknown) {
+        return true;
+      }
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      expect.stringMatching(/^W\.a: is a property/),
+      'W.b: bears both @Step and @WaitForSignal. Keep one of them.',
+      "W.d: parameter 0 bears @SignalPayload, and only a @WaitForSignal method is given a payload. Take the result of that method with @Result('…').",
+      expect.stringMatching(/^W\.e: parameter 0 bears @SignalPayload/),
+      expect.stringMatching(/^W\.f: bears @SignalPayload but is no step/),
+      expect.stringMatching(/^W\.isFine: parameter 0 bears @SignalPayload/),
+    ]);
+  });
+
+  it('that may fail without an end of the run gives its result only optionally', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @WaitForSignal('x', { onFailure: 'continue' }) a() {}
+      @WaitForSignal('y', { timeout: 1, onTimeout: 'skip' }) b() {}
+      @Step() c(@Result('a') _: unknown, @Result('b') __: unknown, @Failure('a') ___: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.c: parameter 0 takes the result of "a", which may have failed without a result. Take it with { optional: true }.',
+    ]);
+  });
+});
+
+describe('static signals', () => {
+  class Proof {
+    by = '';
+  }
+  class LongProof extends Proof {}
+  class Other {}
+
+  function signalFaults(signals: unknown): string[] {
+    @LooseWorkflow({ name: 'w' })
+    class W {
+      static readonly signals = signals;
+      @WaitForSignal('delivered') a() {}
+    }
+    return linesOf(W);
+  }
+
+  it.each([[null], [[]], ['delivered'], [Proof], [z.object({ delivered: z.string() })]])(
+    '%p are a fault',
+    (signals) => {
+      expect(signalFaults(signals)).toEqual([
+        expect.stringMatching(/^W: Expected static signals to be an object with a DTO class or a Standard Schema/),
+      ]);
+    },
+  );
+
+  it('have a description for every name', () => {
+    expect(signalFaults({ delivered: 'Proof', refused: () => undefined, '': Proof, late: undefined })).toEqual([
+      `W: Expected "delivered" of static signals to be a DTO class or a Standard Schema, got 'Proof'.`,
+      expect.stringMatching(/^W: Expected "refused" of static signals/),
+      expect.stringMatching(/^W: static signals has the name ''/),
+      expect.stringMatching(/^W: Expected "late" of static signals .* got undefined/),
+    ]);
+    expect(signalFaults({ delivered: z.string(), refused: Proof })).toEqual([]);
+  });
+
+  it('have every signal that is waited for', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly signals = { delivered: Proof, refused: z.string() };
+      @WaitForSignal(['deliverd', 'refused', 'toString']) a() {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.a: waits for "deliverd", which is none of static signals. Did you mean "delivered"? Its signals are "delivered", "refused".',
+      'W.a: waits for "toString", which is none of static signals. Its signals are "delivered", "refused".',
+    ]);
+    expect(signalFaults({})).toEqual([
+      'W.a: waits for "delivered", which is none of static signals. Its signals are none.',
+    ]);
+  });
+
+  it('are taken as their classes', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      static readonly signals = { short: Proof, long: LongProof, free: z.string() };
+      @WaitForSignal(['short', 'long']) a(@SignalPayload() _: Proof) {}
+      @WaitForSignal(['short', 'long']) b(@SignalPayload() _: LongProof) {}
+      @WaitForSignal('free') c(@SignalPayload() _: string) {}
+      @WaitForSignal('short') d(@Ctx() _: unknown, @SignalPayload() __: Other) {}
+      @WaitForSignal('short') e(@SignalPayload() _: { by: string }) {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.b: parameter 0 takes LongProof, but the signal "short" is Proof. Declare the parameter as Proof.',
+      'W.d: parameter 1 takes Other, but the signal "short" is Proof. Declare the parameter as Proof.',
+    ]);
+  });
+});
+
+describe('a compensation', () => {
+  it.each([
+    [[], /^W\.undo: @Compensate names undefined, which is no step\. Its steps are "charge", "coolDown", "at"\.$/],
+    [['chrge'], /@Compensate names 'chrge', which is no step\. Did you mean "charge"\?/],
+    [['undo'], /@Compensate names 'undo', which undoes a step and is none of the page: .* The steps are "charge", /],
+    [['coolDown'], 'W.undo: undoes "coolDown", which is a @Sleep and does nothing. Remove the method.'],
+    [
+      ['charge', { after: [] }],
+      'W.undo: @Compensate has no option "after". Its options are "timeout", "retry", "queue", "priority".',
+    ],
+    [['charge', { when: 'isFine' }], /@Compensate has no option "when"/],
+    [['charge', { onFailure: 'continue' }], /@Compensate has no option "onFailure"/],
+    [['charge', { timeout: '4w' }], /Expected timeout to be at most 24 days/],
+    [['charge', { queue: '' }], /Expected queue/],
+    [['charge', { priority: -1 }], /Expected priority/],
+    [['charge', { retry: 0 }], /Expected retry \(attempts\)/],
+    [['charge', 5], /Expected the options of @Compensate to be an object, got 5/],
+  ])('%j is a fault', (written, fault) => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() charge() {}
+      @Sleep('1d') coolDown!: void;
+      @SleepUntil() at() {
+        return new Date();
+      }
+      @LooseCompensate(...written) undo() {}
+    }
+    expect(linesOf(W)).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)]);
+  });
+
+  it('is one of a step, and stands on a method alone', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() charge() {}
+      @SleepUntil() at() {
+        return new Date();
+      }
+      @WaitForSignal('x') wait() {}
+      @Compensate('at') undoAt() {}
+      @Compensate('wait') undoWait() {}
+      @Compensate('charge') refund() {}
+      @Compensate('charge') refundAgain() {}
+      @LooseCompensate('charge') property = () => undefined;
+      @LooseCompensate('at') @LooseStep() both() {}
+      @Compensate('charge', { retry: 2 }) @Retry(3) twice() {}
+      @Compensate('charge') @Cron('* * * * * *') scheduled() {}
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      'W.both: bears both @Step and @Compensate. Keep one of them.',
+      expect.stringMatching(/^W\.property: is a property/),
+      'W.refundAgain: undoes "charge", and so does "refund". Keep one of them.',
+      expect.stringMatching(/^W\.scheduled: bears @Cron/),
+      expect.stringMatching(/^W\.scheduled: undoes "charge", and so does "refund"/),
+      expect.stringMatching(/^W\.twice: has its retry policy said 2 times/),
+      expect.stringMatching(/^W\.twice: undoes "charge"/),
+    ]);
+  });
+
+  it('is no step of the page', () => {
+    @LooseWorkflow({ name: 'w' })
+    class W {
+      static readonly output = 'refund';
+      @Step() charge() {}
+      @Compensate('charge') refund() {
+        return true;
+      }
+      @LooseStep({ after: ['refund'] }) a(@Result('charge') _: unknown) {}
+      @Step() b(@LooseResult('refund') _: unknown, @LooseFailure('refund') __: unknown) {}
+      @Step({ when: 'refund' }) c() {}
+      @LooseStep({ when: 'refnd' }) d() {}
+    }
+    const what = 'which undoes a step and is none of the page: nothing waits for it or takes its result.';
+    const steps = 'The steps are "charge", "a", "b", "c", "d".';
+    expect(linesOf(W)).toEqual([
+      `W.a: after names "refund", ${what} ${steps}`,
+      'W.c: when names "refund", which undoes a step. Name a method that does nothing else and returns a boolean.',
+      'W.d: when names "refnd", which is no method of the class. Its methods are none.',
+      `W.b: @Result names 'refund', ${what} ${steps}`,
+      `W.b: @Failure names 'refund', ${what} ${steps}`,
+      `W: static output is 'refund', ${what} ${steps}`,
+    ]);
+  });
+
+  it('may rely on what its step could rely on, and on nothing else', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() first() {}
+      @Step({ when: 'isBig' }) gift() {}
+      @Step({ when: 'isBig' }) wrap() {}
+      @Step({ onFailure: 'continue' }) notify() {}
+      @Parallel() other() {}
+      @Parallel() charge(@Result('gift') _: unknown) {}
+      @Step({ after: ['charge'] }) ship() {}
+      @Sleep('1d') coolDown!: void;
+
+      @Compensate('ship') takeBack(
+        @Input() _: unknown,
+        @Ctx() __: unknown,
+        @Failure() ___: Error | undefined,
+        @Failure('notify') ____: unknown,
+        @Result('first') a: unknown,
+        @Result('gift') b: unknown,
+        @Result('charge') c: unknown,
+        @Result('ship', { optional: true }) d: unknown,
+        @Result('other', { optional: true }) e: unknown,
+        @Result('wrap', { optional: true }) f: unknown,
+        @Result('notify', { optional: true }) g: unknown,
+      ) {
+        return [a, b, c, d, e, f, g];
+      }
+      @Compensate('charge') refund(
+        @Result('charge') _: unknown,
+        @Result('wrap') __: unknown,
+        @Result('other') ___: unknown,
+        @Result('ship') ____: unknown,
+        @Result('notify') a: unknown,
+        @LooseResult('coolDown', { optional: true }) b: unknown,
+        @Failure('ship') c: unknown,
+        d: unknown,
+      ) {
+        return [a, b, c, d];
+      }
+      isBig() {
+        return true;
+      }
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.refund: parameter 7 gets nothing/),
+      'W.refund: parameter 0 takes the result of "charge", which it undoes also where its outcome is not known. Take it with { optional: true }.',
+      'W.refund: parameter 1 takes the result of "wrap", which need not have one when "charge" is undone. Take it with { optional: true }.',
+      expect.stringMatching(/^W\.refund: parameter 2 takes the result of "other", which need not have one/),
+      expect.stringMatching(/^W\.refund: parameter 3 takes the result of "ship", which need not have one/),
+      'W.refund: parameter 4 takes the result of "notify", which may have failed without a result. Take it with { optional: true }.',
+      'W.refund: parameter 5 takes the result of "coolDown", which is a @Sleep and gives no result. Remove the parameter.',
+      `W.refund: parameter 6 takes the failure of "ship", which ends the run. Give "ship" the option onFailure: 'continue', or remove the parameter. @Failure() without a name gives the failure for which the run is undone.`,
+    ]);
+  });
+
+  it('may rely on no step that lost a join, nor on one that a timeout skips', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Parallel() a() {}
+      @Parallel() b() {}
+      @WaitForSignal('x', { timeout: 1, onTimeout: 'skip' }) wait() {}
+      @Step({ after: ['a', 'b'], join: 'any' }) first() {}
+      @Step() last() {}
+      @Compensate('first') undo(@Result('a') _: unknown, @Result('b', { optional: true }) __: unknown) {}
+      @Compensate('last') undoLast(@Result('wait') _: unknown, @Result('first') __: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.undo: parameter 0 takes the result of "a", which need not have one/),
+      expect.stringMatching(/^W\.undoLast: parameter 0 takes the result of "wait", which need not have one/),
+      expect.stringMatching(/^W\.undoLast: parameter 1 takes the result of "first", which need not have one/),
+    ]);
+  });
+
+  it('whose step cannot be told is one fault, not two', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() charge() {}
+      @LooseStep({ after: ['chrge'] }) ship() {}
+      @LooseCompensate('shp') undo(@Result('charge') _: unknown) {}
+      @Compensate('ship') takeBack(@Result('charge') _: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.ship: after names "chrge"/),
+      expect.stringMatching(/^W\.undo: @Compensate names 'shp', which is no step\. Did you mean "ship"/),
+    ]);
+  });
+
+  it('alone is given the failure of the run', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step({ when: 'isFine' }) a(@Failure() _: unknown) {}
+      @Compensate('a') undo(@Failure() _: unknown) {}
+      isFine(@Failure() _: unknown) {
+        return true;
+      }
+      stray(@Failure() _: unknown) {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(/^W\.stray: bears @Failure but is no step/),
+      'W.a: parameter 0 bears @Failure without a name, which only a @Compensate method can take. Name the step whose failure it takes.',
+      expect.stringMatching(/^W\.isFine: parameter 0 bears @Failure without a name/),
+    ]);
+  });
+
+  it('counts as a step of the graph', () => {
+    class W {}
+    const add = (name: string, decorate: MethodDecorator) => {
+      const descriptor = { value: () => undefined, configurable: true, writable: true };
+      Object.defineProperty(W.prototype, name, descriptor);
+      decorate(W.prototype, name, descriptor as never);
+    };
+    for (let step = 1; step < MAX_NODES; step++) add(`s${step}`, Step() as MethodDecorator);
+    add('undo', LooseCompensate('s1') as MethodDecorator);
+    Workflow({ name: 'w' })(W);
+    expect(linesOf(W)).toEqual([]);
+    add('undo2', LooseCompensate('s2') as MethodDecorator);
+    expect(linesOf(W)).toEqual([
+      'W: has 1001 steps and compensations, and at most 1000 are allowed. Divide the workflow.',
+    ]);
+  });
+
+  it('needs no after where the order is explicit', () => {
+    @Workflow({ name: 'w', order: 'explicit' })
+    class W {
+      @Step({ after: [] }) a() {}
+      @Compensate('a') undo() {}
+    }
+    expect(linesOf(W)).toEqual([]);
+  });
+});
+
 describe('the options of a workflow', () => {
   it.each([
     [undefined, /Expected the options of @Workflow to be an object, got undefined/],
@@ -534,7 +905,9 @@ describe('a parameter', () => {
     class W {
       @Step() a(@Input() @Ctx() _: unknown) {}
     }
-    expect(linesOf(W)).toEqual(['W.a: parameter 0 bears two of @Input, @Result, @Failure and @Ctx. Keep one of them.']);
+    expect(linesOf(W)).toEqual([
+      'W.a: parameter 0 bears two of @Input, @Result, @Failure, @SignalPayload and @Ctx. Keep one of them.',
+    ]);
   });
 
   it('with the result of an unknown step is a fault', () => {

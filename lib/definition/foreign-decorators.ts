@@ -28,7 +28,7 @@ export function checkForeignParameters(target: ClassLike, key: string, say: Say)
   for (const index of indexes) {
     say(
       `parameter ${index} bears a decorator of @nestjs/common or @nestjs/microservices, which gives a step nothing. ` +
-        "Import Input, Result, Failure and Ctx from 'orchestrate-flow'.",
+        "Import Input, Result, Failure, SignalPayload and Ctx from 'orchestrate-flow'.",
     );
   }
   return new Set(indexes);

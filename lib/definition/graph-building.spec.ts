@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { computeGraphText } from '../engine/graph-text.js';
+import { Compensate } from './compensate.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
 import { SleepUntil } from './sleep-until.decorator.js';
 import { Sleep } from './sleep.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
+import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Workflow } from './workflow.decorator.js';
 
 function textOf(target: new () => object): string {
@@ -187,6 +189,25 @@ class JoinOfWhatWaits {
   @Step() d() {}
 }
 
+@Workflow({ name: 'w' })
+class Waits {
+  @Parallel() a() {}
+  @WaitForSignal('x') b() {}
+  @Parallel() c() {}
+  @WaitForSignal('y', { timeout: 5, onTimeout: 'skip' }) d() {}
+  @WaitForSignal('z', { after: ['c'], beside: true }) e() {}
+  @Step() f() {}
+}
+
+@Workflow({ name: 'w' })
+class CompensationInside {
+  @Parallel() a() {}
+  @Compensate('a') undoA() {}
+  @Parallel() b() {}
+  @Compensate('c') undoC() {}
+  @Step() c() {}
+}
+
 class Base {
   @Step() a() {}
   @Step() b() {}
@@ -235,6 +256,8 @@ describe('the order on the page is the order of the run', () => {
       JoinOfWhatWaits,
       'a → b; c(any) ⇠ a, b; d ⇠ b, c',
     ],
+    ['a wait ends a group, and may be beside', Waits, 'a → ⏸ b → c → ⏸ d? → f; ⏸ e ⇠ c'],
+    ['a compensation is no step and splits no group', CompensationInside, 'a ∥ b → c'],
     ['explicit order ignores the page', Explicit, 'b → a ∥ c → d'],
     ['numeric names keep their place', NumericNames, '2 → 1'],
     ['inherited steps come first', Extended, 'a → b → c'],

@@ -9,6 +9,10 @@ const OPTIONAL_KEYS = [
   'needs',
   'join',
   'onFailure',
+  'signals',
+  'waitMs',
+  'onTimeout',
+  'compensates',
 ] as const satisfies readonly (keyof GraphNode)[];
 
 /**

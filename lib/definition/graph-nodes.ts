@@ -1,48 +1,52 @@
 import { DEFAULT_QUEUE, type GraphNode } from '../engine/graph.js';
-import type { StepBindings } from './binding-faults.js';
-import type { DependencyOrder } from './dependency-order.js';
 import type { RetryPolicy } from '../engine/retry-policy.js';
-import { computeNeeds } from './step-needs.js';
-import type { WrittenStep } from './step-reader.js';
+import type { StepBindings } from './binding-faults.js';
+import type { OrderedPage, ReadClass } from './class-reader.js';
+import type { WrittenCode, WrittenStep } from './step-reader.js';
+import type { WrittenWait } from './wait-reader.js';
 import { DEFAULT_PRIORITY } from './workflow-options.js';
-import type { WrittenWorkflow } from './workflow-reader.js';
 
-/** A workflow without faults, ordered; lists are by the positions of its steps. */
-export interface OrderedWorkflow {
-  readonly workflow: Pick<WrittenWorkflow, 'queue' | 'priority'>;
-  readonly steps: readonly WrittenStep[];
-  readonly bindings: ReadonlyMap<string, StepBindings>;
-  readonly order: DependencyOrder;
-  readonly policies: readonly RetryPolicy[];
+/** A workflow without faults, ordered. */
+export interface OrderedWorkflow extends ReadClass {
+  readonly ordered: OrderedPage;
+  /** By the names of steps and compensations. */
+  readonly policies: ReadonlyMap<string, RetryPolicy>;
   readonly timeoutMs: number | null;
 }
 
 /** The nodes of its graph, in the order of the page. */
 export function computeNodes(read: OrderedWorkflow): readonly GraphNode[] {
-  const { workflow, steps, bindings, order, policies, timeoutMs } = read;
-  const taken = steps.map(({ name }) => resultsOf(bindings.get(name)!));
-  const needs = computeNeeds(
-    steps.map((step, position) => ({ ...step, required: taken[position]!.required })),
-    order,
-  );
-  return steps.map((step, position): GraphNode => {
-    return {
-      name: step.name,
-      after: order.edges[position]!.map((before) => steps[before]!.name),
-      results: taken[position]!.all,
-      queue: step.queue ?? workflow.queue ?? DEFAULT_QUEUE,
-      priority: step.priority ?? workflow.priority ?? DEFAULT_PRIORITY,
-      retry: policies[position]!,
-      timeoutMs: step.timeoutMs ?? timeoutMs,
-      ...saidOf(step, needs[position]!),
-    };
+  const { page, steps, compensations, ordered } = read;
+  const nodes = steps.map((step, position): GraphNode => {
+    const after = ordered.order.edges[position]!.map((before) => steps[before]!.name);
+    return { ...toNode(step, after, read), ...saidOf(step, ordered.needs.needs[position]!) };
   });
+  const undoing = compensations.map((compensation): GraphNode => {
+    return { ...toNode(compensation, [], read), kind: 'compensation', compensates: compensation.compensates! };
+  });
+  const byName = new Map([...nodes, ...undoing].map((node) => [node.name, node]));
+  return page.map((name) => byName.get(name)!);
 }
 
-/** What stands in a node only where it is not the default. */
+/** What stands in every node. */
+function toNode(code: WrittenCode, after: readonly string[], read: OrderedWorkflow): GraphNode {
+  const { workflow, bindings, policies, timeoutMs } = read;
+  return {
+    name: code.name,
+    after,
+    results: resultsOf(bindings.get(code.name)!),
+    queue: code.queue ?? workflow.queue ?? DEFAULT_QUEUE,
+    priority: code.priority ?? workflow.priority ?? DEFAULT_PRIORITY,
+    retry: policies.get(code.name)!,
+    timeoutMs: code.timeoutMs ?? timeoutMs,
+  };
+}
+
+/** What stands in a step's node only where it is not the default. */
 function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode> {
   return {
     ...(step.kind !== undefined && { kind: step.kind }),
+    ...(step.wait !== null && saidOfWait(step.wait)),
     ...(step.delayMs !== undefined && { delayMs: step.delayMs }),
     ...(step.when !== null && { when: step.when }),
     ...(needs.length > 0 && { needs }),
@@ -51,13 +55,16 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
   };
 }
 
-/** The steps whose results a step or its condition takes, and those of them without which it cannot be called. */
-function resultsOf({ step, condition }: StepBindings) {
-  const results = [...step, ...condition].filter((binding) => binding.kind === 'result');
-  const required = results.filter(({ isOptional }) => !isOptional);
-  return { all: distinct(results), required: distinct(required) };
+function saidOfWait({ signals, waitMs, onTimeout }: WrittenWait): Partial<GraphNode> {
+  return {
+    signals,
+    ...(waitMs !== undefined && { waitMs }),
+    ...(onTimeout !== 'fail' && { onTimeout: onTimeout === 'skip' ? onTimeout : 'value' }),
+  };
 }
 
-function distinct(results: readonly { readonly step: string }[]): readonly string[] {
-  return [...new Set(results.map(({ step }) => step))];
+/** The steps whose results a step, or its condition, takes. */
+function resultsOf({ step, condition }: StepBindings): readonly string[] {
+  const results = [...step, ...condition].filter((binding) => binding.kind === 'result');
+  return [...new Set(results.map((result) => result.step))];
 }

@@ -1,5 +1,5 @@
 import type { Blame } from './blame.js';
-import type { ClassLike, ParameterMark } from './metadata.js';
+import type { ClassLike } from './metadata.js';
 import { show } from './option-readers.js';
 import type { StepMember } from './member-faults.js';
 
@@ -16,7 +16,8 @@ export function checkInput(
   if (!isClass(input))
     return blame.class(`Expected static input to be a DTO class or a Standard Schema, got ${show(input)}.`);
   for (const step of steps) {
-    for (const mark of step.parameters) if (mark.kind === 'input') checkParameter(target, step, mark, input, blame);
+    for (const { kind, index } of step.parameters)
+      if (kind === 'input') checkDeclared({ target, step, index }, { type: input, what: 'static input' }, blame);
   }
 }
 
@@ -29,19 +30,28 @@ export function isClass(input: unknown): input is Constructor {
   return typeof input === 'function' && typeof input.prototype === 'object' && input.prototype !== null;
 }
 
-function checkParameter(
-  target: ClassLike,
-  step: StepMember,
-  mark: ParameterMark,
-  input: Constructor,
-  blame: Blame,
-): void {
+/** A parameter of a method of the class. */
+interface Parameter {
+  readonly target: ClassLike;
+  readonly step: StepMember;
+  readonly index: number;
+}
+
+/** The class of what a parameter is given, and what says so. */
+interface Given {
+  readonly type: Constructor;
+  readonly what: string;
+}
+
+/** Compares what a parameter is declared as with what it is given. */
+export function checkDeclared({ target, step, index }: Parameter, given: Given, blame: Blame): void {
   const types = Reflect.getMetadata('design:paramtypes', target.prototype as object, step.key) as
     readonly unknown[] | undefined;
-  const type = types?.[mark.index];
+  const type = types?.[index];
   // Object stands for interfaces, unions and whatever else is no class at run time; undefined for a circular import.
-  if (!isClass(type) || (type as unknown) === Object || type === input || input.prototype instanceof type) return;
+  if (!isClass(type) || (type as unknown) === Object || type === given.type) return;
+  if (given.type.prototype instanceof type) return;
   blame.member(step.key)(
-    `parameter ${mark.index} takes ${type.name}, but static input is ${input.name}. Declare the parameter as ${input.name}.`,
+    `parameter ${index} takes ${type.name}, but ${given.what} is ${given.type.name}. Declare the parameter as ${given.type.name}.`,
   );
 }

@@ -7,7 +7,7 @@ const MISPLACED: Readonly<Record<Exclude<MemberPlace, 'method'>, string>> = {
   property: 'is a property, such as an arrow function. A step is a method of the class: write `name() { … }`.',
   accessor: 'is an accessor. A step is a method: remove `get` or `set`.',
   constructor:
-    'a parameter of the constructor bears @Input, @Result, @Failure or @Ctx. They belong to the parameters of steps.',
+    'a parameter of the constructor bears @Input, @Result, @Failure, @SignalPayload or @Ctx. They belong to the parameters of steps.',
 };
 
 /** Nest calls these itself, whatever else they are. */
@@ -75,7 +75,8 @@ function describeStray(member: MemberMetadata): string {
     ...(member.retries.length > 0 ? ['@Retry'] : []),
     ...(kinds.has('input') ? ['@Input'] : []),
     ...(kinds.has('result') ? ['@Result'] : []),
-    ...(kinds.has('failure') ? ['@Failure'] : []),
+    ...(kinds.has('failure') || kinds.has('run-failure') ? ['@Failure'] : []),
+    ...(kinds.has('payload') ? ['@SignalPayload'] : []),
     ...(kinds.has('context') ? ['@Ctx'] : []),
   ];
   return `bears ${names.join(', ')} but is no step. Add @Step() or @Parallel(); a decorated override says it again.`;

@@ -1,12 +1,16 @@
 import { Injectable, Scope } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
+import { Compensate } from './compensate.decorator.js';
+import { Failure } from './failure.decorator.js';
 import { Input } from './input.decorator.js';
 import { findWorkflowOptions, readMembers } from './metadata.js';
 import { Result } from './result.decorator.js';
 import { SleepUntil } from './sleep-until.decorator.js';
 import { Sleep } from './sleep.decorator.js';
 import { Retry } from './retry.decorator.js';
+import { SignalPayload } from './signal-payload.decorator.js';
 import { Step } from './step.decorator.js';
+import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Workflow } from './workflow.decorator.js';
 
 describe('metadata', () => {
@@ -43,6 +47,28 @@ describe('metadata', () => {
         ...rest,
       },
       { key: 'at', place: 'method', steps: [{ decorator: '@SleepUntil', options: { timeout: 1 } }], ...rest },
+    ]);
+  });
+
+  it('keeps waits and what undoes them', () => {
+    class W {
+      @WaitForSignal(['a', 'b'], { timeout: 1 }) wait(@SignalPayload() _: unknown) {}
+      @Compensate('wait') undo(@Failure() _: unknown) {}
+    }
+    const rest = { place: 'method', retries: [] };
+    expect(readMembers(W)).toEqual([
+      {
+        key: 'wait',
+        ...rest,
+        steps: [{ decorator: '@WaitForSignal', options: { timeout: 1 }, signals: ['a', 'b'] }],
+        parameters: [{ kind: 'payload', index: 0 }],
+      },
+      {
+        key: 'undo',
+        ...rest,
+        steps: [{ decorator: '@Compensate', options: {}, compensates: 'wait' }],
+        parameters: [{ kind: 'run-failure', index: 0 }],
+      },
     ]);
   });
 

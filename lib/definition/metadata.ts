@@ -10,8 +10,15 @@ export type ClassLike = abstract new (...args: never[]) => object;
 /** Where a decorator was put. Only a method can be a step, and a property a `@Sleep`; the rest is reported at boot, never thrown at import. */
 export type MemberPlace = 'method' | 'accessor' | 'property' | 'static' | 'constructor';
 
-/** The decorators that make a step. */
-export const STEP_DECORATORS = ['@Step', '@Parallel', '@Sleep', '@SleepUntil'] as const;
+/** The decorators that make a step, or what undoes one. */
+export const STEP_DECORATORS = [
+  '@Step',
+  '@Parallel',
+  '@Sleep',
+  '@SleepUntil',
+  '@WaitForSignal',
+  '@Compensate',
+] as const;
 
 /** One of them with its options as they were written. */
 export interface StepMark {
@@ -19,11 +26,15 @@ export interface StepMark {
   readonly options: unknown;
   /** Of `@Sleep`. */
   readonly duration?: unknown;
+  /** Of `@WaitForSignal`: a name or several. */
+  readonly signals?: unknown;
+  /** Of `@Compensate`: the step that it undoes. */
+  readonly compensates?: unknown;
 }
 
 /** What a parameter decorator said. */
 export type ParameterMark =
-  | { readonly index: number; readonly kind: 'input' | 'context' }
+  | { readonly index: number; readonly kind: 'input' | 'context' | 'payload' | 'run-failure' }
   | { readonly index: number; readonly kind: 'result'; readonly step: unknown; readonly options: unknown }
   | { readonly index: number; readonly kind: 'failure'; readonly step: unknown };
 

@@ -18,7 +18,7 @@ const MAX_TIMEOUT_MS = 24 * 24 * 60 * 60 * 1_000;
 /** A pause of more than ten years is a mistake. */
 const MAX_DELAY_MS = 10 * 365 * 24 * 60 * 60 * 1_000;
 
-/** The options object of a decorator; keys that it does not know are faults. Keys with the value undefined are absent. */
+/** The known ones of the options of a decorator; others are faults. Keys with the value undefined are absent. */
 export function readOptions(value: unknown, what: string, keys: readonly string[], say: Say): WrittenOptions {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     say(`Expected the options of ${what} to be an object, got ${show(value)}.`);
@@ -28,7 +28,8 @@ export function readOptions(value: unknown, what: string, keys: readonly string[
     if (keys.includes(key)) continue;
     say(`${what} has no option "${key}".${suggest(key, keys)} Its options are ${list(keys)}.`);
   }
-  return value as WrittenOptions;
+  // What it has no such option for has been said: it is not read, lest more is said of it.
+  return Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)));
 }
 
 /** Milliseconds; `least` is 0 or 1. */

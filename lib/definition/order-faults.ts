@@ -4,10 +4,15 @@ import { findCycles, findDependencyOrder, type DependencyOrder } from './depende
 import { computeDemands } from './page-order.js';
 import type { WrittenStep } from './step-reader.js';
 
-/** Orders the steps; null where that is not possible, and then it has been said why. */
-export function orderSteps(steps: readonly WrittenStep[], blame: Blame): DependencyOrder | null {
-  if (steps.length > MAX_NODES) {
-    blame.class(`has ${steps.length} steps, and at most ${MAX_NODES} are allowed. Divide the workflow.`);
+/**
+ * Orders the steps; null where that is not possible, and then it has been said why. `compensations` says how many there are
+ * besides: a graph holds them as well.
+ */
+export function orderSteps(steps: readonly WrittenStep[], compensations: number, blame: Blame): DependencyOrder | null {
+  const count = steps.length + compensations;
+  if (count > MAX_NODES) {
+    const what = compensations > 0 ? 'steps and compensations' : 'steps';
+    blame.class(`has ${count} ${what}, and at most ${MAX_NODES} are allowed. Divide the workflow.`);
     return null;
   }
   const demands = computeDemands(steps);

@@ -1,25 +1,20 @@
 import { checkForeignParameters } from './foreign-decorators.js';
 import type { StepMember } from './member-faults.js';
-import type { ClassLike, ParameterMark } from './metadata.js';
-import { list, suggest } from './near-miss.js';
+import type { ParameterMark } from './metadata.js';
 import { readOptions, show, type Say } from './option-readers.js';
+import { describeNoStep, type StepScope } from './step-scope.js';
 import type { ParameterBinding } from './workflow-definition.js';
 
-/** Reads what the parameters of a step or a condition are given; `names` are the names of all steps of its workflow. */
-export function readParameters(
-  target: ClassLike,
-  member: StepMember,
-  names: readonly string[],
-  say: Say,
-): readonly ParameterBinding[] {
-  const foreign = checkForeignParameters(target, member.key, say);
+/** Reads what the parameters of a step, a condition or a compensation are given. */
+export function readParameters(member: StepMember, scope: StepScope, say: Say): readonly ParameterBinding[] {
+  const foreign = checkForeignParameters(scope.target, member.key, say);
   const marks = member.parameters.toSorted((a, b) => a.index - b.index);
   marks.forEach((mark, index) => {
     if (mark.index === marks[index + 1]?.index)
-      say(`parameter ${mark.index} bears two of @Input, @Result, @Failure and @Ctx. Keep one of them.`);
+      say(`parameter ${mark.index} bears two of @Input, @Result, @Failure, @SignalPayload and @Ctx. Keep one of them.`);
   });
   checkUnbound(member, marks, foreign, say);
-  return marks.flatMap((mark) => toBinding(mark, names, say) ?? []);
+  return marks.filter((mark) => isInPlace(mark, member, say)).flatMap((mark) => toBinding(mark, scope, say) ?? []);
 }
 
 /** `length` leaves out parameters with a default (and what follows them): these can do without us. */
@@ -37,18 +32,38 @@ function checkUnbound(
   }
 }
 
-function toBinding(mark: ParameterMark, names: readonly string[], say: Say): ParameterBinding | null {
+/** Some give something only to a certain kind of method. A condition bears no decorator of a step. */
+function isInPlace({ index, kind }: ParameterMark, { steps }: StepMember, say: Say): boolean {
+  const decorator = steps[0]?.decorator;
+  if (kind === 'payload' && decorator !== '@WaitForSignal') {
+    say(
+      `parameter ${index} bears @SignalPayload, and only a @WaitForSignal method is given a payload. ` +
+        "Take the result of that method with @Result('…').",
+    );
+    return false;
+  }
+  if (kind === 'run-failure' && decorator !== '@Compensate') {
+    say(
+      `parameter ${index} bears @Failure without a name, which only a @Compensate method can take. ` +
+        'Name the step whose failure it takes.',
+    );
+    return false;
+  }
+  return true;
+}
+
+function toBinding(mark: ParameterMark, scope: StepScope, say: Say): ParameterBinding | null {
   if (!('step' in mark)) return { index: mark.index, kind: mark.kind };
   const { index, kind } = mark;
   const isOptional = mark.kind === 'result' && readOptional(mark.options, say);
-  const step = readGiver(mark.step, kind === 'result' ? '@Result' : '@Failure', names, say);
+  const step = readGiver(mark.step, kind === 'result' ? '@Result' : '@Failure', scope, say);
   if (step === null) return null;
   return kind === 'result' ? { index, kind, step, isOptional } : { index, kind, step };
 }
 
-function readGiver(step: unknown, decorator: string, names: readonly string[], say: Say): string | null {
-  if (typeof step === 'string' && names.includes(step)) return step;
-  say(`${decorator} names ${show(step)}, which is no step.${suggest(step, names)} Its steps are ${list(names)}.`);
+function readGiver(step: unknown, decorator: string, scope: StepScope, say: Say): string | null {
+  if (typeof step === 'string' && scope.names.includes(step)) return step;
+  say(`${decorator} names ${show(step)}, ${describeNoStep(step, scope)}`);
   return null;
 }
 

@@ -1,9 +1,9 @@
 import type { GraphNode } from '../engine/graph.js';
-import { readWhen, type StepScope } from './condition-reader.js';
+import { COMPENSATE_KEYS } from './compensate-options.js';
+import { readWhen } from './condition-reader.js';
 import { readJoin } from './join-reader.js';
 import type { StepMember } from './member-faults.js';
 import type { StepMark } from './metadata.js';
-import { list, suggest } from './near-miss.js';
 import {
   readChoice,
   readDelay,
@@ -17,21 +17,30 @@ import {
 } from './option-readers.js';
 import type { PageStep } from './page-order.js';
 import { readRetry, type RetrySettings } from './retry-resolution.js';
+import { WAIT_KEYS } from './signal-options.js';
 import { CODE_KEYS, PARALLEL_KEYS, PLACE_KEYS, STEP_KEYS } from './step-options.js';
+import { describeNoStep, type StepScope } from './step-scope.js';
+import { readWait, type WrittenWait } from './wait-reader.js';
 
-/** A step as its decorators describe it, read. What was not said is undefined: the workflow or the module decides it. */
-export interface WrittenStep extends PageStep {
-  readonly member: StepMember;
+/** How the code of a method is run. What was not said is undefined: the workflow or the module decides it. */
+export interface WrittenCode {
+  readonly name: string;
+  readonly queue: string | undefined;
+  readonly priority: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly retry: RetrySettings;
+}
+
+/** A step as its decorators describe it, read. */
+export interface WrittenStep extends PageStep, WrittenCode {
   readonly kind: GraphNode['kind'];
   /** Of `after` so many must end well; null: all of them. */
   readonly join: number | null;
   /** The method that decides whether it runs. */
   readonly when: string | null;
   readonly delayMs: number | undefined;
-  readonly queue: string | undefined;
-  readonly priority: number | undefined;
-  readonly timeoutMs: number | undefined;
-  readonly retry: RetrySettings;
+  /** Of a `@WaitForSignal`. */
+  readonly wait: WrittenWait | null;
   readonly onFailure: 'fail' | 'continue' | undefined;
   /** Whether `after` names what is no step: then it is not known what this step really waits for. */
   readonly isUncertain: boolean;
@@ -42,24 +51,25 @@ const KEYS: Readonly<Record<StepMark['decorator'], readonly string[]>> = {
   '@Parallel': PARALLEL_KEYS,
   '@Sleep': PLACE_KEYS,
   '@SleepUntil': CODE_KEYS,
+  '@WaitForSignal': WAIT_KEYS,
+  '@Compensate': COMPENSATE_KEYS,
 };
 
 const KINDS: Readonly<Partial<Record<StepMark['decorator'], GraphNode['kind']>>> = {
   '@Sleep': 'sleep',
   '@SleepUntil': 'sleep-until',
+  '@WaitForSignal': 'signal',
 };
 
 /** Reads one step of a workflow. */
 export function readStep(member: StepMember, scope: StepScope, say: Say): WrittenStep {
   const mark = member.steps[0]!;
   const { decorator } = mark;
-  const written = readOptions(mark.options, decorator, KEYS[decorator], say);
-  // What it has no such option for has been said: it is not read, lest more is said of it.
-  const options = Object.fromEntries(Object.entries(written).filter(([key]) => KEYS[decorator].includes(key)));
-  const after = readAfter(options['after'], scope.names, say);
+  const options = readOptions(mark.options, decorator, KEYS[decorator], say);
+  const after = readAfter(options['after'], scope, say);
+  const wait = readWait(mark, options, say);
   return {
     name: member.key,
-    member,
     kind: KINDS[decorator],
     parallel: decorator === '@Parallel',
     after: after?.names ?? null,
@@ -69,9 +79,11 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     join: readJoin(options['join'], after === undefined ? null : after.written, say),
     when: readWhen(options['when'], member, scope, say),
     delayMs: readPause(mark, options, say),
+    wait,
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),
-    timeoutMs: readTimeout(options['timeout'], 'timeout', say),
+    // The option of a wait is its own.
+    timeoutMs: wait === null ? readTimeout(options['timeout'], 'timeout', say) : undefined,
     retry: readStepRetry(member, options, say),
     onFailure: readChoice(options['onFailure'], 'onFailure', ['fail', 'continue'], say),
   };
@@ -84,15 +96,14 @@ interface ReadAfter {
   readonly isUncertain: boolean;
 }
 
-function readAfter(value: unknown, names: readonly string[], say: Say): ReadAfter | undefined {
+function readAfter(value: unknown, scope: StepScope, say: Say): ReadAfter | undefined {
   if (value === undefined) return undefined;
   if (!Array.isArray(value) || !value.every((name) => typeof name === 'string')) {
     say(`Expected after to be a list of step names, got ${show(value)}.`);
     return { names: [], written: undefined, isUncertain: true };
   }
-  const unknown = value.filter((name) => !names.includes(name));
-  for (const name of unknown)
-    say(`after names "${name}", which is no step.${suggest(name, names)} Its steps are ${list(names)}.`);
+  const unknown = value.filter((name) => !scope.names.includes(name));
+  for (const name of unknown) say(`after names "${name}", ${describeNoStep(name, scope)}`);
   return { names: value, written: value, isUncertain: unknown.length > 0 };
 }
 
@@ -122,7 +133,8 @@ function readPause({ decorator, duration }: StepMark, options: WrittenOptions, s
   return readDelay(duration ?? null, 'the duration of @Sleep', say);
 }
 
-function readStepRetry(member: StepMember, options: WrittenOptions, say: Say): RetrySettings {
+/** `@Retry` and the option `retry` are the same. */
+export function readStepRetry(member: StepMember, options: WrittenOptions, say: Say): RetrySettings {
   const inOptions = options['retry'] !== undefined;
   const times = member.retries.length + (inOptions ? 1 : 0);
   if (times > 1)

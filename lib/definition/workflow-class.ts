@@ -13,7 +13,7 @@ export type Condition = (...args: any[]) => boolean | PromiseLike<boolean>;
 export type ResultOf<M> = M extends (...args: any[]) => infer R ? Awaited<R> : never;
 
 /**
- * A class that `@Workflow` accepts: any class; `static input` and `static output`, where it has them, type its runs.
+ * A class that `@Workflow` accepts: any class; `static input`, `static output` and `static signals`, where it has them, type its runs.
  *
  * @publicApi
  */
@@ -21,6 +21,7 @@ export type ResultOf<M> = M extends (...args: any[]) => infer R ? Awaited<R> : n
 export type WorkflowClass = (abstract new (...args: any[]) => object) & {
   readonly input?: unknown;
   readonly output?: string;
+  readonly signals?: Record<string, unknown>;
 };
 
 /** The provider that Nest makes of a workflow's class. */
@@ -53,6 +54,20 @@ export type OutputOf<C> = C extends { readonly output: infer S }
     ? ResultOf<InstanceOf<C>[S]>
     : never
   : void;
+
+/**
+ * The payloads of a workflow's signals by their names: what its `static signals` describes. Without one, anything under any
+ * name.
+ *
+ * @example
+ * ```ts
+ * static readonly signals = { delivered: DeliveryProof };   // SignalsOf<typeof OrderWorkflow>: { delivered: DeliveryProof }
+ * ```
+ * @publicApi
+ */
+export type SignalsOf<C> = C extends { readonly signals: infer M }
+  ? { [K in keyof M]: TypeIn<M[K]> }
+  : Record<string, unknown>;
 
 /**
  * The arguments that follow the workflow's class in `start()`: the input may be left out where there is none.
@@ -97,6 +112,15 @@ export type CheckFailure<W, K, I extends number, S extends string> = CheckParame
   `@Failure('${S}') does not fit its parameter`
 >;
 
+/** As {@link CheckFailure}, of `@Failure()` without a name. */
+export type CheckRunFailure<W, K, I extends number> = CheckParameter<
+  W,
+  K,
+  I,
+  Error | undefined,
+  '@Failure() does not fit its parameter'
+>;
+
 type CheckParameter<W, K, I extends number, G, Message extends string> = K extends keyof W
   ? W[K] extends Method
     ? Fits<G, Parameters<W[K]>[I], Message>
@@ -111,3 +135,15 @@ export type CheckWakeTime<W, K> = K extends keyof W
       : { '@SleepUntil needs a Date': { gives: ResultOf<W[K]> } }
     : unknown
   : unknown;
+
+/** `unknown` where method `K` gives such a value as `V`, or is private; else an object no workflow is. */
+export type CheckWaitValue<W, K, V> = K extends keyof W
+  ? W[K] extends Method
+    ? [V] extends [ResultOf<W[K]>]
+      ? unknown
+      : Fits<Mutable<V>, ResultOf<W[K]>, 'the value of onTimeout does not fit the result of its method'>
+    : unknown
+  : unknown;
+
+/** The value as it was written: inferred as a constant it would be readonly in its depths. */
+type Mutable<V> = { -readonly [P in keyof V]: Mutable<V[P]> };

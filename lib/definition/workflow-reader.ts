@@ -1,7 +1,7 @@
-import { list, suggest } from './near-miss.js';
 import { readChoice, readName, readOptions, readPriority, readQueue, show, type Say } from './option-readers.js';
 import { readRetry, type RetrySettings } from './retry-resolution.js';
 import type { WrittenStep } from './step-reader.js';
+import { describeNoStep, type StepScope } from './step-scope.js';
 import { WORKFLOW_KEYS } from './workflow-options.js';
 
 /** What `@Workflow` says, read. What was not said is undefined. */
@@ -28,14 +28,13 @@ export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
 }
 
 /** The step that `static output` names, or null. */
-export function readOutput(output: unknown, steps: readonly WrittenStep[], say: Say): string | null {
+export function readOutput(output: unknown, steps: readonly WrittenStep[], scope: StepScope, say: Say): string | null {
   if (output === undefined) return null;
-  const names = steps.map(({ name }) => name);
   if (steps.some(({ name, kind }) => name === output && kind === 'sleep')) {
     say(`static output is ${show(output)}, which is a @Sleep and gives no result. Name another step.`);
     return null;
   }
-  if (typeof output === 'string' && names.includes(output)) return output;
-  say(`static output is ${show(output)}, which is no step.${suggest(output, names)} Its steps are ${list(names)}.`);
+  if (typeof output === 'string' && scope.names.includes(output)) return output;
+  say(`static output is ${show(output)}, ${describeNoStep(output, scope)}`);
   return null;
 }

@@ -59,6 +59,39 @@ describe('pauses, conditions and joins', () => {
   });
 });
 
+/** One with a wait, one that may be skipped, and what undoes a step. */
+function undoneGraph(): WorkflowGraph {
+  const graph = graphOf({ charge: [], refund: [], delivered: ['charge'], reviewed: ['delivered'] });
+  const said: Readonly<Record<string, Partial<GraphNode>>> = {
+    refund: { kind: 'compensation', compensates: 'charge' },
+    delivered: { kind: 'signal', signals: ['x'], waitMs: 1, onTimeout: 'skip' },
+    reviewed: { kind: 'signal', signals: ['y'], waitMs: 1, onTimeout: 'value' },
+  };
+  return { ...graph, nodes: graph.nodes.map((node) => ({ ...node, ...said[node.name] })) };
+}
+
+describe('waits and compensations', () => {
+  it('are shown in one line, those only that are steps', () => {
+    expect(computeGraphText(undoneGraph())).toBe('order: charge → ⏸ delivered? → ⏸ reviewed');
+  });
+
+  it('are shown as Mermaid, what undoes a step beside it', () => {
+    expect(computeMermaid(undoneGraph())).toBe(
+      [
+        'flowchart LR',
+        '  n0["charge"]',
+        '  n1["refund"]',
+        '  n2["⏸ delivered?"]',
+        '  n3["⏸ reviewed"]',
+        '  n0 --> n2',
+        '  n2 --> n3',
+        '  n0 -. undone by .-> n1',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
 describe('a graph as Mermaid', () => {
   it('has a node for each step and an arrow for each edge', () => {
     expect(computeMermaid(graphOf({ a: [], b: ['a'] }))).toBe('flowchart LR\n  n0["a"]\n  n1["b"]\n  n0 --> n1\n');

@@ -14,22 +14,27 @@ interface Stage {
  * `→` waits for everything before it up to the last `→`, `∥` runs side by side, `;` begins another chain, and the first
  * of a chain waits for what stands behind `⇠`, or for nothing: `order: reserve → ship; audit ⇠ reserve`.
  *
- * `⏸ coolDown` is a pause, `gift?` may be skipped, `first(any)` and `first(2 of 3)` wait for so many of those before them.
+ * `⏸ coolDown` is a pause or a wait, `gift?` may be skipped, `first(any)` and `first(2 of 3)` wait for so many of those before them.
+ * What undoes a step is not shown.
  */
 export function computeGraphText(graph: WorkflowGraph): string {
-  const chains = chainUp(toStages(graph.nodes));
-  const labels = new Map(graph.nodes.map((node) => [node.name, describeNode(node, quote(node.name))]));
+  const steps = graph.nodes.filter(({ kind }) => kind !== 'compensation');
+  const chains = chainUp(toStages(steps));
+  const labels = new Map(steps.map((node) => [node.name, describeNode(node, quote(node.name))]));
   return `${quote(graph.workflow)}: ${chains.map((chain) => describeChain(chain, labels)).join('; ')}`;
 }
 
-/** A graph as a Mermaid flowchart. */
+/** A graph as a Mermaid flowchart, with a dashed edge from a step to what undoes it. */
 export function computeMermaid(graph: WorkflowGraph): string {
   const ids = new Map(graph.nodes.map(({ name }, index) => [name, `n${index}`]));
   const nodes = graph.nodes.map((node) => `  ${ids.get(node.name)}["${describeNode(node, escapeLabel(node.name))}"]`);
   const edges = graph.nodes.flatMap(({ name, after }) =>
     after.map((before) => `  ${ids.get(before)} --> ${ids.get(name)}`),
   );
-  return ['flowchart LR', ...nodes, ...edges, ''].join('\n');
+  const undoings = graph.nodes.flatMap(({ name, compensates }) =>
+    compensates === undefined ? [] : [`  ${ids.get(compensates)} -. undone by .-> ${ids.get(name)}`],
+  );
+  return ['flowchart LR', ...nodes, ...edges, ...undoings, ''].join('\n');
 }
 
 function toStages(nodes: readonly GraphNode[]): readonly Stage[] {
@@ -79,9 +84,9 @@ function describeChain(chain: readonly Stage[], labels: ReadonlyMap<string, stri
 }
 
 /** The name, and around it what kind of step it is. */
-function describeNode({ kind, when, join, after }: GraphNode, name: string): string {
-  const pause = kind === undefined ? '' : '⏸ ';
-  const condition = when === undefined ? '' : '?';
+function describeNode({ kind, when, onTimeout, join, after }: GraphNode, name: string): string {
+  const pause = kind === undefined || kind === 'compensation' ? '' : '⏸ ';
+  const condition = when === undefined && onTimeout !== 'skip' ? '' : '?';
   const enough = join === undefined ? '' : join === 1 ? '(any)' : `(${join} of ${after.length})`;
   return `${pause}${name}${condition}${enough}`;
 }

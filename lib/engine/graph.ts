@@ -23,6 +23,8 @@ export interface GraphNode {
   readonly signals?: readonly string[];
   /** Of a `signal`: milliseconds that it waits at most. @default no limit */
   readonly waitMs?: number;
+  /** Of a `signal`: what its end by `waitMs` comes to; the value itself is code, and stands in no graph. @default it fails */
+  readonly onTimeout?: 'skip' | 'value';
   /** Of a `compensation`: the step that it undoes. */
   readonly compensates?: string;
   /** Milliseconds that it waits before its first attempt; of a `sleep`, all it does. @default 0 */

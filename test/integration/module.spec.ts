@@ -67,12 +67,12 @@ class Threshold {
 @Workflow({ name: 'slow', retry: 1 })
 class Slow {
   static readonly output = 'wait';
-  static readonly signals: AbortSignal[] = [];
+  static readonly aborts: AbortSignal[] = [];
 
   constructor(private readonly threshold: Threshold) {}
 
   @Step() async wait(@Ctx() step: StepContext): Promise<number> {
-    Slow.signals.push(step.signal);
+    Slow.aborts.push(step.signal);
     await this.threshold.gate.pass();
     return step.attempt;
   }
@@ -477,7 +477,7 @@ describe('a shutdown', () => {
     const staying = await startSlow(fresh, open);
     await leaving.close();
     expect(leaving.events.at(-1)).toMatchObject({ type: 'worker.drained', handedOver: 2 });
-    expect(Slow.signals.filter(({ aborted }) => aborted)).toHaveLength(2);
+    expect(Slow.aborts.filter(({ aborted }) => aborted)).toHaveLength(2);
     for (const { id } of runs) {
       await expect(staying.orchestrator.result(id)).resolves.toBe(2);
       const step = await getStep(staying.orchestrator, id, 'wait');

@@ -18,12 +18,12 @@ class Threshold {
 @Workflow({ name: 'errand', retry: 1 })
 class Errand {
   static readonly output = 'last';
-  static readonly signals: AbortSignal[] = [];
+  static readonly aborts: AbortSignal[] = [];
 
   constructor(private readonly threshold: Threshold) {}
 
   @Step() async first(@Ctx() step: StepContext): Promise<string> {
-    Errand.signals.push(step.signal);
+    Errand.aborts.push(step.signal);
     await this.threshold.gate?.pass();
     return `attempt ${step.attempt}`;
   }
@@ -221,7 +221,7 @@ describe('a worker that was declared dead', () => {
     const app = await startWorker(gate);
     const run = await app.orchestrator.start(Errand);
     await gate.arrival();
-    const signal = Errand.signals.at(-1)!;
+    const signal = Errand.aborts.at(-1)!;
     const [was] = await db.query<{ id: string }>(
       `UPDATE orchestrate_flow.workflow_worker SET status = 'dead' WHERE status = 'alive' RETURNING id`,
     );

@@ -5,6 +5,7 @@
 // TypeScript reports TS1272, because `emitDecoratorMetadata` would need a value. Inside `Promise<Charge>` it does not.
 import { applyDecorators } from '@nestjs/common';
 import { z } from 'zod';
+import { Compensate } from '../../lib/definition/compensate.decorator.js';
 import { Ctx } from '../../lib/definition/ctx.decorator.js';
 import { Failure } from '../../lib/definition/failure.decorator.js';
 import { SleepUntil } from '../../lib/definition/sleep-until.decorator.js';
@@ -12,9 +13,17 @@ import { Sleep } from '../../lib/definition/sleep.decorator.js';
 import { Input } from '../../lib/definition/input.decorator.js';
 import { Result } from '../../lib/definition/result.decorator.js';
 import { Retry } from '../../lib/definition/retry.decorator.js';
+import { SignalPayload } from '../../lib/definition/signal-payload.decorator.js';
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { Parallel, Step } from '../../lib/definition/step.decorator.js';
-import type { InputOf, OutputOf, StartArguments, WorkflowClass } from '../../lib/definition/workflow-class.js';
+import type {
+  InputOf,
+  OutputOf,
+  SignalsOf,
+  StartArguments,
+  WorkflowClass,
+} from '../../lib/definition/workflow-class.js';
+import { WaitForSignal } from '../../lib/definition/wait-for-signal.decorator.js';
 import { Workflow } from '../../lib/definition/workflow.decorator.js';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -246,6 +255,121 @@ export class Branching {
   }
 }
 
+class ProofDto {
+  signedBy!: string;
+}
+interface Answer {
+  kind: 'yes' | 'no' | 'none';
+  tags: string[];
+  at?: Date;
+}
+const PatientWait = () => applyDecorators(WaitForSignal('approved'), Retry(5));
+
+@Workflow({ name: 'signalled' })
+export class Signalled {
+  static readonly output = 'delivered';
+  static readonly signals = { delivered: ProofDto, approved: z.object({ by: z.coerce.number<string>() }) };
+
+  @Step() charge(): Promise<Charge> {
+    return Promise.resolve({ chargeId: 'c' });
+  }
+  @WaitForSignal('delivered', { timeout: '3d', onTimeout: 'skip', after: ['charge'], beside: true, when: 'isBig' })
+  delivered(@SignalPayload() proof: ProofDto): ProofDto {
+    return proof;
+  }
+  @WaitForSignal(['approved', 'delivered'], { timeout: 5, onTimeout: { value: { kind: 'none', tags: ['late'] } } })
+  @Retry(3)
+  answered(@SignalPayload() payload: unknown, @Result('charge') charge: Charge): Promise<Answer> {
+    return Promise.resolve({ kind: 'yes', tags: [String(payload), charge.chargeId] });
+  }
+  @WaitForSignal('approved', { timeout: 5, onTimeout: { value: null } }) nullable(): ProofDto | null {
+    return null;
+  }
+  @WaitForSignal('approved', { timeout: 5, onTimeout: { value: new Date() } }) dated(): Date {
+    return new Date();
+  }
+  @WaitForSignal('approved', { timeout: 5, onTimeout: { value: undefined } }) nothing(): void {}
+  @PatientWait() patient(): void {}
+  @WaitForSignal('approved', { retry: 2, queue: 'q', priority: 1, onFailure: 'continue' }) plain(): void {}
+  @Sleep(5) pause!: void;
+
+  @Compensate('charge', { timeout: '1m', retry: { attempts: 20 }, queue: 'q', priority: 0 })
+  @Retry(20)
+  refund(
+    @Input() input: unknown,
+    @Result('charge', { optional: true }) charge?: Charge,
+    @Failure() reason?: Error,
+    @Failure() same?: unknown,
+    @Failure('plain') other?: Error,
+  ): unknown {
+    return [input, charge, reason, same, other, this.isHidden()];
+  }
+  @Compensate('delivered') undo(@Result('delivered', { optional: true }) proof: ProofDto | undefined): unknown {
+    return proof;
+  }
+
+  isBig(): boolean {
+    return true;
+  }
+
+  // @ts-expect-error no such step
+  @WaitForSignal('approved', { after: ['chrge'] }) wrongAfter(): void {}
+  // @ts-expect-error no such condition
+  @WaitForSignal('approved', { when: 'isBgi' }) wrongWhen(): void {}
+  // @ts-expect-error not a duration
+  @WaitForSignal('approved', { timeout: '3 days' }) wrongTimeout(): void {}
+  // @ts-expect-error no such end
+  @WaitForSignal('approved', { timeout: 5, onTimeout: 'ignore' }) wrongEnd(): void {}
+  // @ts-expect-error it waits for one
+  @WaitForSignal('approved', { after: ['charge', 'delivered'], join: 'any' }) wrongJoin(): void {}
+  // @ts-expect-error it waits already
+  @WaitForSignal('approved', { delay: '1s' }) wrongDelay(): void {}
+  // @ts-expect-error who takes the result is promised something else
+  @WaitForSignal('approved', { timeout: 5, onTimeout: { value: 'late' } }) wrongValue(): number {
+    return 1;
+  }
+  // @ts-expect-error not of that kind
+  @WaitForSignal('approved', { timeout: 5, onTimeout: { value: { kind: 'late', tags: [] } } }) wrongKind(): Answer {
+    return { kind: 'yes', tags: [] };
+  }
+  // @ts-expect-error a signal has a name
+  @WaitForSignal(7) wrongName(): void {}
+  // @ts-expect-error a wait is a method
+  @WaitForSignal('approved') wrongProperty!: void;
+  // @ts-expect-error no such step
+  @Compensate('chrge') wrongStep(): void {}
+  // @ts-expect-error a pause does nothing
+  @Compensate('pause') ofPause(): void {}
+  // @ts-expect-error a private method is no step
+  @Compensate('isHidden') ofPrivate(): void {}
+  // @ts-expect-error nothing waits for it, and it for nothing
+  @Compensate('charge', { after: [] }) placed(): void {}
+  // @ts-expect-error a compensation is a method
+  @Compensate('charge') property!: void;
+  // @ts-expect-error the run may have been cancelled: the parameter must admit undefined
+  @Compensate('charge') cancelled(@Failure() reason: Error): unknown {
+    return reason;
+  }
+  // @ts-expect-error not an error
+  @Compensate('charge') reasoned(@Failure() reason: string | undefined): unknown {
+    return reason;
+  }
+  // @ts-expect-error its outcome may be unknown: the parameter must admit undefined
+  @Compensate('charge') unknownOutcome(@Result('charge', { optional: true }) charge: Charge): unknown {
+    return charge;
+  }
+
+  private isHidden(): boolean {
+    return true;
+  }
+}
+
+// @ts-expect-error static signals is an object
+@Workflow({ name: 'wrong-signals' })
+export class WrongSignals {
+  static readonly signals = ['delivered'];
+}
+
 @Workflow({ name: 'minimal' })
 export class Minimal {
   @Step() only(): void {}
@@ -288,6 +412,12 @@ export class Nameless {}
 @Workflow({ name: 'unknown-option', dedline: '14d' })
 export class UnknownOption {}
 
+declare function signal<C extends WorkflowClass, K extends keyof SignalsOf<C> & string>(
+  workflow: C,
+  name: K,
+  payload: SignalsOf<C>[K],
+): void;
+
 interface Options {
   key?: string;
 }
@@ -296,6 +426,9 @@ declare function start<C extends WorkflowClass>(workflow: C, ...args: StartArgum
 holds<Equal<InputOf<typeof OrderWorkflow>, OrderDto>>();
 holds<Equal<OutputOf<typeof OrderWorkflow>, Tracked>>();
 holds<Equal<OutputOf<typeof Branching>, Date>>();
+holds<Equal<OutputOf<typeof Signalled>, ProofDto>>();
+holds<Equal<SignalsOf<typeof Signalled>, { delivered: ProofDto; approved: { by: string } }>>();
+holds<Equal<SignalsOf<typeof Minimal>, Record<string, unknown>>>();
 holds<Equal<InputOf<typeof Minimal>, undefined>>();
 holds<Equal<OutputOf<typeof Minimal>, void>>();
 holds<Equal<InputOf<typeof BySchema>, { id: string; count: string }>>();
@@ -304,6 +437,15 @@ holds<Equal<StartArguments<typeof OrderWorkflow, Options>, [input: OrderDto, opt
 holds<Equal<StartArguments<typeof Minimal, Options>, [input?: undefined, options?: Options]>>();
 
 export function use(): string {
+  signal(Signalled, 'delivered', { signedBy: 'x' });
+  signal(Signalled, 'approved', { by: '1' });
+  signal(Minimal, 'anything', { at: 'all' });
+  // @ts-expect-error no such signal
+  signal(Signalled, 'deliverd', { signedBy: 'x' });
+  // @ts-expect-error not this payload
+  signal(Signalled, 'delivered', { by: 'x' });
+  // @ts-expect-error the input of the schema, not its output
+  signal(Signalled, 'approved', { by: 1 });
   start(Minimal);
   start(Minimal, undefined, { key: 'k' });
   start(OptionalInput);

@@ -1,0 +1,136 @@
+import { checkBindings, type StepBindings } from './binding-faults.js';
+import type { Blame } from './blame.js';
+import { checkCompensated, checkCompensationBindings } from './compensation-faults.js';
+import { readCompensation, type WrittenCompensation } from './compensation-reader.js';
+import { findConditions, toConditionMember } from './condition-reader.js';
+import type { DependencyOrder } from './dependency-order.js';
+import type { DiscoveredWorkflow } from './explorer.js';
+import { checkScheduler } from './foreign-decorators.js';
+import { checkInput } from './input-faults.js';
+import { findStepMember, type StepMember } from './member-faults.js';
+import { findWorkflowOptions, readMembers, type MemberMetadata } from './metadata.js';
+import { checkExplicit, orderSteps } from './order-faults.js';
+import { readParameters } from './parameter-reader.js';
+import { checkSignals } from './signal-faults.js';
+import { computeNeeds, type StepNeeds } from './step-needs.js';
+import { readStep, type WrittenStep } from './step-reader.js';
+import type { StepScope } from './step-scope.js';
+import type { WorkflowClass } from './workflow-class.js';
+import type { ParameterBinding } from './workflow-definition.js';
+import { readOutput, readWorkflow, type WrittenWorkflow } from './workflow-reader.js';
+
+/** A class read in full: enough for the definition, if there are no faults. */
+export interface ReadClass {
+  readonly workflow: WrittenWorkflow;
+  /** The names of its steps and compensations in the order of the page. */
+  readonly page: readonly string[];
+  readonly steps: readonly WrittenStep[];
+  readonly compensations: readonly WrittenCompensation[];
+  /** By the name of the step or compensation. */
+  readonly bindings: ReadonlyMap<string, StepBindings>;
+  readonly output: string | null;
+  /** Null where the steps cannot be ordered. */
+  readonly ordered: OrderedPage | null;
+}
+
+/** By the positions of the steps: which wait for which, and which cannot do without which. */
+export interface OrderedPage {
+  readonly order: DependencyOrder;
+  readonly needs: StepNeeds;
+}
+
+/** Its members that make steps and compensations, and the methods that are conditions of its steps. */
+interface ReadMembers {
+  readonly scope: StepScope;
+  readonly members: readonly StepMember[];
+  readonly conditions: readonly StepMember[];
+  readonly steps: readonly WrittenStep[];
+  readonly compensations: readonly WrittenCompensation[];
+}
+
+export function readClass({ target, scopeFault }: DiscoveredWorkflow, blame: Blame): ReadClass {
+  if (scopeFault !== null)
+    blame.class(`${scopeFault}. A workflow has one instance for all runs: use the default scope.`);
+  const workflow = readWorkflow(findWorkflowOptions(target)?.options, blame.class);
+  const read = readStepMembers(target, blame);
+  const { scope, members, conditions, steps, compensations } = read;
+  const bindings = readBindings(read, blame);
+  for (const { key, method } of members) if (method !== null) checkScheduler(method, blame.member(key));
+  checkInput(target, [...members, ...conditions], blame);
+  checkSignals(target, steps, members, blame);
+  checkCompensated(compensations, steps, blame);
+  const output = readOutput(target.output, steps, scope, blame.class);
+  if (workflow.order === 'explicit') checkExplicit(steps, blame);
+  const ordered = orderPage(read, bindings, blame);
+  return { workflow, page: members.map(({ key }) => key), steps, compensations, bindings, output, ordered };
+}
+
+function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {
+  const decorated = readMembers(target);
+  if (decorated.length === 0) blame.class('has no steps. Add @Step() to a method.');
+  const plain = findConditions(target, decorated);
+  const members = decorated
+    .filter((member) => !plain.has(member))
+    .flatMap((member) => findStepMember(target, member, blame.member(member.key)) ?? []);
+  const undoing = members.filter(isCompensation);
+  const doing = members.filter((member) => !isCompensation(member));
+  const scope = { target, names: doing.map(({ key }) => key), compensations: undoing.map(({ key }) => key) };
+
+  const steps = doing.map((member) => readStep(member, scope, blame.member(member.key)));
+  const compensations = undoing.map((member) => readCompensation(member, scope, blame.member(member.key)));
+  const conditions = [...new Set(steps.flatMap(({ when }) => when ?? []))].map((name) =>
+    toConditionMember(target, name, decorated),
+  );
+  return { scope, members, conditions, steps, compensations };
+}
+
+function isCompensation({ steps }: MemberMetadata): boolean {
+  return steps[0]?.decorator === '@Compensate';
+}
+
+function readBindings(
+  { scope, members, conditions, steps, compensations }: ReadMembers,
+  blame: Blame,
+): ReadonlyMap<string, StepBindings> {
+  const parameters = new Map(
+    [...members, ...conditions].map((member): [string, readonly ParameterBinding[]] => [
+      member.key,
+      readParameters(member, scope, blame.member(member.key)),
+    ]),
+  );
+  const toBindings = (name: string, when: string | null): [string, StepBindings] => [
+    name,
+    { step: parameters.get(name)!, condition: when === null ? [] : parameters.get(when)! },
+  ];
+  return new Map([
+    ...steps.map(({ name, when }) => toBindings(name, when)),
+    ...compensations.map(({ name }) => toBindings(name, null)),
+  ]);
+}
+
+function orderPage(
+  { steps, compensations }: ReadMembers,
+  bindings: ReadonlyMap<string, StepBindings>,
+  blame: Blame,
+): OrderedPage | null {
+  const order = orderSteps(steps, compensations.length, blame);
+  if (order === null) return null;
+  checkBindings(steps, bindings, order, blame);
+  const needs = computeNeeds(
+    steps.map((step) => ({
+      ...step,
+      mayBeMissing: step.when !== null || step.wait?.onTimeout === 'skip',
+      required: requiredBy(bindings.get(step.name)!),
+    })),
+    order,
+  );
+  checkCompensationBindings(compensations, bindings, { steps, order, needs }, blame);
+  return { order, needs };
+}
+
+/** The steps without whose results a step, or its condition, cannot be called. */
+function requiredBy({ step, condition }: StepBindings): readonly string[] {
+  return [...step, ...condition].flatMap((binding) =>
+    binding.kind === 'result' && !binding.isOptional ? [binding.step] : [],
+  );
+}
