@@ -45,6 +45,7 @@ export interface SignalRow extends NewSignal {
   readonly id: string;
   readonly seen: boolean;
   readonly step: string | null;
+  readonly createdAt: number;
 }
 
 /** A row of the step table. */
@@ -114,6 +115,8 @@ export class Tables {
   /** Runs that have not ended: all that claims and looks have to read. */
   private readonly open = new Set<string>();
   private readonly locks = new Map<string, Holder>();
+  /** When each run was last locked: what came since was not seen by whoever did. */
+  readonly lockedAt = new Map<string, number>();
   /** Names that an open transaction has inserted. */
   private readonly heldNames = new Map<string, Holder>();
 
@@ -164,6 +167,7 @@ export class Tables {
     const run = this.runs.get(runId);
     if (!run) return null;
     this.locks.set(runId, holder);
+    this.lockedAt.set(runId, this.now);
     const open = [...this.stepsOf(runId).values()].filter(({ status }) => OPEN.has(status));
     return {
       run: this.toStored(run),
@@ -200,7 +204,7 @@ export class Tables {
     const { runId, name, key } = signal;
     const isThere = this.signals.some((other) => other.runId === runId && other.name === name && other.key === key);
     const id = String(this.signals.length + 1);
-    if (key === null || !isThere) this.signals.push({ ...signal, id, seen: false, step: null });
+    if (key === null || !isThere) this.signals.push({ ...signal, id, seen: false, step: null, createdAt: this.now });
     return true;
   }
 

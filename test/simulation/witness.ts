@@ -252,7 +252,8 @@ export class Witness implements Observer {
     if (status === 'cancelled') return;
     const { signals } = this.graphOf(run).nodes.find((node) => node.name === name)!;
     const left = this.tables.signals.filter((one) => one.runId === run.id && one.step === null);
-    if (left.some((one) => signals!.includes(one.name)))
+    const lookedAt = this.tables.lockedAt.get(run.id)!;
+    if (left.some((one) => signals!.includes(one.name) && one.createdAt <= lookedAt))
       this.fault(`${name} of run ${short(run.id)} gives up waiting while a signal is there.`);
   }
 
