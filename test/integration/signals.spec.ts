@@ -1,0 +1,246 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  Ctx,
+  Result,
+  type RunFailedError,
+  SignalPayload,
+  Step,
+  type StepContext,
+  WaitForSignal,
+  Workflow,
+} from 'orchestrate-flow';
+
+import { connect, type TestConnection } from '../support/connect.js';
+import { createDatabase, type TestDatabase } from '../support/create-database.js';
+import { Gate } from '../support/gate.js';
+import { startApp, type TestApp } from '../support/start-app.js';
+import { waitForRun, waitForStep } from '../support/wait-for-run.js';
+
+class Proof {
+  signedBy!: string;
+}
+
+let gate = new Gate();
+
+@Workflow({ name: 'delivery' })
+class Delivery {
+  static readonly output = 'close';
+  static readonly signals = { delivered: Proof, returned: Proof };
+
+  @Step() async ship(): Promise<string> {
+    await gate.pass();
+    return 'shipped';
+  }
+  @WaitForSignal(['delivered', 'returned'])
+  arrival(@SignalPayload() proof: Proof, @Ctx() { signalName }: StepContext): string {
+    return `${signalName} to ${proof.signedBy}`;
+  }
+  @Step() close(@Result('arrival') arrival: string): string {
+    return arrival;
+  }
+}
+
+@Workflow({ name: 'two-waits' })
+class TwoWaits {
+  static readonly output = 'second';
+
+  @WaitForSignal('news') first(@SignalPayload() news: number): number {
+    return news;
+  }
+  @WaitForSignal('news') second(@SignalPayload() news: number, @Result('first') first: number): number[] {
+    return [first, news];
+  }
+}
+
+@Workflow({ name: 'impatient' })
+class Impatient {
+  static readonly output = 'close';
+
+  @WaitForSignal('a', { timeout: '1ms', onTimeout: { value: 'nothing' } }) valued(@SignalPayload() a: string): string {
+    return a;
+  }
+  @WaitForSignal('b', { timeout: '1ms', onTimeout: 'skip' }) skipped(@SignalPayload() b: string): string {
+    return b;
+  }
+  @Step() close(
+    @Result('valued') valued: string,
+    @Result('skipped', { optional: true }) skipped: string | undefined,
+  ): unknown[] {
+    return [valued, skipped];
+  }
+}
+
+@Workflow({ name: 'failing-wait' })
+class FailingWait {
+  @WaitForSignal('never', { timeout: '1ms' }) wait(): void {}
+}
+
+@Workflow({ name: 'flaky-handler', retry: { attempts: 3, backoff: 'fixed', delay: '1ms', jitter: 'none' } })
+class FlakyHandler {
+  static readonly output = 'wait';
+  static attempts: number[] = [];
+
+  @WaitForSignal('go') wait(@SignalPayload() word: string, @Ctx() { attempt }: StepContext): string {
+    FlakyHandler.attempts.push(attempt);
+    if (FlakyHandler.attempts.length < 3) throw new Error('not yet');
+    return word;
+  }
+}
+
+const WORKFLOWS = [Delivery, TwoWaits, Impatient, FailingWait, FlakyHandler];
+
+let database: TestDatabase;
+let db: TestConnection;
+let app: TestApp;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  app = await startApp({ database, workflows: WORKFLOWS, entities: [] });
+  db = await connect(database);
+}, 60_000);
+
+afterAll(async () => {
+  await app?.close();
+  await db?.close();
+  await database?.drop();
+});
+
+beforeEach(() => {
+  gate = new Gate();
+  FlakyHandler.attempts = [];
+});
+
+afterEach(() => gate.open());
+
+async function startArrived(key: string) {
+  const run = await app.orchestrator.start(Delivery, undefined, { key });
+  gate.open();
+  await waitForStep(app.orchestrator, run.id, 'arrival', 'waiting');
+  return run;
+}
+
+describe('a step that waits for a signal', () => {
+  it('waits without a worker, and its run with it, until the signal comes; its method is given the payload and the name', async () => {
+    const run = await startArrived('waits');
+    expect(await run.status()).toBe('waiting');
+    await run.signal('delivered', { signedBy: 'Ann' });
+    expect(await run.result()).toBe('delivered to Ann');
+  });
+
+  it('takes a signal that came before it was its turn, whatever came of other names', async () => {
+    const run = await app.orchestrator.start(Delivery);
+    await app.orchestrator.signal(run.id, 'returned', { signedBy: 'Bob' });
+    gate.open();
+    expect(await run.result()).toBe('returned to Bob');
+  });
+
+  it('is found by the business key of its run', async () => {
+    const run = await startArrived('order-7');
+    const address = { workflow: Delivery, key: 'order-7' } as const;
+    await app.orchestrator.signal(address, 'delivered', { signedBy: 'Eve' });
+    expect(await run.result()).toBe('delivered to Eve');
+  });
+
+  it('takes signals of one name in the order in which they came, each once', async () => {
+    const run = await app.orchestrator.start(TwoWaits);
+    await Promise.all([run.signal('news', 1, { key: 'one' }), run.signal('news', 1, { key: 'one' })]);
+    await run.signal('news', 2, { key: 'two' });
+    await run.signal('news', 3);
+    expect(await run.result()).toEqual([1, 2]);
+    const rows = await db.query(
+      'SELECT payload, step FROM orchestrate_flow.workflow_signal WHERE run_id = $1 ORDER BY id',
+      [run.id],
+    );
+    expect(rows.map(({ step }) => step)).toEqual(['first', 'second', null]);
+  });
+
+  it('ends as it says when its time is over', async () => {
+    expect(await app.orchestrator.execute(Impatient)).toEqual(['nothing', undefined]);
+    const failing = await app.orchestrator.start(FailingWait);
+    const error = (await failing.result().catch((thrown: unknown) => thrown)) as RunFailedError;
+    expect(error).toMatchObject({ code: 'OF_RUN_FAILED', step: 'wait', cause: { code: 'OF_SIGNAL_TIMEOUT' } });
+    expect((await app.orchestrator.steps(failing.id))[0]).toMatchObject({ status: 'failed', failures: 1 });
+  });
+
+  it('keeps its signal through failures of its method', async () => {
+    const run = await app.orchestrator.start(FlakyHandler);
+    await run.signal('go', 'word');
+    expect(await run.result()).toBe('word');
+    expect(FlakyHandler.attempts).toEqual([1, 2, 3]);
+  });
+
+  it('goes on in a process that heard nothing of the signal, and without a bell', async () => {
+    const run = await startArrived('unheard');
+    await db.query(
+      `INSERT INTO orchestrate_flow.workflow_signal (run_id, name, payload) VALUES ($1, 'delivered', $2)`,
+      [run.id, '{"signedBy":"SQL"}'],
+    );
+    expect(await run.result({ timeout: '20s' })).toBe('delivered to SQL');
+  }, 30_000);
+});
+
+describe('a signal in the caller’s transaction', () => {
+  it('exists if and only if that transaction commits', async () => {
+    const run = await startArrived('transaction');
+    const { dataSource, orchestrator } = app;
+    const rolledBack = dataSource.transaction(async (manager) => {
+      await orchestrator.signal(run.id, 'delivered', { signedBy: 'nobody' }, { manager });
+      throw new Error('no');
+    });
+    await expect(rolledBack).rejects.toThrow('no');
+    await dataSource.transaction((manager) => run.signal('returned', { signedBy: 'Zoe' }, { manager }));
+    expect(await run.result()).toBe('returned to Zoe');
+  });
+
+  it('is refused outside of one', async () => {
+    const run = await startArrived('no-transaction');
+    const { manager } = app.dataSource;
+    await expect(run.signal('delivered', { signedBy: 'x' }, { manager })).rejects.toMatchObject({
+      code: 'OF_NOT_IN_TRANSACTION',
+    });
+    await run.cancel();
+  });
+});
+
+describe('a signal that nobody can take', () => {
+  it.each([
+    ['of an unknown name', 'deliverd', { signedBy: 'x' }, 'OF_SIGNAL_UNKNOWN'],
+    ['with a name that is none', '', { signedBy: 'x' }, 'OF_ARGUMENT_INVALID'],
+    ['with a payload that cannot be stored', 'delivered', { signedBy: () => 1 }, 'OF_VALUE_NOT_STORABLE'],
+  ])('%s is refused', async (_, name, payload, code) => {
+    const run = await app.orchestrator.start(Delivery);
+    await expect(app.orchestrator.signal(run.id, name, payload)).rejects.toMatchObject({ code });
+    await run.cancel();
+  });
+
+  it('to a run that has ended, or to none, is refused', async () => {
+    const run = await app.orchestrator.start(Delivery);
+    await run.cancel();
+    gate.open();
+    await waitForRun(app.orchestrator, run.id, 'cancelled');
+    await expect(run.signal('delivered', { signedBy: 'x' })).rejects.toMatchObject({ code: 'OF_RUN_ENDED' });
+    const nobody = app.orchestrator.signal({ workflow: Delivery, key: 'nobody' }, 'delivered', { signedBy: 'x' });
+    await expect(nobody).rejects.toMatchObject({ code: 'OF_RUN_UNKNOWN' });
+  });
+});
+
+it('a hundred runs that wait are signalled all at once from two processes, and each goes on once', async () => {
+  const other = await startApp({ database, workflows: WORKFLOWS });
+  try {
+    gate.open();
+    const runs = await app.orchestrator.startMany(
+      Delivery,
+      Array.from({ length: 100 }, () => ({})),
+    );
+    const send = (from: TestApp) =>
+      runs.map(({ id }) => from.orchestrator.signal(id, 'delivered', { signedBy: id }, { key: 'once' }));
+    const answers = await Promise.allSettled([...send(app), ...send(other)]);
+    // The second of the two may come after the end.
+    const refused = answers.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'OF_RUN_ENDED' });
+    const results = await Promise.all(runs.map((run) => run.result()));
+    expect(results).toEqual(runs.map(({ id }) => `delivered to ${id}`));
+  } finally {
+    await other.close();
+  }
+}, 60_000);
