@@ -350,8 +350,8 @@ export class RunDesk {
     const wasStopping = isStopping(run.status);
     run.advance(decision, run.revision + 1, at);
     for (const { fact } of fold.facts) {
-      // What came too late was not recorded, and no step may go on from it.
-      if (fact.type === 'step-completed' && !decision.stale.includes(fact.claim))
+      // What came too late was not recorded, or is wanted by nobody: no step may go on from it.
+      if (fact.type === 'step-completed' && !decision.stale.includes(fact.claim) && run.hasCompleted(fact.claim.step))
         run.results.set(fact.claim.step, fact.result);
     }
     this.finish(run, fold);

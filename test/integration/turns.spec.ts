@@ -133,7 +133,7 @@ class AskedElsewhere extends Asked {}
 
 @Workflow({ name: 'race', retry: 1 })
 class Race {
-  static readonly output = 'report';
+  static readonly output: 'report' | 'far' = 'report';
 
   @Parallel() async near(): Promise<string> {
     await gates['near']?.pass();
@@ -157,6 +157,11 @@ class Race {
   ): { first: (string | undefined)[]; far: string | undefined } {
     return { first, far };
   }
+}
+
+@Workflow({ name: 'output-of-a-loser', retry: 1 })
+class OutputOfALoser extends Race {
+  static override readonly output = 'far';
 }
 
 @Workflow({ name: 'quorum', retry: 1 })
@@ -201,7 +206,7 @@ class Tolerant {
   }
 }
 
-const WORKFLOWS = [IfElse, Switch, Skips, Asked, AskedElsewhere, Race, Quorum, Tolerant];
+const WORKFLOWS = [IfElse, Switch, Skips, Asked, AskedElsewhere, Race, OutputOfALoser, Quorum, Tolerant];
 
 let database: TestDatabase;
 let db: TestConnection;
@@ -395,6 +400,18 @@ describe('a join of any', () => {
     expect(await run.status()).toBe('running');
     gates['far']!.open();
     await expect(run.result()).resolves.toMatchObject({ first: ['near', undefined] });
+  });
+
+  it('gives no output where that would be the late result of a loser', async () => {
+    await startOther(['far']);
+    gates = { near: new Gate(), far: new Gate() };
+    const run = await app.orchestrator.start(OutputOfALoser);
+    await Promise.all([gates['near']!.arrival(), gates['far']!.arrival()]);
+    gates['near']!.open();
+    await waitForStep(app.orchestrator, run.id, 'report', 'completed');
+    gates['far']!.open();
+    await expect(run.result()).resolves.toBeUndefined();
+    expect(await getStep(app.orchestrator, run.id, 'far')).toMatchObject({ status: 'completed' });
   });
 
   it('ends the loser as cancelled where that ends by its signal', async () => {
