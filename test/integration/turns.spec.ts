@@ -164,6 +164,15 @@ class OutputOfALoser extends Race {
   static override readonly output = 'far';
 }
 
+@Workflow({ name: 'output-of-a-loser-here', retry: 1 })
+class OutputOfALoserHere extends Race {
+  static override readonly output = 'far';
+
+  @Parallel() override far(@Ctx() step: StepContext): Promise<string> {
+    return super.far(step);
+  }
+}
+
 @Workflow({ name: 'quorum', retry: 1 })
 class Quorum {
   static readonly output = 'decide';
@@ -206,7 +215,18 @@ class Tolerant {
   }
 }
 
-const WORKFLOWS = [IfElse, Switch, Skips, Asked, AskedElsewhere, Race, OutputOfALoser, Quorum, Tolerant];
+const WORKFLOWS = [
+  IfElse,
+  Switch,
+  Skips,
+  Asked,
+  AskedElsewhere,
+  Race,
+  OutputOfALoser,
+  OutputOfALoserHere,
+  Quorum,
+  Tolerant,
+];
 
 let database: TestDatabase;
 let db: TestConnection;
@@ -412,6 +432,16 @@ describe('a join of any', () => {
     gates['far']!.open();
     await expect(run.result()).resolves.toBeUndefined();
     expect(await getStep(app.orchestrator, run.id, 'far')).toMatchObject({ status: 'completed' });
+  });
+
+  it('gives no output where that would be the late result of a loser of this process', async () => {
+    gates = { near: new Gate(), far: new Gate() };
+    const run = await app.orchestrator.start(OutputOfALoserHere);
+    await Promise.all([gates['near']!.arrival(), gates['far']!.arrival()]);
+    gates['near']!.open();
+    await waitForStep(app.orchestrator, run.id, 'report', 'completed');
+    gates['far']!.open();
+    await expect(run.result()).resolves.toBeUndefined();
   });
 
   it('ends the loser as cancelled where that ends by its signal', async () => {
