@@ -400,8 +400,9 @@ export class RunDesk {
     const { decision } = fold;
     if (!decision) return;
     this.follow(definition, decision, at);
-    if (decision.starts.length === 0) return;
     const run = this.runs.get(id) ?? new OpenRun(definition, id, priority, input);
+    this.herald.announce(run, decision);
+    if (decision.starts.length === 0) return;
     // Unless somebody had to tell it something before this answer came: then what is known of it is newer.
     if (!this.runs.has(id)) run.advance(decision, 0, at);
     this.runs.set(id, run);

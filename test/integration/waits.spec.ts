@@ -1,7 +1,17 @@
 import { randomUUID } from 'node:crypto';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Ctx, Input, Result, Sleep, SleepUntil, Step, type StepContext, Workflow } from 'orchestrate-flow';
+import {
+  Ctx,
+  type FlowEvent,
+  Input,
+  Result,
+  Sleep,
+  SleepUntil,
+  Step,
+  type StepContext,
+  Workflow,
+} from 'orchestrate-flow';
 import { createTestingFlow, type TestingFlow } from 'orchestrate-flow/testing';
 import { DataSource } from 'typeorm';
 
@@ -167,6 +177,20 @@ describe('@Sleep', () => {
     expect(await run.result()).toBe('opened, reminded');
     expect(await flow.stepsOf(run.id)).toMatchObject({ week: { status: 'completed', result: undefined, dueAt: null } });
     expect(calls).toEqual({ open: 1, remind: 1 });
+  });
+
+  it('is announced when it begins, also where the run begins with it', async () => {
+    const events: FlowEvent[] = [];
+    const subscription = flow.orchestrator.events$.subscribe((event) => events.push(event));
+    const runs = [await flow.orchestrator.start(Nap), await flow.orchestrator.start(Trial)];
+    await flow.drain();
+    subscription.unsubscribe();
+    const waits = events.flatMap((event) => (event.type === 'step.waiting' ? [[event.runId, event.step]] : []));
+    expect(waits).toEqual([
+      [runs[0]!.id, 'nap'],
+      [runs[1]!.id, 'week'],
+    ]);
+    for (const { id } of runs) await flow.orchestrator.cancel(id);
   });
 
   it('loses nothing where the process that fell asleep is gone when the time comes', async () => {
