@@ -276,18 +276,22 @@ describe('@SleepUntil', () => {
     expect(time.calls).toHaveLength(2);
   });
 
-  it.each([[undefined], ['tomorrow'], [1_800_000_000_000], [new Date(NaN)], [new Date('+010000-01-01T00:00:00Z')]])(
-    'fails at once where its method returns %p',
-    async (said) => {
-      const time = flow.stub(Meeting, 'time', () => said as Date);
-      const run = await flow.orchestrator.start(Meeting, { at: flow.now() });
-      expect(await flow.drain()).toEqual([]);
-      await expect(run.result()).rejects.toMatchObject({
-        cause: { code: 'OF_TIME_INVALID', message: expect.stringContaining('appointment.time()') },
-      });
-      expect(time.calls).toHaveLength(1);
-    },
-  );
+  it.each([
+    undefined,
+    'tomorrow',
+    1_800_000_000_000,
+    new Date(NaN),
+    new Date('+010000-01-01T00:00:00Z'),
+    { [Symbol.toStringTag]: 'Date' },
+  ])('fails at once where its method returns %p', async (said) => {
+    const time = flow.stub(Meeting, 'time', () => said as unknown as Date);
+    const run = await flow.orchestrator.start(Meeting, { at: flow.now() });
+    expect(await flow.drain()).toEqual([]);
+    await expect(run.result()).rejects.toMatchObject({
+      cause: { code: 'OF_TIME_INVALID', message: expect.stringContaining('appointment.time()') },
+    });
+    expect(time.calls).toHaveLength(1);
+  });
 });
 
 describe('the option delay of a step', () => {
@@ -337,9 +341,10 @@ describe('the option startAt', () => {
     ['2026-01-01', 'startAt'],
     [new Date(NaN), 'startAt'],
     [new Date('+010000-01-01T00:00:00Z'), 'startAt'],
+    [{ [Symbol.toStringTag]: 'Date' }, 'startAt'],
     [null, 'startAt'],
   ])('is refused where it is %p', async (startAt, said) => {
-    const options = { startAt: startAt as Date };
+    const options = { startAt: startAt as unknown as Date };
     const refusal = { code: 'OF_ARGUMENT_INVALID', message: expect.stringContaining(said) };
     await expect(flow.orchestrator.start(Nap, undefined, options)).rejects.toMatchObject(refusal);
   });
