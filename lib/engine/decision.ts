@@ -64,7 +64,7 @@ export interface StepWrite {
   readonly delayMs: number | null;
   /** The time at which a waiting step is due, where it is not so long from now but then (ISO 8601). */
   readonly dueAt: string | null;
-  /** Whether the attempt under way is no longer wanted: its worker raises its AbortSignal. */
+  /** Whether the step has lost a join: its worker raises the AbortSignal of its attempt, and nobody takes its result. */
   readonly aborting: boolean;
   /** The database's time at which the attempt started; null where it starts with this commit or never did. */
   readonly startedAt: string | null;

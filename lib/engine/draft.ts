@@ -227,8 +227,10 @@ export class Draft {
   }
 
   complete(position: number, tally: Tally, result: string, startedAt: string): void {
-    const mark = this.markOf(position) === MARK.aborting ? MARK.late : MARK.completed;
-    this.end(position, mark, { status: 'completed', tally, result, startedAt });
+    const aborting = this.markOf(position) === MARK.aborting;
+    this.end(position, aborting ? MARK.late : MARK.completed, {
+      ...{ status: 'completed', tally, result, startedAt, aborting },
+    });
   }
 
   fail(position: number, tally: Tally, error: string, startedAt: string): void {

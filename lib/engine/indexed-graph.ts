@@ -38,7 +38,7 @@ export function indexGraph(graph: WorkflowGraph): IndexedGraph {
 function findLater(before: readonly (readonly number[])[]): (position: number) => number[] {
   const behind = invert(before);
   return (position) => {
-    const found = new Set(behind[position]!);
+    const found = new Set(behind[position]);
     for (const one of found) for (const next of behind[one]!) found.add(next);
     return [...found];
   };

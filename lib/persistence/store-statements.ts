@@ -64,13 +64,14 @@ added AS (
 )
 SELECT id FROM run`;
 
-/** The output is where it was written: in the row of the step that the run's definition names. */
+/** The output is where it was written: in the row of the step that the run's definition names, unless that has lost a join. */
 export const FIND_ENDED = `
 SELECT r.id, r.workflow, r.status, r.failed_step, r.failure, r.cancel_reason, s.result AS output
 FROM orchestrate_flow.workflow_run r
 JOIN orchestrate_flow.workflow_definition d ON d.id = r.definition
 LEFT JOIN orchestrate_flow.workflow_step s
   ON s.run_id = r.id AND s.generation = r.generation AND s.name = d.output AND s.item = 0 AND s.round = 0
+    AND s.status = 'completed' AND NOT s.aborting
 WHERE r.id = ANY ($1::uuid[]) AND r.ended_at IS NOT NULL`;
 
 export const REGISTER_WORKER = `

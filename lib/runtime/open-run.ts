@@ -1,7 +1,7 @@
 import type { Decision, RunFailure, RunView } from '../engine/decision.js';
 import type { Claim, Fact } from '../engine/facts.js';
 import type { LockedRun, StoredRun } from '../engine/ports.js';
-import { decodeRunState, type RunState } from '../engine/run-state.js';
+import { decodeRunState, MARK, type RunState } from '../engine/run-state.js';
 import type { RunStatus } from '../engine/words.js';
 import type { Attempt } from './attempt.js';
 import type { ShelvedDefinition } from './definition-shelf.js';
@@ -97,6 +97,11 @@ export class OpenRun {
   /** Puts facts back whose commit missed, before those that came since. */
   returnFacts(facts: readonly PendingFact[]): void {
     this.facts = [...facts, ...this.facts];
+  }
+
+  /** Whether the step has completed, and not after it had lost a join. */
+  hasCompleted(step: string): boolean {
+    return this.state.marks[this.definition.graph.positions.get(step)!] === MARK.completed;
   }
 
   /** Whether this claim runs here. */

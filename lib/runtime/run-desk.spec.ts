@@ -41,6 +41,8 @@ class Stage {
   readonly alone: ((write: RunWrite | null) => CommitAnswer)[] = [];
   locked: LockedRun | null = null;
   holdsLease = true;
+  /** The workflow's code, where this process has it. */
+  code: object | null = {};
   /** What the store has of the run. */
   found: StoredRun | null = null;
   /** Answers the starts. */
@@ -88,7 +90,7 @@ class Stage {
       },
     };
     const store = { findRun: () => Promise.resolve(this.found) };
-    const shelf = { get: () => Promise.resolve({ id: 1, graph, code: {} }) };
+    const shelf = { get: () => Promise.resolve({ id: 1, graph, code: this.code }) };
     this.desk = new RunDesk({
       ...{ door, runner, shelf, store, slots, self: this.self, events: new EventHub(), codec: new JsonCodec() },
       ...{ onEnded: () => {}, onTimer: () => {} },
@@ -253,13 +255,33 @@ describe('RunDesk', () => {
   it('frees what a run holds and nobody runs here, as it was before the claim: its worker lives, and that is no crash', async () => {
     const stage = new Stage();
     stage.found = { ...stored('ch.;b,2,1,0,', 3), worker: stage.self.id };
-    stage.locked = { run: stage.found, inbox: [], rows: new Map() };
+    stage.locked = { run: stage.found, inbox: [], inbox: [], rows: new Map() };
     await stage.desk.releaseHolds('r');
     await settle();
     expect(stage.lockedWrites).toMatchObject([
       { state: 'cq.', steps: [{ step: 'b', status: 'ready', tally: { attempt: 2, failures: 1, crashes: 0 } }] },
     ]);
     expect([stage.attempts.length, stage.desk.isQuiet]).toEqual([0, true]);
+  });
+
+  it('begins nothing of a run whose code this process lacks, although it has free slots: it leaves it ready', async () => {
+    for (const [code, begun] of [
+      [null, []],
+      [{}, ['a', 'b']],
+    ] as const) {
+      const stage = new Stage();
+      stage.code = code;
+      void stage.pump.wake();
+      await settle();
+      stage.found = { ...stored('...', 0), status: 'pending' };
+      stage.locked = { run: stage.found, inbox: [], rows: new Map() };
+      await stage.desk.tell('r', { type: 'wake-requested' });
+      await settle();
+      expect(stage.attempts.map((attempt) => attempt.node.name)).toEqual(begun);
+      const ready = stage.lockedWrites[0]!.steps.filter(({ status }) => status === 'ready');
+      expect(ready.length).toBe(2 - begun.length);
+      stage.pump.stop();
+    }
   });
 
   it('frees no holds of another worker, nor of a run that it works on', async () => {

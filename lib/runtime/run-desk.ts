@@ -355,8 +355,8 @@ export class RunDesk {
     const wasStopping = isStopping(run.status);
     run.advance(decision, run.revision + 1, at);
     for (const { fact } of fold.facts) {
-      // What came too late was not recorded, and no step may go on from it.
-      if (fact.type === 'step-completed' && !decision.stale.includes(fact.claim))
+      // What came too late was not recorded, or is wanted by nobody: no step may go on from it.
+      if (fact.type === 'step-completed' && !decision.stale.includes(fact.claim) && run.hasCompleted(fact.claim.step))
         run.results.set(fact.claim.step, fact.result);
     }
     this.finish(run, fold);
@@ -405,8 +405,9 @@ export class RunDesk {
     const { decision } = fold;
     if (!decision) return;
     this.follow(definition, decision, at);
-    if (decision.starts.length === 0) return;
     const run = this.runs.get(id) ?? new OpenRun(definition, id, priority, input);
+    this.herald.announce(run, decision);
+    if (decision.starts.length === 0) return;
     // Unless somebody had to tell it something before this answer came: then what is known of it is newer.
     if (!this.runs.has(id)) run.advance(decision, 0, at);
     this.runs.set(id, run);

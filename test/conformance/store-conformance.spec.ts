@@ -1,10 +1,11 @@
-import { migrate } from 'orchestrate-flow';
+import { migrate, ORCHESTRATE_FLOW_ENTITIES } from 'orchestrate-flow';
 import { DataSource } from 'typeorm';
 
 import { Committer } from '../../lib/persistence/committer.js';
+import { SqlRunArchive } from '../../lib/persistence/sql-run-archive.js';
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import { SimulatedDoor } from '../simulation/simulated-door.js';
-import { SimulatedStore } from '../simulation/simulated-store.js';
+import { SimulatedArchive, SimulatedStore } from '../simulation/simulated-store.js';
 import { Tables } from '../simulation/tables.js';
 import { DIRECT_WIRE } from '../simulation/wire.js';
 import { connect } from '../support/connect.js';
@@ -19,9 +20,11 @@ describeStore('the simulated store', openSimulatedStore);
 async function openSqlStore(): Promise<StoreUnderTest> {
   const database = await createDatabase();
   const { host, port, user: username, database: name } = database.connection;
-  const dataSource = await new DataSource({ type: 'postgres', host, port, username, database: name }).initialize();
+  const entities = [...ORCHESTRATE_FLOW_ENTITIES];
+  const dataSource = await new DataSource({
+    ...{ type: 'postgres', host, port, username, database: name, entities },
+  }).initialize();
   await migrate(dataSource);
-  await dataSource.destroy();
   const db = await connect(database);
   const options = { schema: 'orchestrate_flow', leaseMs: LEASE_MS };
   const door = new Committer(database.connection, { ...options, onHealth: () => {} });
@@ -29,6 +32,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
   return {
     door,
     store,
+    archive: new SqlRunArchive(dataSource),
     // The server's clock cannot be turned: what it is compared with is.
     pass: async (ms) => {
       const earlier = `- $1 * interval '1 millisecond'`;
@@ -49,7 +53,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
       return () => holder.close();
     },
     close: async () => {
-      await Promise.all([door.close(), store.close(), db.close()]);
+      await Promise.all([door.close(), store.close(), db.close(), dataSource.destroy()]);
       await database.drop();
     },
   };
@@ -61,6 +65,7 @@ async function openSimulatedStore(): Promise<StoreUnderTest> {
   return {
     door: new SimulatedDoor(tables, DIRECT_WIRE, LEASE_MS),
     store: new SimulatedStore(tables, DIRECT_WIRE),
+    archive: new SimulatedArchive(tables, DIRECT_WIRE),
     pass: async (ms) => void (passed += ms),
     hold: async (runId) => {
       const holder = {};

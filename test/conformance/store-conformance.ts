@@ -8,16 +8,19 @@ import type {
   NewRun,
   QueuedStepWrite,
   Reaping,
+  RunArchive,
   RunDoor,
   RunStore,
   RunWrite,
 } from '../../lib/engine/ports.js';
+import { staged } from '../../lib/engine/run-state.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** A store and its door, and what a test has to do around them. */
 export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
+  readonly archive: Pick<RunArchive, 'find'>;
   /** Lets so many milliseconds of the database's time pass. */
   pass(ms: number): Promise<void>;
   /** Somebody locks a run and its rows. @returns what lets go of them */
@@ -106,6 +109,12 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
 
   const register = (id = worker) => store.registerWorker({ id, host: 'here', pid: 1, queues: [queue] }, LEASE_MS);
 
+  /** A minute from now by the store's clock, as a caller would write it. */
+  async function inAMinute(): Promise<string> {
+    const answer = (await submit(write(await start(), 0))) as { readonly at: string };
+    return new Date(Date.parse(answer.at) + 60_000).toISOString();
+  }
+
   /** The open rows of a run, as a commit alone sees them. */
   async function rowsOf(id: string) {
     let rows: object = {};
@@ -132,6 +141,19 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         status: 'failed',
         failure: { step: 'one', error: '"boom"' },
       });
+    });
+
+    it.each(['running', 'waiting'] as const)('that makes a run %s says when it began, once', async (status) => {
+      const id = await start({ status: 'pending', state: '.', delayMs: 0 });
+      const startedAt = async () => (await under.archive.find(id))!.startedAt;
+      expect(await startedAt()).toBeNull();
+      await submit(write(id, 0, { status, state: status === 'waiting' ? 'w' : 'q' }));
+      const began = await startedAt();
+      expect(began).toEqual(expect.any(Date));
+      await under.pass(60_000);
+      await submit(write(id, 1, { status: 'waiting', state: 'w' }));
+      await submit(write(id, 2, { status: 'running', state: 'q' }));
+      expect(await startedAt()).toEqual(began);
     });
 
     it('at an old revision, or of a run that does not exist, is stale and writes nothing', async () => {
@@ -173,6 +195,21 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       const id = await start();
       const outcome = step({ guard: { attempt: 1, running: true }, status: 'completed', tally: tally(1) });
       await expect(submit(write(id, 0, { steps: [outcome] }))).resolves.toEqual({ kind: 'stale' });
+    });
+
+    it.each([
+      [undefined, undefined, 'applied'],
+      ['admitted', 'admitted', 'applied'],
+      [undefined, 'admitted', 'stale'],
+      ['admitted', undefined, 'stale'],
+      ['parked', 'admitted', 'stale'],
+    ] as const)('of a step at stage %s is guarded by it: by %s it is %s', async (stage, guarded, kind) => {
+      const at = { ...tally(1), ...staged(stage) };
+      const id = await startReady({ status: 'running', worker, tally: at });
+      const guard = { attempt: 1, running: true, ...staged(guarded) };
+      const outcome = step({ guard, status: 'completed', tally: at, result: '1' });
+      await expect(submit(write(id, 0, { steps: [outcome] }))).resolves.toMatchObject({ kind });
+      expect(Object.keys(await rowsOf(id))).toEqual(kind === 'applied' ? [] : ['one']);
     });
 
     it('that has nothing to write says so, and what its decision throws it passes on', async () => {
@@ -292,6 +329,16 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       expect((await door.start(() => runs, false)).map(({ kind }) => kind)).toEqual(['refused', 'refused']);
       await expect(store.findRun(runs[0]!.id)).resolves.toBeNull();
     });
+
+    it('of a run that waits has a row with a time, which is not ready', async () => {
+      const id = await start({
+        ...{ status: 'waiting', state: 'w' },
+        steps: [step({ status: 'waiting', delayMs: 60_000 })],
+      });
+      await expect(under.archive.find(id)).resolves.toMatchObject({ status: 'waiting', startedAt: expect.any(Date) });
+      expect(await rowsOf(id)).toMatchObject({ one: { status: 'waiting', attempt: 0, worker: null } });
+      expect(await claim()).toEqual([]);
+    });
   });
 
   describe(`${name}: a claim`, () => {
@@ -366,6 +413,61 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await submit(write(id, 0));
       expect((await beat()).dueRuns).toEqual([]);
     });
+
+    it('begins a run that has a time to begin at when that has come, and not before', async () => {
+      await register();
+      const id = await start({ status: 'pending', state: '.', dueAt: await inAMinute() });
+      const before = await beat();
+      expect([before.dueRuns, before.nextDueMs! > 0]).toEqual([[], true]);
+      await under.pass(60_001);
+      expect((await beat()).dueRuns).toEqual([id]);
+    });
+
+    it.each(['delayMs', 'dueAt'] as const)(
+      'makes a step ready that waits by %s when it is due, and not before',
+      async (by) => {
+        await register();
+        const time = by === 'dueAt' ? { dueAt: await inAMinute() } : { delayMs: 60_000 };
+        const id = await startReady({ status: 'waiting', ...time });
+        const before = await beat();
+        expect([before.wokenQueues.includes(queue), before.nextDueMs! > 0, await claim()]).toEqual([false, true, []]);
+        expect(await rowsOf(id)).toMatchObject({ one: { status: 'waiting' } });
+        await under.pass(60_001);
+        expect((await beat()).wokenQueues).toContain(queue);
+        expect(await rowsOf(id)).toMatchObject({ one: { status: 'ready' } });
+        expect((await claim()).map(({ run }) => run.id)).toEqual([id]);
+        expect((await beat()).wokenQueues).not.toContain(queue);
+      },
+    );
+
+    it('is no longer waited for by a step that a commit has made ready', async () => {
+      await register();
+      const id = await startReady({ status: 'waiting', delayMs: 60_000 });
+      const guard = { attempt: 0, running: false };
+      await expect(submit(write(id, 0, { steps: [step({ guard })] }))).resolves.toMatchObject({ kind: 'applied' });
+      expect(await claim()).toHaveLength(1);
+      await under.pass(60_001);
+      expect((await beat()).wokenQueues).not.toContain(queue);
+    });
+
+    it('keeps the result and the stage of a step that waits, whoever takes it up and gives it back', async () => {
+      await register();
+      const id = await startReady({ status: 'running', worker, tally: tally(1) });
+      const parked = { ...tally(1), stage: 'parked' } as const;
+      const guard = { attempt: 1, running: true };
+      await submit(
+        write(id, 0, { steps: [step({ guard, status: 'waiting', tally: parked, result: '"then"', delayMs: 1 })] }),
+      );
+      await under.pass(2);
+      await beat();
+      const [claimed] = await claim();
+      expect(claimed!.tally).toEqual({ ...parked, attempt: 2 });
+      const release = { guard: { attempt: 2, running: true, stage: 'parked' }, tally: claimed!.tally } as const;
+      await expect(submit(write(id, 1, { steps: [step(release)] }))).resolves.toMatchObject({ kind: 'applied' });
+      expect(await rowsOf(id)).toMatchObject({ one: { status: 'ready', attempt: 2, stage: 'parked' } });
+      expect([...(await store.loadResults(id, 0, ['one']))]).toEqual([['one', '"then"']]);
+      expect((await claim())[0]!.tally).toEqual({ ...parked, attempt: 3 });
+    });
   });
 
   describe(`${name}: a beat`, () => {
@@ -388,6 +490,29 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       ]);
       await under.pass(LEASE_MS * 0.75);
       expect((await beat()).heldRuns).toEqual([stopped]);
+    });
+
+    it('says which claims are no longer wanted, in rows and of holds that have become rows', async () => {
+      await register();
+      const row = await startReady();
+      const [{ startedAt } = { startedAt: '' }] = await claim();
+      const held = await start({ state: 'h;one,1,0,0,', worker });
+      const aborting = { status: 'running', tally: tally(1), worker, aborting: true } as const;
+      await submit(write(row, 0, { steps: [step({ ...aborting, guard: { attempt: 1, running: true } })] }));
+      await submit(write(held, 0, { state: 'a', steps: [step({ ...aborting, startedAt })] }));
+      const { claims } = await beat();
+      const wanted = (runId: string) => claims.find((own) => own.runId === runId);
+      const own = { step: 'one', attempt: 1, failures: 0, crashes: 0, startedAt };
+      expect(wanted(row)).toEqual({ runId: row, isUnwanted: true, claim: own });
+      expect(wanted(held)).toEqual({ runId: held, isUnwanted: true, claim: own });
+    });
+
+    it('says at which stage a claim is', async () => {
+      await register();
+      const id = await startReady({ tally: { ...tally(0), stage: 'admitted' } });
+      await claim();
+      const { claims } = await beat();
+      expect(claims).toMatchObject([{ runId: id, isUnwanted: false, claim: { attempt: 1, stage: 'admitted' } }]);
     });
 
     it('says nothing of what is another’s', async () => {
@@ -495,6 +620,41 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
           },
         ]),
       );
+    });
+
+    it('failures are the last errors of steps that have failed for good', async () => {
+      const id = await start();
+      const failing = (name: string, change: Partial<QueuedStepWrite>) =>
+        step({ step: name, tally: tally(1), error: '"first"', ...change });
+      await submit(
+        write(id, 0, {
+          steps: [
+            failing('failed', { status: 'retrying', delayMs: 1 }),
+            failing('retrying', { status: 'retrying', delayMs: 60_000 }),
+            failing('quarantined', { status: 'quarantined' }),
+            failing('cancelled', { status: 'cancelled' }),
+            failing('completed', { status: 'completed', result: '1' }),
+          ],
+        }),
+      );
+      const guard = { attempt: 1, running: false };
+      const last = { status: 'failed', error: '"last"', tally: tally(2), guard } as const;
+      await submit(write(id, 1, { steps: [step({ step: 'failed', ...last })] }));
+      const names = ['failed', 'retrying', 'quarantined', 'cancelled', 'completed', 'none'];
+      const failures = await store.loadFailures(id, 0, names);
+      expect(Object.fromEntries(failures)).toEqual({ failed: '"last"', quarantined: '"first"' });
+      expect([...(await store.loadFailures(id, 0, ['completed']))]).toEqual([]);
+    });
+
+    it.each([
+      ['has lost a join and completed all the same', { status: 'completed', aborting: true }],
+      ['has a result and has not completed', { status: 'cancelled', aborting: false }],
+    ] as const)('the output is not that of a step that %s', async (_, change) => {
+      definition = await store.registerDefinition(graph('a'));
+      const id = await start();
+      await submit(write(id, 0, { steps: [step({ ...change, tally: tally(1), result: '"1"' })] }));
+      await submit(write(id, 1, { status: 'completed', ended: true, state: 'd' }));
+      expect(await store.findEnded([id])).toMatchObject([{ id, status: 'completed', output: null }]);
     });
   });
 }

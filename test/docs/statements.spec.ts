@@ -14,6 +14,7 @@ const CONSTANTS =
 const OWN_WORDS: Readonly<Record<string, readonly string[]>> = {
   'store-statements.ts': ['which', 'alone'],
   'migrations/1764100000000-quarantine-steps.ts': ['words'],
+  'migrations/1764400000000-wait-and-skip.ts': ['table', 'name', 'condition', 'waits'],
   'migration-sql.ts': ['name', 'servesFrom', 'condition', 'statement', 'title'],
   'connection.ts': ['name', 'value'],
   // A statement for the reader of an error, with a role and schemas that are quoted.

@@ -9,6 +9,7 @@ const PUMP_SPEC = 'lib/runtime/step-pump.spec.ts';
 const DESK_SPEC = 'lib/runtime/run-desk.spec.ts';
 const BEAT_SPEC = 'lib/runtime/beat.spec.ts';
 const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
+const TURNS_SPEC = 'lib/engine/turns.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
 const KEEPER = 'lib/persistence/lease-thread.cjs';
 
@@ -549,9 +550,9 @@ export const MUTANTS = [
   {
     name: 'joins-once',
     safeguard: 'a step waits for all that it depends on',
-    file: 'lib/engine/decide.ts',
-    from: 'draft.view.graph.before[position]!.every(',
-    to: 'draft.view.graph.before[position]!.some(',
+    file: 'lib/engine/turns.ts',
+    from: "if (undecided > 0) return 'wait';",
+    to: "if (undecided > 1) return 'wait';",
     caughtBy: {
       file: PROPERTIES,
       test: 'whatever the graph and the order of events a run in which nothing fails completes, every step in its first attempt',
@@ -599,6 +600,114 @@ export const MUTANTS = [
     caughtBy: {
       file: 'test/integration/orchestrator.spec.ts',
       test: 'a key used again with other input is refused',
+    },
+  },
+  {
+    name: 'guard-by-stage',
+    safeguard: 'what an attempt reported before its condition was met is not taken for what it reports afterwards',
+    file: COMMIT,
+    from: '\n      AND s.stage IS NOT DISTINCT FROM b.guard_stage',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a commit of a step at stage admitted is guarded by it: by undefined it is stale',
+    },
+  },
+  {
+    name: 'stage-of-claim',
+    safeguard: 'an attempt that goes on after its condition was met is another claim',
+    file: 'lib/engine/decide.ts',
+    from: 'tally?.attempt === claim.attempt && tally.stage === claim.stage',
+    to: 'tally?.attempt === claim.attempt',
+    caughtBy: {
+      file: TURNS_SPEC,
+      test: 'a step with a condition goes on in the same attempt once its condition was met, and what it then reports is told from what came before',
+    },
+  },
+  {
+    name: 'code-before-work',
+    safeguard: 'a process without the code of a run begins nothing of it',
+    file: 'lib/runtime/folder.ts',
+    from: 'run.definition.code ? this.slots.offer(own) : NO_SLOTS;',
+    to: 'this.slots.offer(own);',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk begins nothing of a run whose code this process lacks, although it has free slots: it leaves it ready',
+    },
+  },
+  {
+    name: 'result-of-a-loser',
+    safeguard: 'a step that has lost a join gives nothing, also where it completes before its result is asked for',
+    file: 'lib/runtime/step-runner.ts',
+    from: '!hasCompleted(binding.step, attempt)',
+    to: '!results.has(binding.step) && !hasCompleted(binding.step, attempt)',
+    caughtBy: {
+      file: 'test/integration/turns.spec.ts',
+      test: 'a join of any raises the signal of the loser in another process, does not take what it says, and ends the run after it',
+    },
+  },
+  {
+    name: 'late-output',
+    safeguard: 'the late result of a step that has lost a join is not the output of its run',
+    file: STORE,
+    from: ' AND NOT s.aborting',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: definitions and results the output is not that of a step that has lost a join and completed all the same',
+    },
+  },
+  {
+    name: 'late-output-here',
+    safeguard:
+      'the late result of a step that has lost a join is not the output of its run where that ends in this process',
+    file: 'lib/runtime/run-desk.ts',
+    from: ' && run.hasCompleted(fact.claim.step))',
+    to: ')',
+    caughtBy: {
+      file: 'test/integration/turns.spec.ts',
+      test: 'a join of any gives no output where that would be the late result of a loser of this process',
+    },
+  },
+  {
+    name: 'rows-of-losers',
+    safeguard: 'whether a loser waits or runs is asked of its row',
+    file: 'lib/engine/turns.ts',
+    from: 'if (draft.needsRowOf(position)) return null;',
+    to: '',
+    caughtBy: { file: TURNS_SPEC, test: 'a join of some must see the rows where only they know what runs' },
+  },
+  {
+    name: 'open-while-starting',
+    safeguard: 'what a start claims is not given back as lost before its answer has come',
+    file: 'lib/runtime/run-desk.ts',
+    from: 'this.runs.has(runId) || this.starting.has(runId)',
+    to: 'this.runs.has(runId)',
+    caughtBy: {
+      file: DESK_SPEC,
+      test: 'RunDesk is not quiet while a start is under way: what it claims begins with the answer',
+    },
+  },
+  {
+    name: 'wanted-by-others',
+    safeguard: 'what only losers waited for is given up, and nothing that somebody else waits for',
+    file: 'lib/engine/turns.ts',
+    from: 'if (!isDirect && isWanted) continue;',
+    to: '',
+    caughtBy: {
+      file: TURNS_SPEC,
+      test: 'a join of some gives up what only the others waited for, and leaves what somebody else waits for',
+    },
+  },
+  {
+    name: 'wait-before-time',
+    safeguard: 'what waits for a time is woken by nothing before it',
+    file: STORE,
+    from: 'WHERE due_at <= orchestrate_flow.now()\n  ORDER BY due_at LIMIT $1',
+    to: 'WHERE due_at IS NOT NULL\n  ORDER BY due_at LIMIT $1',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: time makes a step ready that waits by dueAt when it is due, and not before',
     },
   },
 ];

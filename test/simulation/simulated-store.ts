@@ -99,7 +99,8 @@ export class SimulatedStore implements RunStore {
         if (!run || run.endedAt === null) return [];
         const output = this.tables.definitions.find((definition) => definition.id === run.definition)?.output ?? null;
         const { workflow, status, cancelReason } = run;
-        const result = output === null ? null : (this.tables.stepsOf(id).get(output)?.result ?? null);
+        const row = output === null ? undefined : this.tables.stepsOf(id).get(output);
+        const result = row?.status === 'completed' && !row.aborting ? row.result : null;
         return [{ id, workflow, status, cancelReason, failure: failureOf(run), output: result }];
       }),
     );

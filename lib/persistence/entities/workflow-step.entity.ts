@@ -46,7 +46,7 @@ export class WorkflowStep {
   @Column({ type: 'text', nullable: true })
   stage!: string | null;
 
-  /** Whether the attempt under way is no longer wanted, because the step has lost a join. */
+  /** Whether it has lost a join while an attempt was under way: neither that nor its result is wanted any more. */
   @Column({ type: 'boolean' })
   aborting!: boolean;
 

@@ -1,0 +1,174 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Subscription } from 'rxjs';
+import { createTestingFlow, type TestingFlow } from 'orchestrate-flow/testing';
+import { DataSource } from 'typeorm';
+
+import { createDatabase, type TestDatabase } from '../support/create-database.js';
+import { Gate } from '../support/gate.js';
+import { appDatabase } from '../support/start-app.js';
+import { OrderWorkflow, PaymentsService, ReportWorkflow } from './examples/authoring.js';
+import {
+  OfferWorkflow,
+  SubscriptionWorkflow,
+  SupplierService,
+  TicketWorkflow,
+  VoteWorkflow,
+} from './examples/control-flow.js';
+import { DataWorkflow } from './examples/data.js';
+import { HttpService, WebhookWorkflow } from './examples/failure.js';
+import * as running from './examples/running.js';
+import { chargeOnce, renewsInTime } from './examples/testing.js';
+
+let database: TestDatabase;
+let dataSource: DataSource;
+let flow: TestingFlow;
+let watching: Subscription | undefined;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  const keepDataSource = { provide: 'kept', inject: [DataSource], useFactory: (its: DataSource) => (dataSource = its) };
+  flow = await createTestingFlow({
+    workflows: [
+      ...[OrderWorkflow, ReportWorkflow, OfferWorkflow, TicketWorkflow, VoteWorkflow, SubscriptionWorkflow],
+      ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow],
+    ],
+    providers: [PaymentsService, SupplierService, HttpService, keepDataSource],
+    imports: [appDatabase(database)],
+    now: new Date('2026-01-01'),
+  });
+  await dataSource.query('CREATE TABLE signup (email text PRIMARY KEY)');
+});
+
+afterEach(() => {
+  watching?.unsubscribe();
+  flow.restoreStubs();
+});
+
+afterAll(async () => {
+  await flow?.close();
+  await database?.drop();
+});
+
+describe('the examples of authoring', () => {
+  it('an order is fulfilled, and its charge has one idempotency key', async () => {
+    const run = await flow.orchestrator.start(OrderWorkflow, { id: 'o1', items: ['a', 'b'] });
+    expect(await run.result()).toBe('2 parcels, paid by charge of o1');
+    expect(flow.orchestrator.graphOf(OrderWorkflow).toText()).toContain('reserve → charge ∥ printLabels');
+  });
+
+  it('a report waits for what its steps say', async () => {
+    expect(await flow.orchestrator.execute(ReportWorkflow)).toBe('3 numbers, 6 in all');
+  });
+
+  it('a step is a plain method', async () => {
+    expect(await chargeOnce()).toEqual({ id: 'charge of o1' });
+  });
+});
+
+describe('the examples of control flow', () => {
+  it.each([
+    [10, '20'],
+    [2_000, '4000, 2000 pieces are approved'],
+    [1_000_000, '2000000, 1000000 pieces are approved, Nobody may sign that.'],
+  ])('an offer for %i is answered', async (amount, answer) => {
+    const run = await flow.orchestrator.start(OfferWorkflow, { amount });
+    expect(await flow.drain()).toMatchObject([{ step: 'coolDown', status: 'waiting', dueInMs: 3 * 86_400_000 }]);
+    expect(await run.status()).toBe('waiting');
+    expect(await flow.result(run)).toBe(answer);
+  });
+
+  it.each([
+    ['refund', 'refunded'],
+    ['repair', 'repaired'],
+    ['question', 'answered'],
+  ])('a ticket for a %s is %s', async (kind, end) => {
+    expect(await flow.orchestrator.execute(TicketWorkflow, { kind })).toBe(end);
+  });
+
+  it('two votes decide, and the third is not asked', async () => {
+    const eve = flow.stub(VoteWorkflow, 'askEve', () => true);
+    const run = await flow.orchestrator.start(VoteWorkflow);
+    expect(await run.result()).toBe(2);
+    await flow.advance('1d');
+    expect(eve.calls).toEqual([]);
+    expect(await flow.stepsOf(run.id)).toMatchObject({ askEve: { status: 'cancelled' } });
+  });
+
+  it('the third is asked where one of the others takes longer than a day', async () => {
+    const gate = new Gate();
+    flow.stub(VoteWorkflow, 'askBob', () => gate.pass().then(() => true));
+    const eve = flow.stub(VoteWorkflow, 'askEve', () => true);
+    const run = await flow.orchestrator.start(VoteWorkflow);
+    await gate.arrival();
+    await flow.advance('1d', { patience: '50ms' });
+    gate.open();
+    expect(await run.result()).toBe(2);
+    expect(eve.calls).toHaveLength(1);
+  });
+
+  it('a subscription is renewed in time', async () => {
+    expect(await renewsInTime(flow)).toEqual(['1 call', 'renew waits', 'reminded at 0, renewed']);
+  });
+});
+
+describe('the example of failures', () => {
+  it('a hook is tried again where it may answer, and no more where it is gone', async () => {
+    const away = flow.stub(WebhookWorkflow, 'deliver', () => {
+      if (away.calls.length < 3) throw new Error('away');
+      return 200;
+    });
+    const run = await flow.orchestrator.start(WebhookWorkflow, { url: 'https://example.org' });
+    expect(await flow.result(run)).toBe(200);
+    flow.restoreStubs();
+    const gone = await flow.orchestrator.start(WebhookWorkflow, { url: 'https://example.org/gone' });
+    await expect(gone.result()).rejects.toMatchObject({ cause: { message: 'This hook is gone.' } });
+    expect(await flow.stepsOf(gone.id)).toMatchObject({ deliver: { attempt: 1 } });
+  });
+});
+
+describe('the examples of runs', () => {
+  it('a key has one run, which is described, hurried and watched', async () => {
+    const lines: string[] = [];
+    watching = running.watch(flow.orchestrator, (line) => lines.push(line));
+    const email = 'ada@example.org';
+    const [first, second] = [
+      await running.signUp(flow.orchestrator, { email }),
+      await running.signUp(flow.orchestrator, { email }),
+    ];
+    expect([first.created, second.created, first.id === second.id]).toEqual([true, false, true]);
+    await flow.drain();
+    expect(await running.describe(flow.orchestrator, email)).toEqual([
+      ...['the run is waiting', 'wait is waiting', 'greet is pending', '1 asleep'],
+    ]);
+    await running.stopOrHurry(flow.orchestrator, email, 'hurry');
+    expect(await running.resultOrReason(first)).toBe(`Hello ${email}`);
+    expect(lines).toEqual(['wait waits', 'signup has completed']);
+  });
+
+  it('a row and its run are there together or not at all', async () => {
+    const signup = { email: 'bob@example.org' };
+    const run = await running.signUpWithRow(flow.orchestrator, dataSource, signup);
+    await expect(running.signUpWithRow(flow.orchestrator, dataSource, signup)).rejects.toThrow('signup_pkey');
+    await running.stopOrHurry(flow.orchestrator, signup.email, 'stop');
+    await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_CANCELLED', reason: 'unsubscribed' });
+  });
+
+  it('many begin at their time, and a failure tells its reason', async () => {
+    flow.stub(running.SignupWorkflow, 'greet', ({ email }) => {
+      if (email === 'eve') throw new Error('no such address');
+      return email;
+    });
+    const startAt = new Date(flow.now().getTime() + 3_600_000);
+    const runs = await running.signUpAll(flow.orchestrator, [{ email: 'dan' }, { email: 'eve' }], startAt);
+    expect(await flow.drain()).toMatchObject([{ step: null, dueAt: startAt }, { step: null }]);
+    expect(await flow.result(runs[0]!)).toBe('dan');
+    await flow.advance('1d');
+    expect(await running.resultOrReason(runs[1]!)).toBe('failed: Error: no such address');
+  });
+});
+
+describe('the example of data', () => {
+  it('arrives as it was', async () => {
+    expect(await flow.orchestrator.execute(DataWorkflow)).toEqual(new DataWorkflow().find());
+  });
+});

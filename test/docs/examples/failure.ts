@@ -1,0 +1,44 @@
+import {
+  Ctx,
+  Input,
+  NonRetryableError,
+  Retry,
+  RetryAfterError,
+  Step,
+  type StepContext,
+  Workflow,
+} from 'orchestrate-flow';
+
+export class Webhook {
+  url!: string;
+}
+
+export interface Answer {
+  status: number;
+  retryAfter?: '30s';
+}
+
+export class HttpService {
+  async post(url: string, { signal }: { signal: AbortSignal }): Promise<Answer> {
+    signal.throwIfAborted();
+    return { status: url.endsWith('gone') ? 410 : 200 };
+  }
+}
+
+@Workflow({ name: 'webhook' })
+export class WebhookWorkflow {
+  static readonly input = Webhook;
+  static readonly output = 'deliver';
+
+  constructor(private readonly http: HttpService) {}
+
+  @Step({ timeout: '10s' }) // of one attempt: its signal is aborted then
+  @Retry({ attempts: 8, backoff: 'exponential', delay: '5s', maxDelay: '1h' }) // with full jitter
+  async deliver(@Input() { url }: Webhook, @Ctx() { signal }: StepContext): Promise<number> {
+    const answer = await this.http.post(url, { signal });
+    if (answer.status === 410) throw new NonRetryableError('This hook is gone.');
+    if (answer.status === 429) throw new RetryAfterError(answer.retryAfter ?? '1m');
+    if (answer.status >= 500) throw new Error(`The hook answered ${answer.status}.`);
+    return answer.status;
+  }
+}

@@ -1,0 +1,73 @@
+import { Input, Orchestrator, type Run, RunFailedError, Sleep, Step, Workflow } from 'orchestrate-flow';
+import type { Subscription } from 'rxjs';
+import type { DataSource } from 'typeorm';
+
+export class Signup {
+  email!: string;
+}
+
+@Workflow({ name: 'signup', queue: 'mail', priority: 10 })
+export class SignupWorkflow {
+  static readonly input = Signup;
+  static readonly output = 'greet';
+
+  @Sleep('1d') wait!: void;
+
+  @Step({ priority: 0 }) // before the other steps of this queue: lower runs first
+  greet(@Input() { email }: Signup): string {
+    return `Hello ${email}`;
+  }
+}
+
+/** One run per key, however often it is called. */
+export function signUp(orchestrator: Orchestrator, signup: Signup): Promise<Run<string>> {
+  return orchestrator.start(SignupWorkflow, signup, { key: signup.email });
+}
+
+/** The row and the run are there together, or not at all. */
+export function signUpWithRow(orchestrator: Orchestrator, dataSource: DataSource, signup: Signup) {
+  return dataSource.transaction(async (manager) => {
+    await manager.query('INSERT INTO signup (email) VALUES ($1)', [signup.email]);
+    return orchestrator.start(SignupWorkflow, signup, { key: signup.email, manager });
+  });
+}
+
+export function signUpAll(orchestrator: Orchestrator, signups: readonly Signup[], startAt: Date) {
+  return orchestrator.startMany(
+    SignupWorkflow,
+    signups.map((input) => ({ input, key: input.email, startAt })), // up to 1,000 in one commit
+  );
+}
+
+export async function stopOrHurry(orchestrator: Orchestrator, email: string, wish: 'stop' | 'hurry'): Promise<void> {
+  const run = { workflow: SignupWorkflow, key: email }; // or its id
+  if (wish === 'stop') await orchestrator.cancel(run, { reason: 'unsubscribed' });
+  else await orchestrator.wake(run); // ends sleeps, delays, and the wait for a next attempt
+}
+
+export async function describe(orchestrator: Orchestrator, email: string): Promise<string[]> {
+  const run = await orchestrator.get({ workflow: SignupWorkflow, key: email });
+  const steps = await orchestrator.steps(run.id);
+  const sleepers = await orchestrator.list({ workflow: SignupWorkflow, status: 'waiting', limit: 10 });
+  return [
+    `the run is ${run.status}`,
+    ...steps.map(({ name, status }) => `${name} is ${status}`),
+    `${sleepers.runs.length} asleep`,
+  ];
+}
+
+export function watch(orchestrator: Orchestrator, say: (line: string) => void): Subscription {
+  return orchestrator.events$.subscribe((event) => {
+    if (event.type === 'step.waiting') say(`${event.step} waits`);
+    if (event.type === 'run.completed') say(`${event.workflow} has completed`);
+  });
+}
+
+export async function resultOrReason(run: Run<string>): Promise<string> {
+  try {
+    return await run.result({ timeout: '30s' });
+  } catch (error) {
+    if (error instanceof RunFailedError) return `failed: ${String(error.cause)}`;
+    throw error;
+  }
+}

@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+import { describe, expect, it } from '@jest/globals';
+
+const root = new URL('../../', import.meta.url);
+const examples = new URL('test/docs/examples/', root);
+
+/** What `examples.spec.ts` runs. */
+const sources = readdirSync(examples)
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+  .map((file) => readFileSync(new URL(file, examples), 'utf8'));
+
+function blocksOf(text: string): string[] {
+  return [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!);
+}
+
+/** The blocks of a page that stand literally in no example. */
+function strangers(text: string): string[] {
+  return blocksOf(text).filter((block) => !sources.some((source) => source.includes(block)));
+}
+
+const read = (page: string) => readFileSync(new URL(page, root), 'utf8');
+
+describe('docs/features.md', () => {
+  it('shows only code that stands in an example which a test runs', () => {
+    expect(blocksOf(read('docs/features.md')).length).toBeGreaterThan(10);
+    expect(strangers(read('docs/features.md'))).toEqual([]);
+  });
+});
+
+describe('the section of README.md on branches, joins and waits', () => {
+  it('shows only code that stands in an example which a test runs', () => {
+    const [section] = /^## Branches, joins, waits\n[^]*?(?=^## )/m.exec(read('README.md')) ?? [''];
+    expect(blocksOf(section)).toHaveLength(1);
+    expect(strangers(section)).toEqual([]);
+  });
+});
