@@ -161,6 +161,7 @@ export class FlowProcess {
       priority: 0,
       input: '1',
       delayMs: null,
+      dueAt: null,
     };
     await this.desk.start([request as never], false);
     return id;
