@@ -25,7 +25,8 @@ export function findTurn(draft: Draft, position: number): Turn {
   if (wanted === undefined) {
     if (undecided > 0) return 'wait';
   } else {
-    const good = marks.filter((mark) => GOOD.has(mark)).length;
+    // A failure that is tolerated wins nothing.
+    const good = marks.filter((mark) => mark === MARK.completed).length;
     if (good + undecided < wanted) return 'skip';
     if (good < wanted) return 'wait';
   }

@@ -18,9 +18,9 @@ import type {
 } from '../engine/ports.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
-import { unreadable } from './database-failure.js';
+import { classifyFailure, unreadable } from './database-failure.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { untilNoRaceIsLost } from './race.js';
+import { Rematch, untilNoRaceIsLost } from './race.js';
 import { toFailure, toStoredRun, type RunRecord } from './records.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
 import * as sql from './store-statements.js';
@@ -28,6 +28,9 @@ import * as sql from './store-statements.js';
 /** Bounds of one look. */
 const MAX_DUE = 500;
 const MAX_LOST = 500;
+
+/** Milliseconds that a signal waits for its key at a time. */
+const SIGNAL_LOCK_MS = 50;
 
 /** The channel on which a user's transaction that started a run tells, once it commits, which queue has work. */
 export const READY_CHANNEL = 'orchestrate_flow_ready';
@@ -63,6 +66,7 @@ interface LookRecord {
 /** The store on PostgreSQL: reads and claims over one connection, the heartbeat over another that nothing can hold up. */
 export class SqlRunStore implements RunStore {
   private readonly reads: Connection;
+  private readonly signals: Connection;
   private readonly beats: Connection;
   private readonly keeper: LeaseKeeper;
   /** Whose sign of life the heartbeat's connection is. */
@@ -76,6 +80,8 @@ export class SqlRunStore implements RunStore {
     const settings = { ...SESSION_SETTINGS, lock_timeout: Math.round(options.leaseMs / 4) };
     const answerWithinMs = options.leaseMs / 2;
     this.keeper = new LeaseKeeper(config, options);
+    const impatient = { ...settings, lock_timeout: SIGNAL_LOCK_MS };
+    this.signals = new Connection(config, { name: 'orchestrate-flow signals', settings: impatient, answerWithinMs });
     this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
     this.beats = new Connection(
       config,
@@ -128,8 +134,20 @@ export class SqlRunStore implements RunStore {
     return row ?? null;
   }
 
+  /**
+   * Its key may be held by a user's open transaction: it waits for that on a connection where it holds up nobody's claims,
+   * and between two tries not even other signals.
+   */
   async addSignal({ runId, name, key, payload }: NewSignal): Promise<boolean> {
-    return (await this.lookUp('add_signal', sql.ADD_SIGNAL, [runId, name, key, payload])).length > 0;
+    const statement = this.prepared('add_signal', sql.ADD_SIGNAL);
+    for (const rematch = new Rematch(); ; await rematch.pause()) {
+      try {
+        return (await this.signals.query(statement, [runId, name, key, payload])).length > 0;
+      } catch (error) {
+        const kind = classifyFailure(error);
+        if (kind !== 'race' && kind !== 'lock-timeout') throw unreadable(error);
+      }
+    }
   }
 
   async findEnded(runIds: readonly string[]): Promise<EndedRun[]> {
@@ -208,7 +226,7 @@ export class SqlRunStore implements RunStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.reads.close(), this.beats.close(), this.keeper.stop()]);
+    await Promise.all([this.reads.close(), this.signals.close(), this.beats.close(), this.keeper.stop()]);
   }
 
   private async findLost(): Promise<LostClaims[]> {

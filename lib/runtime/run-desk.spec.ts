@@ -255,7 +255,7 @@ describe('RunDesk', () => {
   it('frees what a run holds and nobody runs here, as it was before the claim: its worker lives, and that is no crash', async () => {
     const stage = new Stage();
     stage.found = { ...stored('ch.;b,2,1,0,', 3), worker: stage.self.id };
-    stage.locked = { run: stage.found, inbox: [], inbox: [], rows: new Map() };
+    stage.locked = { run: stage.found, inbox: [], rows: new Map() };
     await stage.desk.releaseHolds('r');
     await settle();
     expect(stage.lockedWrites).toMatchObject([

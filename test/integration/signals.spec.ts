@@ -192,6 +192,21 @@ describe('a signal in the caller’s transaction', () => {
     expect(await run.result()).toBe('returned to Zoe');
   });
 
+  it('holds up nobody but the same signal, however long that transaction takes', async () => {
+    const run = await startArrived('long-transaction');
+    const { dataSource, orchestrator } = app;
+    let twin: Promise<void> = Promise.resolve();
+    await dataSource.transaction(async (manager) => {
+      await run.signal('delivered', { signedBy: 'Long' }, { key: 'k', manager });
+      twin = run.signal('delivered', { signedBy: 'Twin' }, { key: 'k' });
+      const others = await orchestrator.startMany(TwoWaits, [{}, {}, {}]);
+      for (const other of others) for (const news of [1, 2]) await other.signal('news', news, { key: `k${news}` });
+      await Promise.all(others.map((other) => other.result({ timeout: '10s' })));
+    });
+    await twin;
+    expect(await run.result()).toBe('delivered to Long');
+  }, 30_000);
+
   it('is refused outside of one', async () => {
     const run = await startArrived('no-transaction');
     const { manager } = app.dataSource;

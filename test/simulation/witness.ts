@@ -398,7 +398,7 @@ const OPEN: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.wait
 function hasItsTurn({ after, needs = [], join }: GraphNode, markOf: (step: string) => string): boolean {
   if (!needs.every((step) => GOOD.includes(markOf(step)))) return false;
   if (join === undefined) return after.every((step) => !OPEN.includes(markOf(step)));
-  return after.filter((step) => GOOD.includes(markOf(step))).length >= join;
+  return after.filter((step) => markOf(step) === MARK.completed).length >= join;
 }
 
 /** Whether a step of a completed run may have ended so, without a result. */
@@ -424,7 +424,7 @@ function mayEndAs(
         (when !== undefined && !how.isMet) ||
         node.kind === 'signal' ||
         lacks(needs) > 0 ||
-        (join !== undefined && after.length - lacks(after) < join)
+        (join !== undefined && after.filter((step) => markOf(step) === MARK.completed).length < join)
       );
     default: {
       // It has lost a join, or only such steps waited for it.

@@ -78,7 +78,15 @@ export const BULL_TABLES: Check<DatabaseSession> = {
 };
 
 /** What the migrations make. */
-const MADE = ['workflow_run', 'workflow_step', 'workflow_worker', 'workflow_definition', 'workflow_lane', 'orphans'];
+const MADE = [
+  'workflow_run',
+  'workflow_step',
+  'workflow_signal',
+  'workflow_worker',
+  'workflow_definition',
+  'workflow_lane',
+  'orphans',
+];
 
 /** What of it is there no more. */
 async function findGone(database: DatabaseSession): Promise<string[]> {

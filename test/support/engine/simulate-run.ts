@@ -591,7 +591,7 @@ export class RunSimulation {
     const { before, needs, nodes } = this.graph;
     const { join } = nodes[position]!;
     if (!needs[position]!.every(isGood)) return false;
-    if (join !== undefined) return before[position]!.filter(isGood).length >= join;
+    if (join !== undefined) return before[position]!.filter((one) => this.marks[one] === MARK.completed).length >= join;
     return before[position]!.every((one) => !UNDECIDED.includes(this.marks[one]!));
   }
 
