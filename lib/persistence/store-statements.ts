@@ -52,7 +52,7 @@ WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 A
 export const LOAD_SIGNAL = `
 SELECT name, payload FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step = $2 ORDER BY id DESC LIMIT 1`;
 
-/** A signal to a run that has not ended. The same key again is the same signal, and has come before. */
+/** A signal to a run that has not ended. The same key again is the same signal, and has come before: also to one that has. */
 export const ADD_SIGNAL = `
 WITH run AS (
   SELECT id FROM orchestrate_flow.workflow_run WHERE id = $1 AND ended_at IS NULL
@@ -62,7 +62,9 @@ added AS (
   SELECT id, $2, $3, $4 FROM run
   ON CONFLICT DO NOTHING
 )
-SELECT id FROM run`;
+SELECT id FROM run
+UNION ALL
+SELECT run_id FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND name = $2 AND key = $3`;
 
 /** The output is where it was written: in the row of the step that the run's definition names, unless that has lost a join. */
 export const FIND_ENDED = `

@@ -38,11 +38,12 @@ export class SignalSender {
     if (!isName(name))
       throw invalid(`Expected a signal's name to be text of 1 to ${MAX_NAME_LENGTH} characters, got ${show(name)}.`);
     if (key !== undefined) assertKey(key);
-    if (isEnded(run.status)) throw ended(run, name);
+    // A webhook that is delivered again may come after the end: its signal has been taken.
+    if (isEnded(run.status) && key === undefined) throw ended(run, name);
     const signal = await this.prepare(run, name, payload, key ?? null);
     if (!(await this.store(signal, manager))) throw ended(run, name);
     // In a transaction the run is told once that has committed; otherwise at once, and by the beat if that fails.
-    if (!manager) this.tell(run.id);
+    if (!manager && !isEnded(run.status)) this.tell(run.id);
   }
 
   private async prepare(

@@ -200,11 +200,12 @@ export class Tables {
   /** `ADD_SIGNAL`. */
   addSignal(signal: NewSignal): boolean {
     const run = this.runs.get(signal.runId);
-    if (!run || run.endedAt !== null) return false;
     const { runId, name, key } = signal;
-    const isThere = this.signals.some((other) => other.runId === runId && other.name === name && other.key === key);
+    const isSame = (other: SignalRow) => other.runId === runId && other.name === name && other.key === key;
+    if (key !== null && this.signals.some(isSame)) return true;
+    if (!run || run.endedAt !== null) return false;
     const id = String(this.signals.length + 1);
-    if (key === null || !isThere) this.signals.push({ ...signal, id, seen: false, step: null, createdAt: this.now });
+    this.signals.push({ ...signal, id, seen: false, step: null, createdAt: this.now });
     return true;
   }
 
