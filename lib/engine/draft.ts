@@ -122,9 +122,9 @@ export class Draft {
     return true;
   }
 
-  /** Notes that all signals that are there have been looked at. */
+  /** Notes that all signals that are there, which must be shown, have been looked at. */
   lookAtSignals(): void {
-    for (const { id, seen } of this.view.inbox ?? []) {
+    for (const { id, seen } of this.view.inbox!) {
       if (seen || this.signals.has(id)) continue;
       this.signals.set(id, null);
       this.changed = true;
@@ -134,7 +134,7 @@ export class Draft {
   /** The signal that the waiting step has just taken is handled: here where a slot is free, else by whoever claims the row. */
   receive(position: number, was: Tally): void {
     const { name, queue } = this.node(position);
-    const free = this.slots.get(queue) ?? 0;
+    const free = this.freeSlots(queue);
     const received: Tally = { ...was, stage: 'received' };
     if (free === 0) {
       this.write(position, { status: 'ready', tally: received }, false, was);
@@ -150,7 +150,7 @@ export class Draft {
   /** The step starts: here where a slot is free, else as a ready row. */
   private start(position: number, earlier: Tally = NEVER_CLAIMED): void {
     const node = this.node(position);
-    const free = this.slots.get(node.queue) ?? 0;
+    const free = this.freeSlots(node.queue);
     if (free === 0) {
       this.write(position, { status: 'ready', tally: earlier }, false);
       return this.mark(position, MARK.queued);
@@ -172,7 +172,7 @@ export class Draft {
   resume(position: number, tally: Tally, startedAt: string, stage: Stage = 'admitted'): void {
     const later: Tally = { ...tally, stage };
     const { name, queue } = this.node(position);
-    const free = this.slots.get(queue) ?? 0;
+    const free = this.freeSlots(queue);
     const isHeld = this.markOf(position) === MARK.held;
     // What another process holds, or this one held under an id that is dead, does not go on here.
     if (free === 0 || (isHeld && this.view.worker !== this.place.worker))
@@ -282,7 +282,7 @@ export class Draft {
       const hold = this.holds.get(name);
       const row = this.findRow(position);
       const tally = hold ? tallyOf(hold) : row!.tally;
-      if (hold) this.abort(position, tally, null, hold.since ?? null);
+      if (hold) this.abort(position, tally, null, sinceOf(hold));
       else if (row!.status === 'running') this.abort(position, tally, null, null);
       else this.cancelWaiting(position, tally);
       return { position, attempt: tally.attempt };
@@ -324,7 +324,7 @@ export class Draft {
     const tally = tallyOf((hold ?? row)!);
     const { attempt } = tally;
     const worker = hold ? this.view.worker : row!.worker;
-    this.write(position, { status: 'running', tally, worker, aborting: true, startedAt: hold?.since ?? null }, true);
+    this.write(position, { status: 'running', tally, worker, aborting: true, startedAt: sinceOf(hold) }, true);
     this.holds.delete(name);
     this.mark(position, MARK.aborting);
     return attempt;
@@ -434,6 +434,10 @@ export class Draft {
     this.mark(position, mark);
   }
 
+  private freeSlots(queue: string): number {
+    return this.slots.get(queue) ?? 0;
+  }
+
   /** Whether the step had an open row before this fold. */
   private hadRow(position: number): boolean {
     return HAS_OPEN_ROW.has(this.view.state.marks[position]!);
@@ -462,4 +466,9 @@ export class Draft {
       startedAt: row.startedAt ?? earlier?.startedAt ?? null,
     });
   }
+}
+
+/** The database's time of a claim that lies in the run's state, where there is one and it is known. */
+function sinceOf(hold: Hold | undefined): string | null {
+  return hold?.since ?? null;
 }
