@@ -25,8 +25,11 @@ const IS_ROOT = process.geteuid?.() === 0;
 const CLIENT = join(import.meta.dirname, 'embedded-client.mjs');
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
-/** How long after the last process was killed its server may live. */
-const ORPHAN_MS = 5_000;
+/** How long after the last process was killed its server may live: a second to be noticed, and time to shut down on a busy disk. */
+const ORPHAN_MS = 30_000;
+
+/** The watchdog asks a server to end, and makes it after 30 s. */
+const CLOSED_WITHIN_MS = 45_000;
 
 jest.setTimeout(60_000);
 
@@ -44,7 +47,7 @@ beforeEach(() => {
 afterEach(async () => {
   clients.forEach((client) => client.kill('SIGKILL'));
   await Promise.all(opened.map((server) => server.stop()));
-  await waitUntil(() => livingIn('server') === null && livingIn('watchdog') === null, 10_000);
+  await waitUntil(() => livingIn('server') === null && livingIn('watchdog') === null, CLOSED_WITHIN_MS);
   rmSync(root, { recursive: true, force: true });
 });
 
