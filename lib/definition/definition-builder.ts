@@ -48,7 +48,8 @@ function toDefinition(
   );
   const policies = new Map([...retries].map(([step, { policy }]) => [step, policy]));
   const nodes = computeNodes({ ...read, policies, timeoutMs: defaults.timeoutMs });
-  const graph: WorkflowGraph = { workflow: name, version: workflow.version, output, nodes };
+  const deadline = workflow.deadlineMs === undefined ? {} : { deadlineMs: workflow.deadlineMs };
+  const graph: WorkflowGraph = { workflow: name, version: workflow.version, output, ...deadline, nodes };
   const definitions = [
     ...steps.map((step) => toStep(step, bindings.get(step.name)!, retries.get(step.name)!)),
     ...compensations.map((code) =>

@@ -24,7 +24,8 @@ const OPTIONAL_KEYS = [
 export function hashOf(graph: WorkflowGraph): string {
   // Lists in a fixed order, not objects: the text does not depend on the order in which keys were written.
   const nodes = graph.nodes.map(listNode);
-  const text = JSON.stringify([graph.workflow, graph.output, nodes]);
+  const deadline = graph.deadlineMs === undefined ? [] : [graph.deadlineMs];
+  const text = JSON.stringify([graph.workflow, graph.output, nodes, ...deadline]);
   return createHash('sha256').update(text).digest('hex');
 }
 

@@ -18,6 +18,12 @@ export interface WorkflowOptions {
    */
   readonly order?: 'page' | 'explicit';
   /**
+   * How long after its beginning a run may take, waits included: then it fails, and undoes what it did. More than 0, at most
+   * 10 years.
+   * @default no limit
+   */
+  readonly deadline?: Duration;
+  /**
    * The retry policy of steps that do not say otherwise, or the number of attempts.
    * @default the module's `defaults.retry`
    */
@@ -38,6 +44,7 @@ export const WORKFLOW_KEYS = [
   'name',
   'version',
   'order',
+  'deadline',
   'retry',
   'queue',
   'priority',

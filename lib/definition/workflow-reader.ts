@@ -1,4 +1,13 @@
-import { readChoice, readName, readOptions, readPriority, readQueue, show, type Say } from './option-readers.js';
+import {
+  readChoice,
+  readName,
+  readOptions,
+  readDelay,
+  readPriority,
+  readQueue,
+  show,
+  type Say,
+} from './option-readers.js';
 import { readRetry, type RetrySettings } from './retry-resolution.js';
 import type { WrittenStep } from './step-reader.js';
 import { describeNoStep, type StepScope } from './step-scope.js';
@@ -9,6 +18,7 @@ export interface WrittenWorkflow {
   readonly name: string | undefined;
   readonly version: string | null;
   readonly order: 'page' | 'explicit';
+  readonly deadlineMs: number | undefined;
   readonly retry: RetrySettings;
   readonly queue: string | undefined;
   readonly priority: number | undefined;
@@ -21,6 +31,7 @@ export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
     name: readName(options['name'], 'name of @Workflow', say),
     version: version === undefined ? null : (readName(version, 'version of @Workflow', say) ?? null),
     order: readChoice(options['order'], 'order', ['page', 'explicit'], say) ?? 'page',
+    deadlineMs: readDelay(options['deadline'], 'deadline of @Workflow', say),
     retry: readRetry(options['retry'], 'retry of @Workflow', say),
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),

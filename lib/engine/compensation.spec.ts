@@ -167,3 +167,31 @@ describe('a terminated run', () => {
     }
   });
 });
+
+describe('a run that takes too long', () => {
+  const PASSED: Fact = { type: 'deadline-passed', error: 'late' };
+
+  it('fails in the first step that has not ended, and undoes what was done', () => {
+    const rows = { b: { status: 'waiting' }, c: { status: 'ready' } } as const;
+    const decision = decideIn(SAGA, { marks: 'cwq.zzz', rows }, [PASSED]);
+    expect(decision).toMatchObject({ status: 'compensating', failure: { step: 'b', error: 'late' } });
+    expect(decision.state.marks).toBe('cxxxqss');
+  });
+
+  it('may be one that has not begun', () => {
+    expect(decideIn(SAGA, {}, [PASSED])).toMatchObject({ status: 'failed', failure: { step: 'a' } });
+  });
+
+  it('is left alone while it is stopped or undone, and once it has ended', () => {
+    for (const [status, marks] of [
+      ['cancelling', 'chhxzzz'],
+      ['compensating', 'cxxxqss'],
+      ['completed', 'cccczzz'],
+    ] as const)
+      expect(decideIn(SAGA, { status, marks }, [PASSED]).changed).toBe(false);
+  });
+
+  it('must be seen with its rows', () => {
+    expect(decide(buildView(SAGA, { marks: 'cqq.zzz' }), [PASSED], buildPlace())).toBe(NEEDS_ROWS);
+  });
+});

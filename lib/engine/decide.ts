@@ -9,6 +9,8 @@ import { isEnded, isStopping } from './words.js';
 /** Marks of steps that had their effect, or may have had it. */
 const MAY_BE_DONE: ReadonlySet<Mark> = new Set([MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt]);
 
+const NOT_ENDED: ReadonlySet<Mark> = new Set([MARK.pending, MARK.held, MARK.queued, MARK.waiting, MARK.aborting]);
+
 const PLAIN_FAILURE = { retryable: false, retryAfterMs: null, aborted: false, inDoubt: false, random: 0 } as const;
 
 /**
@@ -55,6 +57,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return loseWorkers(draft, fact.workers, fact.quarantine);
     case 'cancel-requested':
       return cancel(draft, fact.reason);
+    case 'deadline-passed':
+      return passDeadline(draft, fact.error);
     case 'terminate-requested':
       return terminate(draft, fact.reason);
     case 'wake-requested':
@@ -297,6 +301,15 @@ function cancel(draft: Draft, reason: string | null): NeedsRows | void {
   draft.cancelReason = reason;
   if (draft.status !== 'pending') draft.moveRun('cancelling');
   stop(draft);
+}
+
+/** The run fails in the first step that has not ended. What is being undone is not hurried. */
+function passDeadline(draft: Draft, error: string): NeedsRows | void {
+  if (isEnded(draft.status) || isStopping(draft.status) || draft.status === 'compensating') return;
+  if (mustSeeRows(draft, null)) return NEEDS_ROWS;
+  const step = draft.view.graph.nodes.find((_, position) => NOT_ENDED.has(draft.markOf(position)))!;
+  if (draft.status === 'pending') draft.moveRun('running');
+  failRun(draft, step.name, error);
 }
 
 /** It ends here and now: what waits or runs is cancelled, and nothing is undone. */

@@ -60,6 +60,8 @@ export type Fact =
   /** These workers live no more: what they held or ran is free again. */
   | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string>; readonly quarantine: Quarantine }
   | { readonly type: 'cancel-requested'; readonly reason: string | null }
+  /** The run has taken longer than it may; the encoded error says so. */
+  | { readonly type: 'deadline-passed'; readonly error: string }
   /** It ends now, whatever is under way, and nothing is undone. */
   | { readonly type: 'terminate-requested'; readonly reason: string | null }
   /** What waits for a time waits no longer. */

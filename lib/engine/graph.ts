@@ -45,6 +45,8 @@ export interface WorkflowGraph {
   readonly version: string | null;
   /** The step whose result is the run's, or null. */
   readonly output: string | null;
+  /** Milliseconds after its beginning in which a run must have ended. @default no limit */
+  readonly deadlineMs?: number;
   readonly nodes: readonly GraphNode[];
 }
 

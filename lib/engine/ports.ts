@@ -76,6 +76,8 @@ export interface NewRun {
   readonly delayMs: number | null;
   /** The time at which the run begins (ISO 8601), or null. */
   readonly dueAt: string | null;
+  /** Milliseconds after its beginning in which it must have ended, or null. */
+  readonly deadlineMs: number | null;
   /** Queues whose workers should know of it: those with ready steps, or, before its time, that of its first step. */
   readonly wakes: readonly string[];
   readonly steps: readonly QueuedStepWrite[];
@@ -172,6 +174,8 @@ export interface BeatNews {
   readonly suspects: readonly SuspectQueue[];
   /** Queues in which steps became ready with this beat, because their time had come. */
   readonly wokenQueues: readonly string[];
+  /** Runs whose deadline has passed. */
+  readonly overdueRuns: readonly string[];
   /** Runs with signals at which nobody has looked. */
   readonly signalledRuns: readonly string[];
   /** Runs whose start time has come. */
@@ -307,6 +311,7 @@ export interface RunRecordView {
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
   readonly dueAt: Date | null;
+  readonly deadlineAt: Date | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly updatedAt: Date;

@@ -67,6 +67,7 @@ advanced AS (
       failure = coalesce(v.failure, r.failure),
       cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
       due_at = CASE WHEN v.status = 'pending' THEN r.due_at END,
+      deadline_at = CASE WHEN v.status IN ('pending', 'running', 'waiting') THEN r.deadline_at END,
       started_at = CASE WHEN v.status IN ('running', 'waiting') THEN coalesce(r.started_at, orchestrate_flow.now()) ELSE r.started_at END,
       updated_at = orchestrate_flow.now(),
       ended_at = CASE WHEN v.ended THEN orchestrate_flow.now() END
@@ -75,13 +76,15 @@ advanced AS (
 ),
 created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
-    input, due_at, created_at, updated_at, started_at)
+    input, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'), orchestrate_flow.now(),
-    orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
+    n.input, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
+    coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
+      + n.deadline_ms * interval '1 millisecond',
+    orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
   FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
-    $41::int[], $42::text[], $43::float8[], $44::timestamptz[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at)
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms)
   WHERE (SELECT count(*) FROM lane) = 1
   ON CONFLICT DO NOTHING
   RETURNING id
@@ -182,6 +185,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     signals.map(([, { id }]) => id),
     signals.map(([, { step }]) => step),
     steps.map(([, step]) => step.tally.inDoubt === true),
+    starts.map((run) => run.deadlineMs),
   ];
 }
 

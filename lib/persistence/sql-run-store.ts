@@ -58,6 +58,7 @@ interface LookRecord {
   readonly held_runs: string[];
   readonly ready_queues: string[];
   readonly suspects: string[];
+  readonly overdue_runs: string[];
   readonly signalled_runs: string[];
   readonly due_runs: string[];
   readonly next_due_ms: number | null;
@@ -199,6 +200,7 @@ export class SqlRunStore implements RunStore {
       heldRuns: look!.held_runs,
       readyQueues: look!.ready_queues,
       suspects: look!.suspects.map(parseSuspect),
+      overdueRuns: look!.overdue_runs,
       signalledRuns: look!.signalled_runs,
       dueRuns: look!.due_runs,
       nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,

@@ -198,6 +198,10 @@ SELECT
         AND s.${IS_SUSPECT} AND (s.crashes >= $6::int - 1) = is_accused)
   ) AS suspects,
   ARRAY(
+    SELECT id FROM orchestrate_flow.workflow_run
+    WHERE deadline_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY deadline_at LIMIT $4
+  ) AS overdue_runs,
+  ARRAY(
     SELECT r.id FROM orchestrate_flow.workflow_run r
     WHERE r.definition = ANY ($3::int[]) AND r.ended_at IS NULL
       AND r.id IN (SELECT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen ORDER BY run_id LIMIT $4)
@@ -213,6 +217,9 @@ SELECT
       UNION ALL
       SELECT min(due_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
       WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])
+      UNION ALL
+      SELECT min(deadline_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
+      WHERE deadline_at IS NOT NULL AND definition = ANY ($3::int[])
       UNION ALL
       SELECT min(dead_at) - statement_timestamp() FROM (
         SELECT ${DEAD_AT.replace('$LEASE', '$5::float8')} AS dead_at FROM orchestrate_flow.workflow_worker w

@@ -11,6 +11,7 @@ import { SYSTEM_CLOCK } from './system-clock.js';
 const NOTHING: BeatNews = {
   ...{ alive: true, stoppedRuns: [], claims: [], heldRuns: [], readyQueues: [], suspects: [], wokenQueues: [] },
   signalledRuns: [],
+  overdueRuns: [],
   ...{ dueRuns: [], lost: [], nextDueMs: null },
 };
 

@@ -28,6 +28,8 @@ export interface BeatPorts {
   readonly queues: readonly string[];
   readonly leaseMs: number;
   readonly quarantine: Quarantine;
+  /** The error of a run whose deadline has passed, encoded. */
+  readonly overdue: string;
 }
 
 /**
@@ -155,6 +157,7 @@ export class Beat {
     for (const runId of news.stoppedRuns) desk.abort(runId);
     for (const queue of new Set([...news.wokenQueues, ...news.readyQueues])) this.wakePump(queue);
     for (const queue of news.wokenQueues) if (!slots.find(queue)) slots.ring(queue, 1);
+    for (const runId of news.overdueRuns) this.tell(runId, { type: 'deadline-passed', error: this.ports.overdue });
     for (const runId of news.signalledRuns) this.tell(runId, { type: 'signalled' });
     for (const runId of news.dueRuns) this.tell(runId, { type: 'begun' });
     // What is freed is taken here at once: its bell may wake the very process that stands still.

@@ -109,7 +109,21 @@ export class FlowRuntime {
       patienceMs: leaseMs,
     });
     const quarantine = { crashes: maxCrashes, error: codec.encodeError(poison(maxCrashes)) };
-    this.beat = new Beat({ store, desk, shelf, slots, self, events, clock, ward, queues, leaseMs, quarantine });
+    const overdue = codec.encodeError(overdueError());
+    this.beat = new Beat({
+      store,
+      desk,
+      shelf,
+      slots,
+      self,
+      events,
+      clock,
+      ward,
+      queues,
+      leaseMs,
+      quarantine,
+      overdue,
+    });
   }
 
   /** Stores the definitions of this build. @returns what the orchestrator works with */
@@ -242,6 +256,14 @@ export class FlowRuntime {
   private async untilSettled(timeoutMs: number): Promise<void> {
     await within(this.ports.clock, timeoutMs, this.desk.settled());
   }
+}
+
+/** The error of a run that has taken too long. */
+function overdueError(): OrchestrateFlowError {
+  return new OrchestrateFlowError(
+    'OF_DEADLINE_PASSED',
+    'Cannot go on with the run: its deadline has passed. Give it more time by `deadline`, or find what it waits for.',
+  );
 }
 
 /** The error of a step that is quarantined. */

@@ -23,6 +23,12 @@ export interface StartOptions {
   readonly delay?: Duration;
   /** When to begin, in place of `delay`; a time that has passed is now. From year 1 to 9999. @default at once */
   readonly startAt?: Date;
+  /**
+   * How long after its beginning the run may take, waits included: then it fails, and undoes what it did. More than 0, at most
+   * 10 years.
+   * @default the workflow's
+   */
+  readonly deadline?: Duration;
   /** Added to the priorities of the run's steps; lower runs first, from 0 to 1,000,000. @default 0 */
   readonly priority?: number;
 }

@@ -21,6 +21,8 @@ export interface RunDetails {
   readonly cancelReason: string | null;
   /** When a pending run begins. */
   readonly dueAt: Date | null;
+  /** When it must have ended; null without a deadline, and once it has been stopped. */
+  readonly deadlineAt: Date | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
@@ -67,10 +69,25 @@ export interface RunPage {
 }
 
 export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
-  const { id, workflow, status, key, priority, cancelReason, dueAt, createdAt, startedAt, endedAt } = record;
+  const { id, workflow, status, key, priority, cancelReason, dueAt, deadlineAt, createdAt, startedAt, endedAt } =
+    record;
   const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
   const input = codec.decode(record.input);
-  return { id, workflow, status, key, priority, input, failure, cancelReason, dueAt, createdAt, startedAt, endedAt };
+  return {
+    id,
+    workflow,
+    status,
+    key,
+    priority,
+    input,
+    failure,
+    cancelReason,
+    dueAt,
+    deadlineAt,
+    createdAt,
+    startedAt,
+    endedAt,
+  };
 }
 
 /** The steps of a run in the order of its graph: their rows, and the claims that lie in the run's state. */

@@ -111,6 +111,7 @@ export class RunStarter {
     const inputHash = key === null ? null : codec.fingerprint(text);
     const delayMs = options.delay === undefined ? null : findDurationMs(options.delay) || null;
     const dueAt = options.startAt?.toISOString() ?? null;
+    const deadlineMs = options.deadline === undefined ? definition.graph.deadlineMs : findDurationMs(options.deadline);
     return {
       id: id.toLowerCase(),
       definition: shelf.currentOf(definition),
@@ -120,6 +121,7 @@ export class RunStarter {
       input: text,
       delayMs,
       dueAt,
+      deadlineMs: deadlineMs ?? null,
     };
   }
 

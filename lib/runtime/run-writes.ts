@@ -17,6 +17,8 @@ export interface StartRequest {
   readonly delayMs: number | null;
   /** The time at which it begins (ISO 8601), or null. */
   readonly dueAt: string | null;
+  /** Milliseconds after its beginning in which it must have ended, or null. */
+  readonly deadlineMs: number | null;
 }
 
 /** What a decision changes in a run, for the door. */
@@ -42,7 +44,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
 
 /** A run to be born with its first decision, or, before its start time, without one. */
 export function toNewRun(
-  { id, definition, key, inputHash, priority, input, delayMs, dueAt }: StartRequest,
+  { id, definition, key, inputHash, priority, input, delayMs, dueAt, deadlineMs }: StartRequest,
   decision: Decision | null,
 ): NewRun {
   const { graph } = definition;
@@ -60,6 +62,7 @@ export function toNewRun(
     input,
     delayMs,
     dueAt,
+    deadlineMs,
     wakes: decision ? queuesOf(definition, decision) : [graph.nodes[0]!.queue],
     steps: decision ? queuedWrites(definition, priority, decision) : [],
   };

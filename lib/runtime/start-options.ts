@@ -1,4 +1,4 @@
-import { isName, MAX_NAME_LENGTH, readOptions, show } from '../definition/option-readers.js';
+import { isName, MAX_NAME_LENGTH, readOptions, readDelay, show } from '../definition/option-readers.js';
 import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
@@ -26,13 +26,13 @@ export function isRunId(id: unknown): id is string {
  * @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` with every fault
  */
 export function readStartOptions(written: unknown): StartOptions {
-  return readStart(written, 'start()', ['id', 'key', 'manager', 'delay', 'startAt', 'priority']);
+  return readStart(written, 'start()', ['id', 'key', 'manager', 'delay', 'startAt', 'deadline', 'priority']);
 }
 
 /** One run of `startMany()`: its options, and its input beside them. */
 export function readStartItem(written: unknown, index: number): { options: StartOptions; input: unknown } {
   const { input, ...options } = readStart(written ?? null, `run ${index} of startMany()`, [
-    ...['input', 'id', 'key', 'delay', 'startAt', 'priority'],
+    ...['input', 'id', 'key', 'delay', 'startAt', 'deadline', 'priority'],
   ]);
   return { options, input };
 }
@@ -46,7 +46,7 @@ export function readExecuteOptions(written: unknown): { options: StartOptions; r
         'Call start() there, and result() after the transaction.',
     );
   }
-  const names = ['id', 'key', 'delay', 'startAt', 'priority', 'timeout'];
+  const names = ['id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'timeout'];
   const { timeout, ...options } = readStart(written, 'execute()', names);
   return { options, result: timeout === undefined ? {} : { timeout } };
 }
@@ -123,7 +123,7 @@ type Written = StartOptions & ResultOptions & { readonly input?: unknown };
 function readStart(written: unknown, what: string, names: readonly string[]): Written {
   const faults: string[] = [];
   const options = readOnce(written, what, names, faults);
-  const { id, key, manager, delay, startAt, priority } = options;
+  const { id, key, manager, delay, startAt, deadline, priority } = options;
   if (id !== undefined && !isRunId(id))
     faults.push(`Expected id to be a UUID, got ${show(id)}. For a name of your own use \`key\`.`);
   if (key !== undefined && !isKey(key)) faults.push(`Expected key to be ${KEY_FORM}, got ${show(key)}.`);
@@ -131,6 +131,7 @@ function readStart(written: unknown, what: string, names: readonly string[]): Wr
     faults.push(`Expected manager to be the EntityManager of an open transaction, got ${show(manager)}.`);
   if (delay !== undefined && findDurationMs(delay) === null)
     faults.push(`Expected delay to be ${DURATION_FORM}, got ${show(delay)}.`);
+  if (deadline !== undefined) readDelay(deadline, 'deadline', (fault) => faults.push(fault));
   if (startAt !== undefined && !isStorableTime(startAt))
     faults.push(`Expected startAt to be ${TIME_FORM}, got ${show(startAt)}.`);
   if (startAt !== undefined && delay !== undefined)

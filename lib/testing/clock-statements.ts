@@ -47,7 +47,9 @@ SELECT s.run_id, r.workflow, s.name AS step, s.status, s.due_at
 FROM orchestrate_flow.workflow_step s JOIN orchestrate_flow.workflow_run r ON r.id = s.run_id
 WHERE s.due_at IS NOT NULL
 UNION ALL
-SELECT id, workflow, NULL, status, due_at FROM orchestrate_flow.workflow_run WHERE due_at IS NOT NULL`;
+SELECT id, workflow, NULL, status, due_at FROM orchestrate_flow.workflow_run WHERE due_at IS NOT NULL
+UNION ALL
+SELECT id, workflow, NULL, status, deadline_at FROM orchestrate_flow.workflow_run WHERE deadline_at IS NOT NULL`;
 
 /** When the nearest time comes that something waits for, in milliseconds since 1970. */
 export const FIND_NEXT_TIMER = `
@@ -64,5 +66,5 @@ SELECT run_id, key FROM (
   WHERE status IN ('ready', 'running') OR due_at <= orchestrate_flow.now()
   UNION ALL
   SELECT id, concat_ws('/', id, status, revision) FROM orchestrate_flow.workflow_run
-  WHERE (worker IS NOT NULL AND ended_at IS NULL) OR due_at <= orchestrate_flow.now()
+  WHERE (worker IS NOT NULL AND ended_at IS NULL) OR due_at <= orchestrate_flow.now() OR deadline_at <= orchestrate_flow.now()
 ) busy ORDER BY key LIMIT $1`;

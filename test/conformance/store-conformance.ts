@@ -56,7 +56,17 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
   function newRun(change: Partial<NewRun> = {}): NewRun {
     return {
       ...{ id: randomUUID(), workflow: queue, definition, status: 'running', state: 'q', worker: null },
-      ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, dueAt: null, wakes: [], steps: [] },
+      ...{
+        key: null,
+        inputHash: null,
+        priority: 0,
+        input: '1',
+        delayMs: null,
+        dueAt: null,
+        deadlineMs: null,
+        wakes: [],
+        steps: [],
+      },
       ...change,
     };
   }

@@ -47,7 +47,17 @@ afterEach(() => door.close());
 function newRun(change: Partial<NewRun> = {}): NewRun {
   return {
     ...{ id: randomUUID(), workflow: 'door', definition: 1, status: 'running', state: 'h', worker: WORKER },
-    ...{ key: null, inputHash: null, priority: 0, input: '1', delayMs: null, dueAt: null, wakes: [], steps: [] },
+    ...{
+      key: null,
+      inputHash: null,
+      priority: 0,
+      input: '1',
+      delayMs: null,
+      dueAt: null,
+      deadlineMs: null,
+      wakes: [],
+      steps: [],
+    },
     ...change,
   };
 }

@@ -162,6 +162,7 @@ export class FlowProcess {
       input: '1',
       delayMs: null,
       dueAt: null,
+      deadlineMs: null,
     };
     await this.desk.start([request as never], false);
     return id;

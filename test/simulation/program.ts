@@ -124,7 +124,8 @@ function writeGraph(dice: Dice, index: number, leaseMs: number): WorkflowGraph {
     };
   });
   const nodes = dice.chance(0.5) ? plain : addTurns(dice, plain, leaseMs);
-  return { workflow: `w${index}`, version: null, output: dice.chance(0.9) ? names.at(-1)! : null, nodes };
+  const deadline = dice.chance(0.15) ? { deadlineMs: dice.int(1, 3 * leaseMs) } : {};
+  return { ...deadline, workflow: `w${index}`, version: null, output: dice.chance(0.9) ? names.at(-1)! : null, nodes };
 }
 
 /** Adds conditions, joins, sleeps and failures that are tolerated. */

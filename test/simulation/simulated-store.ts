@@ -181,11 +181,12 @@ export class SimulatedArchive implements RunArchive {
 
   private toView(run: RunRow | null): RunRecordView | null {
     if (!run) return null;
-    const { dueAt, startedAt, endedAt, createdAt, updatedAt } = run;
+    const { dueAt, deadlineAt, startedAt, endedAt, createdAt, updatedAt } = run;
     return {
       ...run,
       generation: 0,
       failure: failureOf(run),
+      deadlineAt: this.date(deadlineAt),
       ...{ dueAt: this.date(dueAt), startedAt: this.date(startedAt), endedAt: this.date(endedAt) },
       ...{ createdAt: this.tables.date(createdAt), updatedAt: this.tables.date(updatedAt) },
     };

@@ -34,6 +34,7 @@ export interface RunRow {
   readonly failure: string | null;
   readonly cancelReason: string | null;
   readonly dueAt: number | null;
+  readonly deadlineAt: number | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly updatedAt: number;
@@ -353,6 +354,9 @@ export class Tables {
         ...[...mine].filter((id) => isStopping(this.runs.get(id)!.status)),
         ...openRuns.filter((id) => this.runs.get(id)?.endedAt != null),
       ],
+      overdueRuns: runs
+        .filter(({ deadlineAt, definition }) => isPast(deadlineAt, this.now) && definitions.includes(definition))
+        .map(({ id }) => id),
       signalledRuns: runs
         .filter(({ id, definition }) => definitions.includes(definition) && this.inboxOf(id).some(({ seen }) => !seen))
         .map(({ id }) => id),
@@ -480,6 +484,7 @@ export class Tables {
       failure: write.failure ?? before.failure,
       cancelReason: write.cancelReason ?? before.cancelReason,
       dueAt: write.status === 'pending' ? before.dueAt : null,
+      deadlineAt: write.status === 'pending' || GOES_ON.has(write.status) ? before.deadlineAt : null,
       startedAt: GOES_ON.has(write.status) ? (before.startedAt ?? this.now) : before.startedAt,
       updatedAt: this.now,
       endedAt: write.ended ? this.now : null,
@@ -498,6 +503,7 @@ export class Tables {
       ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, revision: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
       dueAt: this.dueAt(dueAt, delayMs),
+      deadlineAt: start.deadlineMs === null ? null : (this.dueAt(dueAt, delayMs) ?? now) + start.deadlineMs,
       startedAt: status === 'pending' ? null : now,
     };
     this.runs.set(id, after);
@@ -555,6 +561,9 @@ export class Tables {
       ...this.openRuns().flatMap(({ dueAt, definition }) =>
         dueAt !== null && definitions.includes(definition) ? [dueAt] : [],
       ),
+      ...this.openRuns().flatMap(({ deadlineAt, definition }) =>
+        deadlineAt !== null && definitions.includes(definition) ? [deadlineAt] : [],
+      ),
       ...[...this.workers.values()]
         .filter(({ id, isAlive }) => isAlive && id !== worker)
         .map((other) => deadAt(other, leaseMs))
@@ -568,6 +577,10 @@ const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();
 
 const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying', 'waiting']);
 const GOES_ON: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting']);
+
+function isPast(time: number | null, now: number): boolean {
+  return time !== null && time <= now;
+}
 
 /** When a worker counts as dead unless it renews. */
 function deadAt({ leaseUntil, isConnected }: WorkerRow, leaseMs: number): number {

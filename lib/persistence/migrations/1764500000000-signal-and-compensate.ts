@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Signals to runs; runs that undo what they did, or were terminated; attempts of which nobody knows the effect. */
+/** Signals to runs; deadlines; runs that undo what they did, or were terminated; attempts of which nobody knows the effect. */
 export class SignalAndCompensate1764500000000 implements MigrationInterface {
   readonly name = 'SignalAndCompensate1764500000000';
 
@@ -53,6 +53,9 @@ const UP = [
      ADD COLUMN in_doubt boolean NOT NULL DEFAULT false,
      DROP CONSTRAINT workflow_step_stage_check,
      ADD CONSTRAINT workflow_step_stage_check CHECK (stage IN ('admitted', 'parked', 'received')) NOT VALID`,
+  // Only of runs that it can still stop.
+  `ALTER TABLE workflow_run ADD COLUMN deadline_at timestamptz`,
+  `CREATE INDEX workflow_run_deadline ON workflow_run (deadline_at) WHERE deadline_at IS NOT NULL`,
   // No foreign key: it would lock the run against whoever commits it.
   `CREATE TABLE workflow_signal (
      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -73,6 +76,7 @@ const UP = [
 const DOWN = [
   orphans(''),
   `DROP TABLE workflow_signal`,
+  `ALTER TABLE workflow_run DROP COLUMN deadline_at`,
   `UPDATE workflow_run SET status = 'cancelled' WHERE status = 'terminated'`,
   `UPDATE workflow_run SET status = 'failing' WHERE status = 'compensating'`,
   `UPDATE workflow_step SET stage = 'parked' WHERE stage = 'received'`,
