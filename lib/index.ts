@@ -37,6 +37,7 @@ export type {
   ResultOptions,
   RunAddress,
   SignalOptions,
+  SignalToSend,
   StartOptions,
 } from './runtime/orchestrator-options.js';
 export { Run } from './runtime/run.js';

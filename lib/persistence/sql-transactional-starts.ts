@@ -24,11 +24,11 @@ WITH created AS (
 ),
 inserted AS (
   INSERT INTO orchestrate_flow.workflow_step (run_id, definition, name, status, attempt, failures, crashes, queue, priority,
-    due_at, created_at)
+    due_at, created_at, stage)
   SELECT c.id, c.definition, s.name, s.status, 0, 0, 0, s.queue, s.priority,
-    orchestrate_flow.now() + s.delay_ms * interval '1 millisecond', orchestrate_flow.now()
-  FROM created c, unnest($11::text[], $12::text[], $13::int[], $17::text[], $18::float8[])
-    AS s (name, queue, priority, status, delay_ms)
+    orchestrate_flow.now() + s.delay_ms * interval '1 millisecond', orchestrate_flow.now(), s.stage
+  FROM created c, unnest($11::text[], $12::text[], $13::int[], $17::text[], $18::float8[], $20::text[])
+    AS s (name, queue, priority, status, delay_ms, stage)
 )
 SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($15::text[]) AS queue) queues) AS told
 FROM created`;
@@ -74,6 +74,7 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
       ...[steps.map(({ step }) => step), steps.map(({ queue }) => queue), steps.map((step) => step.priority)],
       ...[this.channel, run.wakes, dueAt],
       ...[steps.map(({ status }) => status), steps.map((step) => step.delayMs), run.deadlineMs],
+      steps.map(({ tally }) => tally.stage ?? null),
     ]);
     return rows.length > 0;
   }

@@ -58,6 +58,18 @@ export interface SignalOptions {
   readonly manager?: EntityManager;
 }
 
+/**
+ * The signal of `signalOrStart()`.
+ *
+ * @publicApi
+ */
+export interface SignalToSend<Name extends string = string, Payload = unknown> {
+  readonly name: Name;
+  readonly payload?: Payload;
+  /** Idempotency key of the signal, as in `signal()`. */
+  readonly key?: string;
+}
+
 /** Options of `cancel()` and `terminate()`. @publicApi */
 export interface CancelOptions {
   /** Kept with the run and given by `RunCancelledError` and `RunTerminatedError`. */

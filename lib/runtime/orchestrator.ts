@@ -20,6 +20,7 @@ import type {
   ResultOptions,
   RunAddress,
   SignalOptions,
+  SignalToSend,
   StartOptions,
 } from './orchestrator-options.js';
 import type { ResultDesk } from './result-desk.js';
@@ -38,6 +39,7 @@ import {
   readExecuteOptions,
   readResultOptions,
   readSignalOptions,
+  readSignalToSend,
   readStartOptions,
   reading,
 } from './start-options.js';
@@ -243,8 +245,49 @@ export class Orchestrator {
   /** Sends a signal to the run with this id, or of the workflow of that name. */
   signal(address: RunAddress, name: string, payload?: unknown, options?: SignalOptions): Promise<void>;
   async signal(address: RunAddress, name: string, payload?: unknown, options?: SignalOptions): Promise<void> {
-    const read = readSignalOptions(options);
-    await this.connected.signals.send(await this.getRecord(address), name, payload, read);
+    const { key, manager } = readSignalOptions(options);
+    const { signals } = this.connected;
+    const record = await this.getRecord(address);
+    const signal = { name, payload, ...(key === undefined ? {} : { key }) };
+    await signals.send(record, await signals.check(record.workflow, signal), manager);
+  }
+
+  /**
+   * Sends a signal to the run with this key, and starts that run first where there is none: whichever of several webhooks
+   * comes first. With `manager` both exist if and only if that transaction commits.
+   *
+   * @example
+   * await orchestrator.signalOrStart(CartWorkflow, cart, { name: 'item-added', payload: item }, { key: cart.id });
+   *
+   * @throws what `start()` and `signal()` throw; OrchestrateFlowError `OF_RUN_ENDED` where the run with this key has ended
+   */
+  signalOrStart<C extends WorkflowClass, K extends keyof SignalsOf<C> & string>(
+    workflow: C,
+    input: InputOf<C>,
+    signal: SignalToSend<K, SignalsOf<C>[K]>,
+    options: StartOptions & { readonly key: string },
+  ): Promise<Run<OutputOf<C>, SignalsOf<C>>>;
+  /** The same for the workflow of that name. */
+  signalOrStart(
+    workflow: string,
+    input: unknown,
+    signal: SignalToSend,
+    options: StartOptions & { readonly key: string },
+  ): Promise<Run>;
+  async signalOrStart(
+    workflow: WorkflowClass | string,
+    input: unknown,
+    signal: SignalToSend,
+    options: StartOptions & { readonly key: string },
+  ): Promise<Run> {
+    const read = readStartOptions(options);
+    assertKey(read.key);
+    const { signals } = this.connected;
+    const checked = await signals.check(this.nameOf(workflow), readSignalToSend(signal));
+    const run = await this.startRead(workflow, input, read);
+    const { manager } = read;
+    await signals.send({ id: run.id, status: await this.statusOf(run, manager) }, checked, manager);
+    return run;
   }
 
   /**
@@ -281,6 +324,11 @@ export class Orchestrator {
       'OF_STOPPED',
       'Cannot use the orchestrator yet: the module connects it in onModuleInit. Use it from onApplicationBootstrap on.',
     );
+  }
+
+  /** Of a run that a transaction has just started only that transaction knows. */
+  private async statusOf({ id, created }: Run, manager?: EntityManager): Promise<RunStatus> {
+    return created || manager ? 'running' : (await this.getRecord(id)).status;
   }
 
   private async startRead(workflow: WorkflowClass | string, input: unknown, options: StartOptions): Promise<Run> {

@@ -3,7 +3,14 @@ import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import { oneLine } from '../engine/one-line.js';
-import type { CancelOptions, ListOptions, ResultOptions, SignalOptions, StartOptions } from './orchestrator-options.js';
+import type {
+  CancelOptions,
+  ListOptions,
+  ResultOptions,
+  SignalOptions,
+  SignalToSend,
+  StartOptions,
+} from './orchestrator-options.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MAX_KEY_LENGTH = 500;
@@ -81,6 +88,14 @@ export function readSignalOptions(written: unknown): SignalOptions {
     faults.push(`Expected manager to be the EntityManager of an open transaction, got ${show(manager)}.`);
   refuse(faults);
   return options;
+}
+
+/** The signal of `signalOrStart()`, read once. */
+export function readSignalToSend(written: unknown): SignalToSend {
+  const faults: string[] = [];
+  const signal = readOnce(written ?? null, 'signalOrStart()', ['name', 'payload', 'key'], faults);
+  refuse(faults);
+  return signal as unknown as SignalToSend;
 }
 
 /** The options of `list()`, each read once. What they hold is read by the caller. */

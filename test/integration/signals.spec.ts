@@ -222,6 +222,47 @@ describe('a signal in the caller’s transaction', () => {
   });
 });
 
+describe('a signal that may be the first that is heard of its run', () => {
+  it('starts the run where there is none, and is sent to it where there is', async () => {
+    const { orchestrator } = app;
+    const send = (news: number) =>
+      orchestrator.signalOrStart(TwoWaits, undefined, { name: 'news', payload: news }, { key: 'cart-1' });
+    const first = await send(1);
+    const second = await send(2);
+    expect([first.created, second.created, second.id]).toEqual([true, false, first.id]);
+    expect(await first.result()).toEqual([1, 2]);
+    await expect(send(3)).rejects.toMatchObject({ code: 'OF_RUN_ENDED' });
+  });
+
+  it('belongs to the caller’s transaction, with the run', async () => {
+    const { dataSource, orchestrator } = app;
+    const send = (commits: boolean) =>
+      dataSource.transaction(async (manager) => {
+        const signal = { name: 'news', payload: 1 } as const;
+        const run = await orchestrator.signalOrStart(TwoWaits, undefined, signal, { key: 'cart-2', manager });
+        if (!commits) throw new Error('no');
+        return run;
+      });
+    await expect(send(false)).rejects.toThrow('no');
+    const run = await send(true);
+    expect(run.created).toBe(true);
+    await run.signal('news', 2);
+    expect(await run.result()).toEqual([1, 2]);
+  });
+
+  it('needs a key and a name', async () => {
+    const { orchestrator } = app;
+    const none = undefined as unknown as string;
+    const keyless = orchestrator.signalOrStart('two-waits', undefined, { name: 'news' }, { key: none });
+    await expect(keyless).rejects.toMatchObject({ code: 'OF_ARGUMENT_INVALID' });
+    const nameless = orchestrator.signalOrStart('two-waits', undefined, { name: none }, { key: 'cart-3' });
+    await expect(nameless).rejects.toMatchObject({ code: 'OF_ARGUMENT_INVALID' });
+    await expect(orchestrator.get({ workflow: 'two-waits', key: 'cart-3' })).rejects.toMatchObject({
+      code: 'OF_RUN_UNKNOWN',
+    });
+  });
+});
+
 describe('a signal that nobody can take', () => {
   it.each([
     ['of an unknown name', 'deliverd', { signedBy: 'x' }, 'OF_SIGNAL_UNKNOWN'],
