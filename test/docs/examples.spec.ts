@@ -16,6 +16,7 @@ import {
 } from './examples/control-flow.js';
 import { DataWorkflow } from './examples/data.js';
 import { HttpService, WebhookWorkflow } from './examples/failure.js';
+import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
 import * as running from './examples/running.js';
 import { chargeOnce, renewsInTime } from './examples/testing.js';
 
@@ -23,6 +24,7 @@ let database: TestDatabase;
 let dataSource: DataSource;
 let flow: TestingFlow;
 let watching: Subscription | undefined;
+const partners = new Partners();
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -30,9 +32,15 @@ beforeAll(async () => {
   flow = await createTestingFlow({
     workflows: [
       ...[OrderWorkflow, ReportWorkflow, OfferWorkflow, TicketWorkflow, VoteWorkflow, SubscriptionWorkflow],
-      ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow],
+      ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow, FulfilmentWorkflow, CartWorkflow],
     ],
-    providers: [PaymentsService, SupplierService, HttpService, keepDataSource],
+    providers: [
+      PaymentsService,
+      SupplierService,
+      HttpService,
+      { provide: Partners, useValue: partners },
+      keepDataSource,
+    ],
     imports: [appDatabase(database)],
     now: new Date('2026-01-01'),
   });
@@ -170,5 +178,58 @@ describe('the examples of runs', () => {
 describe('the example of data', () => {
   it('arrives as it was', async () => {
     expect(await flow.orchestrator.execute(DataWorkflow)).toEqual(new DataWorkflow().find());
+  });
+});
+
+describe('the example of fulfilment', () => {
+  const calls = () => partners.calls;
+
+  async function place(id: string) {
+    calls().length = 0;
+    const run = await flow.orchestrator.start(FulfilmentWorkflow, { id, total: 40 }, { key: id });
+    await flow.drain();
+    expect(calls().toSorted()).toEqual([`charge 40 for ${id}`, `reserve for ${id}`]);
+    return run;
+  }
+
+  it('an order that is delivered in time is asked for a review a week later', async () => {
+    const run = await place('f1');
+    await flow.advance('2d');
+    await onDelivered(flow.orchestrator, 'f1', 'hook-1');
+    await onDelivered(flow.orchestrator, 'f1', 'hook-1');
+    await flow.drain();
+    await flow.advance('6d');
+    expect(await run.status()).toBe('waiting');
+    await flow.advance('1d');
+    expect(await run.result()).toBe('ask Ann how f1 was');
+    expect(calls()).toHaveLength(3);
+  });
+
+  it('one that is not is refunded and released', async () => {
+    const run = await place('f2');
+    await flow.advance('3d');
+    await expect(run.result()).rejects.toMatchObject({ step: 'delivered', cause: { code: 'OF_SIGNAL_TIMEOUT' } });
+    expect(calls().slice(2).toSorted()).toEqual(['refund charge 40 for f2 (completed)', 'release f2']);
+  });
+
+  it('one that support cancels as well, and one that it terminates is left as it is', async () => {
+    const run = await place('f3');
+    await giveUp(flow.orchestrator, 'f3', true);
+    await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_CANCELLED' });
+    expect(calls()).toHaveLength(4);
+    const other = await place('f4');
+    await giveUp(flow.orchestrator, 'f4', false);
+    await expect(other.result()).rejects.toMatchObject({ code: 'OF_RUN_TERMINATED' });
+    expect(calls()).toHaveLength(2);
+  });
+
+  it('a cart is started by whatever is added first, and keeps what comes early', async () => {
+    const run = await onAdded(flow.orchestrator, 'cart', 'shoe');
+    expect((await onAdded(flow.orchestrator, 'cart', 'hat')).id).toBe(run.id);
+    expect(await run.result()).toBe('added: hat');
+    const lonely = await onAdded(flow.orchestrator, 'lonely', 'shoe');
+    await flow.drain();
+    await flow.advance('1h');
+    expect(await lonely.result()).toBe('nothing');
   });
 });

@@ -28,9 +28,9 @@ describe('docs/features.md', () => {
   });
 });
 
-describe('the section of README.md on branches, joins and waits', () => {
+describe.each(['Branches, joins, waits', 'Signals, deadlines, undoing'])('the section "%s" of README.md', (title) => {
   it('shows only code that stands in an example which a test runs', () => {
-    const [section] = /^## Branches, joins, waits\n[^]*?(?=^## )/m.exec(read('README.md')) ?? [''];
+    const [section] = new RegExp(`^## ${title}\\n[^]*?(?=^## )`, 'm').exec(read('README.md')) ?? [''];
     expect(blocksOf(section)).toHaveLength(1);
     expect(strangers(section)).toEqual([]);
   });

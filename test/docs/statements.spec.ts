@@ -15,6 +15,7 @@ const OWN_WORDS: Readonly<Record<string, readonly string[]>> = {
   'store-statements.ts': ['which', 'alone'],
   'migrations/1764100000000-quarantine-steps.ts': ['words'],
   'migrations/1764400000000-wait-and-skip.ts': ['table', 'name', 'condition', 'waits'],
+  'migrations/1764500000000-signal-and-compensate.ts': ['table', 'name', 'condition', 'unheard'],
   'migration-sql.ts': ['name', 'servesFrom', 'condition', 'statement', 'title'],
   'connection.ts': ['name', 'value'],
   // A statement for the reader of an error, with a role and schemas that are quoted.
