@@ -68,6 +68,7 @@ export {
   ORCHESTRATE_FLOW_ENTITIES,
   WorkflowDefinitionRecord,
   WorkflowRun,
+  WorkflowSignal,
   WorkflowStep,
   WorkflowWorker,
 } from './persistence/entities/index.js';

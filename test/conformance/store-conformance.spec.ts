@@ -41,7 +41,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
           `UPDATE orchestrate_flow.${table} SET ${columns.map((column) => `${column} = ${column} ${earlier}`).join()}`,
           [ms],
         );
-      await shift('workflow_run', ['due_at', 'created_at', 'updated_at']);
+      await shift('workflow_run', ['due_at', 'deadline_at', 'created_at', 'updated_at']);
       await shift('workflow_step', ['due_at', 'created_at']);
       await shift('workflow_worker', ['lease_until']);
     },

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type {
   BeatNews,
   CommitAnswer,
+  LockedRun,
   NewRun,
   QueuedStepWrite,
   Reaping,
@@ -400,6 +401,96 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await expect(suspect(false)).resolves.toBeNull();
       expect((await suspect(true, true))!.run.id).toBe(accused);
       expect(await rowsOf(accused)).toMatchObject({ one: { status: 'running', attempt: 4, alone: true } });
+    });
+  });
+
+  describe(`${name}: a signal`, () => {
+    const signal = (runId: string, key: string | null = null, payload = '"p"') => {
+      return store.addSignal({ runId, name: 'news', key, payload });
+    };
+    const inboxOf = async (id: string) => {
+      let inbox: LockedRun['inbox'] = [];
+      await door.submitLocked(id, (locked) => ((inbox = locked!.inbox), null));
+      return inbox;
+    };
+    const end = { status: 'completed', ended: true } as const;
+
+    it('is stored for a run that has not ended, and once for each key', async () => {
+      const id = await start();
+      expect([await signal(id), await signal(id, 'k'), await signal(id, 'k', '"q"'), await signal(id)]).toEqual(
+        Array(4).fill(true),
+      );
+      expect(await inboxOf(id)).toMatchObject(Array(3).fill({ name: 'news', seen: false }));
+      await submit(write(id, 0, end));
+      expect([await signal(id), await signal(id, 'l'), await signal(id, 'k')]).toEqual([false, false, true]);
+      expect(await signal(randomUUID())).toBe(false);
+    });
+
+    it('is shown under the lock until a step has taken it, and its payload to that step', async () => {
+      const id = await start();
+      for (const payload of ['"1"', '"2"', '"3"']) await signal(id, null, payload);
+      const [one, two] = await inboxOf(id);
+      const signals = [
+        { id: one!.id, step: null },
+        { id: two!.id, step: 'wait' },
+      ];
+      await submit(write(id, 0, { signals }));
+      expect((await inboxOf(id)).map(({ seen }) => seen)).toEqual([true, false]);
+      await expect(store.loadSignal(id, 'wait')).resolves.toMatchObject({ name: 'news', payload: '"2"' });
+      await expect(store.loadSignal(id, 'other')).resolves.toBeNull();
+    });
+
+    it('that nobody has taken makes a commit void that expects none, and one that was taken does not', async () => {
+      const id = await start();
+      const expectsNone = (revision: number) => submit(write(id, revision, { expectsNoSignals: true }));
+      expect(await expectsNone(0)).toMatchObject({ kind: 'applied' });
+      await signal(id);
+      expect(await expectsNone(1)).toEqual({ kind: 'stale' });
+      const [only] = await inboxOf(id);
+      await submit(write(id, 1, { signals: [{ id: only!.id, step: 'wait' }] }));
+      expect(await expectsNone(2)).toMatchObject({ kind: 'applied' });
+    });
+
+    it('is not taken by a commit that is void', async () => {
+      const id = await start();
+      await signal(id);
+      const [only] = await inboxOf(id);
+      expect(await submit(write(id, 7, { signals: [{ id: only!.id, step: 'wait' }] }))).toEqual({ kind: 'stale' });
+      expect(await inboxOf(id)).toMatchObject([{ seen: false }]);
+    });
+
+    it('at which nobody has looked is told by every beat to those who can run the run, as long as that goes on', async () => {
+      await register();
+      const [id, ended] = [await start(), await start()];
+      expect((await beat()).signalledRuns).toEqual([]);
+      await Promise.all([signal(id), signal(ended)]);
+      await submit(write(ended, 0, end));
+      expect((await beat()).signalledRuns).toEqual([id]);
+      const [only] = await inboxOf(id);
+      await submit(write(id, 0, { signals: [{ id: only!.id, step: null }] }));
+      expect((await beat()).signalledRuns).toEqual([]);
+    });
+  });
+
+  describe(`${name}: a deadline`, () => {
+    it('is told when it has passed, not before, and no more once its run was stopped', async () => {
+      await register();
+      const [late, stopped] = [await start({ deadlineMs: 60_000 }), await start({ deadlineMs: 60_000 })];
+      const before = await beat();
+      expect([before.overdueRuns, before.nextDueMs! > 0]).toEqual([[], true]);
+      await under.pass(60_001);
+      expect([...(await beat()).overdueRuns].sort()).toEqual([late, stopped].sort());
+      await submit(write(stopped, 0, { status: 'failing' }));
+      expect((await beat()).overdueRuns).toEqual([late]);
+    });
+
+    it('counts from the beginning of a run that waits for it', async () => {
+      await register();
+      const id = await start({ status: 'pending', state: '.', delayMs: 60_000, deadlineMs: 60_000 });
+      await under.pass(60_001);
+      expect((await beat()).overdueRuns).toEqual([]);
+      await under.pass(60_000);
+      expect((await beat()).overdueRuns).toEqual([id]);
     });
   });
 

@@ -1,5 +1,6 @@
 import { WorkflowDefinitionRecord } from './workflow-definition.entity.js';
 import { WorkflowRun } from './workflow-run.entity.js';
+import { WorkflowSignal } from './workflow-signal.entity.js';
 import { WorkflowStep } from './workflow-step.entity.js';
 import { WorkflowWorker } from './workflow-worker.entity.js';
 
@@ -9,6 +10,12 @@ import { WorkflowWorker } from './workflow-worker.entity.js';
  *
  * @publicApi
  */
-export const ORCHESTRATE_FLOW_ENTITIES = [WorkflowDefinitionRecord, WorkflowRun, WorkflowStep, WorkflowWorker] as const;
+export const ORCHESTRATE_FLOW_ENTITIES = [
+  WorkflowDefinitionRecord,
+  WorkflowRun,
+  WorkflowStep,
+  WorkflowSignal,
+  WorkflowWorker,
+] as const;
 
-export { WorkflowDefinitionRecord, WorkflowRun, WorkflowStep, WorkflowWorker };
+export { WorkflowDefinitionRecord, WorkflowRun, WorkflowSignal, WorkflowStep, WorkflowWorker };
