@@ -52,6 +52,12 @@ describe('a step that waits for a signal', () => {
     expect(queued.writes).toMatchObject([{ step: 'a', status: 'ready', tally: { attempt: 0, stage: 'received' } }]);
   });
 
+  it('leaves a signal to another that took it in the same commit', () => {
+    const twins = buildGraph({ a: [], b: [] }, { a: WAIT, b: WAIT });
+    const decision = decideIn(twins, { rows: {}, inbox: [signal('1', 'paid')] }, [BEGUN]);
+    expect(decision).toMatchObject({ state: { marks: 'qw' }, signals: [{ id: '1', step: 'a' }] });
+  });
+
   it('goes on with the signal that comes, here where a slot is free', () => {
     const parts = { marks: 'w.', status: 'waiting', inbox: [signal('1', 'paid')] } as const;
     const waiting = { a: { status: 'waiting', stage: 'parked' } } as const;

@@ -9,6 +9,8 @@ const PUMP_SPEC = 'lib/runtime/step-pump.spec.ts';
 const DESK_SPEC = 'lib/runtime/run-desk.spec.ts';
 const BEAT_SPEC = 'lib/runtime/beat.spec.ts';
 const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
+const SIGNALS_SPEC = 'lib/engine/signals.spec.ts';
+const COMPENSATION_SPEC = 'lib/engine/compensation.spec.ts';
 const TURNS_SPEC = 'lib/engine/turns.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
 const KEEPER = 'lib/persistence/lease-thread.cjs';
@@ -545,6 +547,99 @@ export const MUTANTS = [
     caughtBy: {
       file: PROPERTIES,
       test: 'whatever the graph and the order of events a run whose workers die completes, unless a step died alone too often, and no crash counts as a failure',
+    },
+  },
+  {
+    name: 'unseen-signals',
+    safeguard: 'every beat tells the runs that have signals at which nobody has looked, notified or not',
+    file: 'lib/runtime/beat.ts',
+    from: "for (const runId of news.signalledRuns) this.tell(runId, { type: 'signalled' });",
+    to: '',
+    caughtBy: {
+      file: 'test/integration/signals.spec.ts',
+      test: 'a step that waits for a signal goes on in a process that heard nothing of the signal, and without a bell',
+    },
+  },
+  {
+    name: 'parked-without-looking',
+    safeguard: 'a commit that lets a step wait for a signal without having looked is void where there is one',
+    file: COMMIT,
+    from: 'AND NOT (l.expects_no_signals AND EXISTS',
+    to: 'AND NOT (false AND l.expects_no_signals AND EXISTS',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a signal that nobody has taken makes a commit void that expects none, and one that was taken does not',
+    },
+  },
+  {
+    name: 'signal-taken-once',
+    safeguard: 'a signal is given to one step',
+    file: 'lib/engine/draft.ts',
+    from: 'signals.includes(name) && isFree(id)',
+    to: 'signals.includes(name)',
+    caughtBy: {
+      file: SIGNALS_SPEC,
+      test: 'a step that waits for a signal leaves a signal to another that took it in the same commit',
+    },
+  },
+  {
+    name: 'last-look',
+    safeguard: 'a wait whose time is over takes the signal that came before it was ended',
+    file: 'lib/engine/decide.ts',
+    from: "if (draft.takeSignal(position)) return draft.resume(position, tallyOf(claim), claim.startedAt, 'received');",
+    to: '',
+    caughtBy: { file: SIGNALS_SPEC, test: 'the time of a wait does not end it where a signal came before' },
+  },
+  {
+    name: 'undo-settled',
+    safeguard: 'nothing is undone while an attempt is under way',
+    file: 'lib/engine/decide.ts',
+    from: "  if (draft.isAnythingOpen()) return;\n  if (draft.status !== 'pending' && beginToUndo(draft)) return;",
+    to: "  if (draft.status !== 'pending' && beginToUndo(draft)) return;\n  if (draft.isAnythingOpen()) return;",
+    caughtBy: { file: COMPENSATION_SPEC, test: 'a run that fails undoes nothing while an attempt is under way' },
+  },
+  {
+    name: 'undo-newest-first',
+    safeguard: 'what came later is undone before what came earlier',
+    file: 'lib/engine/indexed-graph.ts',
+    from: 'return later(positions.get(compensates)!).flatMap((other) => undoneBy[other] ?? []);',
+    to: 'return [];',
+    caughtBy: {
+      file: COMPENSATION_SPEC,
+      test: 'a run that fails undoes what was done: at first the newest, side by side where they ran side by side',
+    },
+  },
+  {
+    name: 'undo-doubt',
+    safeguard: 'what may have been done is undone',
+    file: 'lib/engine/draft.ts',
+    from: 'const isDoubtful = crashes > 0 || inDoubt === true;',
+    to: 'const isDoubtful = false && (crashes > 0 || inDoubt === true);',
+    caughtBy: {
+      file: COMPENSATION_SPEC,
+      test: 'a step of which nobody knows whether it had its effect is undone: its attempt was aborted',
+    },
+  },
+  {
+    name: 'half-undone',
+    safeguard: 'a cancelled run of which something could not be undone has failed',
+    file: 'lib/engine/decide.ts',
+    from: 'if (draft.view.failure === null) draft.failure ??= { step, error };',
+    to: '',
+    caughtBy: {
+      file: COMPENSATION_SPEC,
+      test: 'a compensation that fails for good makes a cancelled run a failed one',
+    },
+  },
+  {
+    name: 'deadline-told',
+    safeguard: 'a run whose deadline has passed is told so',
+    file: 'lib/runtime/beat.ts',
+    from: "for (const runId of news.overdueRuns) this.tell(runId, { type: 'deadline-passed', error: this.ports.overdue });",
+    to: '',
+    caughtBy: {
+      file: 'test/integration/deadlines.spec.ts',
+      test: 'a deadline fails the run in the first step that has not ended, at its time and not before, and undoes what was done',
     },
   },
   {
