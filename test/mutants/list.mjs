@@ -520,8 +520,8 @@ export const MUTANTS = [
     name: 'failures-counted',
     safeguard: 'a failure counts as no crash, and against the attempts of the policy',
     file: 'lib/engine/decide.ts',
-    from: 'const tally = { ...tallyOf(claim), failures: claim.failures + 1 };',
-    to: 'const tally = { ...tallyOf(claim), crashes: claim.crashes + 1 };',
+    from: 'const tally = { ...givenUp(draft, position, claim, failure.inDoubt), failures: claim.failures + 1 };',
+    to: 'const tally = { ...givenUp(draft, position, claim, failure.inDoubt), crashes: claim.crashes + 1 };',
     caughtBy: {
       file: PROPERTIES,
       test: 'whatever the graph and the order of events a run whose steps fail completes, or fails with the step that stopped it',

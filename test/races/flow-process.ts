@@ -93,7 +93,7 @@ export class FlowProcess {
     this.starter = new RunStarter({
       ...{ shelf, desk: this.desk, store: this.store, codec, clock },
       transactions: new SqlTransactionalStarts(SCHEMA, null),
-      registry: { get: () => ({ name: 'race', target: {} }) },
+      registry: { get: () => ({ name: 'race', target: {}, graph: graph.graph }) },
     } as unknown as RunStarterPorts);
   }
 
