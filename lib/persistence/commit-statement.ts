@@ -217,6 +217,9 @@ FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying', 'waiting')
 ORDER BY name FOR UPDATE`;
 
-/** Signals to a run that nobody has taken. In a statement begun after the run was locked: its snapshot shows what was sent by then. */
+/**
+ * Signals to a run that nobody has taken. In a statement begun after the run was locked: its snapshot shows what was sent by
+ * then. A plain `id` in ORDER BY would be the text of the output, in which 10 comes before 9.
+ */
 export const READ_INBOX = `
-SELECT id::text, name, seen FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step IS NULL ORDER BY id`;
+SELECT s.id::text, s.name, s.seen FROM orchestrate_flow.workflow_signal s WHERE s.run_id = $1 AND s.step IS NULL ORDER BY s.id`;

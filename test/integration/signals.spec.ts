@@ -154,6 +154,15 @@ describe('a step that waits for a signal', () => {
     expect(rows.map(({ step }) => step)).toEqual(['first', 'second', null]);
   });
 
+  it('takes them in that order also where their numbers have grown by a digit', async () => {
+    const numbers = `pg_get_serial_sequence('orchestrate_flow.workflow_signal', 'id')`;
+    await db.query(`SELECT setval(${numbers}, 99998)`);
+    const run = await app.orchestrator.start(TwoWaits, undefined, { delay: '1h' });
+    for (const news of [1, 2]) await run.signal('news', news);
+    await app.orchestrator.wake(run.id);
+    expect(await run.result()).toEqual([1, 2]);
+  });
+
   it('ends as it says when its time is over', async () => {
     expect(await app.orchestrator.execute(Impatient)).toEqual(['nothing', undefined]);
     const failing = await app.orchestrator.start(FailingWait);
