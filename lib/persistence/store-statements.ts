@@ -141,10 +141,19 @@ FROM (
 ) lost
 GROUP BY run_id LIMIT $1`;
 
-/** Dead workers that nothing names any more, and lanes that nobody has used for a day. */
+/**
+ * Dead workers that nothing names any more, and lanes that nobody has used for a day. Signals that came as their run ended are
+ * looked at by nobody, and not to be looked through at each beat.
+ */
 export const SWEEP_DEAD = `
 WITH lanes AS (
   DELETE FROM orchestrate_flow.workflow_lane WHERE used_at < statement_timestamp() - interval '1 day'
+),
+signals AS (
+  UPDATE orchestrate_flow.workflow_signal g SET seen = true
+  FROM (SELECT DISTINCT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen) s
+  WHERE g.run_id = s.run_id AND NOT g.seen AND EXISTS (
+    SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = s.run_id AND r.ended_at IS NOT NULL OFFSET 0)
 )
 DELETE FROM orchestrate_flow.workflow_worker w
 WHERE status = 'dead' AND lease_until < statement_timestamp() - interval '1 hour'
@@ -164,7 +173,9 @@ RETURNING s.queue`;
 /**
  * What a worker has to know at each beat, in one look: the runs it works on that were stopped, its own claims, in rows and
  * (where nothing has moved for half a lease) in runs' state, its queues
- * with ready rows, runs whose time has come, and how long until the nearest timer or the end of another's lease.
+ * with ready rows, runs whose time has come, and how long until the nearest timer or the end of another's lease. Signals that
+ * nobody has looked at are bounded after those of others' and of ended runs are left out, which would hide the rest. OFFSET 0
+ * keeps the planner from looking for signals in every open run.
  */
 export const LOOK_ROUND = `
 SELECT
@@ -202,9 +213,11 @@ SELECT
     WHERE deadline_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY deadline_at LIMIT $4
   ) AS overdue_runs,
   ARRAY(
-    SELECT r.id FROM orchestrate_flow.workflow_run r
-    WHERE r.definition = ANY ($3::int[]) AND r.ended_at IS NULL
-      AND r.id IN (SELECT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen ORDER BY run_id LIMIT $4)
+    SELECT s.run_id FROM (SELECT DISTINCT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen) s
+    WHERE EXISTS (
+      SELECT 1 FROM orchestrate_flow.workflow_run r
+      WHERE r.id = s.run_id AND r.definition = ANY ($3::int[]) AND r.ended_at IS NULL OFFSET 0)
+    LIMIT $4
   ) AS signalled_runs,
   ARRAY(
     SELECT id FROM orchestrate_flow.workflow_run

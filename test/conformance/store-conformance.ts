@@ -472,6 +472,25 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     });
   });
 
+  describe(`${name}: many signals`, () => {
+    it('at which nobody has looked hide none from those who can run its run, and are looked over no more after a sweep once their run has ended', async () => {
+      await register();
+      const send = (runId: string) => store.addSignal({ runId, name: 'news', key: null, payload: '1' });
+      const foreign = await start({ id: randomUUID().replace(/^./, '0'), definition: definition + 500_000 });
+      const ended = await start({ id: randomUUID().replace(/^./, '0') });
+      for (let count = 0; count < 300; count++) await Promise.all([send(foreign), send(ended)]);
+      await submit(write(ended, 0, { status: 'completed', ended: true, state: 'c' }));
+      const id = await start({ id: randomUUID().replace(/^./, 'f') });
+      await send(id);
+      expect((await beat()).signalledRuns).toEqual([id]);
+      await store.sweepDead();
+      expect((await beat()).signalledRuns).toEqual([id]);
+      let inbox: LockedRun['inbox'] = [];
+      await door.submitLocked(ended, (locked) => ((inbox = locked!.inbox), null));
+      expect(new Set(inbox.map(({ seen }) => seen))).toEqual(new Set([true]));
+    });
+  });
+
   describe(`${name}: a deadline`, () => {
     it('is told when it has passed, not before, and no more once its run was stopped', async () => {
       await register();

@@ -112,13 +112,17 @@ describe('steps under which workers died', () => {
     await stage.gate('before').arrival();
     const accused = await startWith('accused', 4);
     // Whatever is started here now has to wait, and the accused for what runs.
-    const after = await waitFor('nothing new starts here', async () => {
-      const name = `probe ${stage.gates.size}`;
-      stage.gate(name).open();
-      const { id } = await orchestrator.start(Play, name);
-      const [step] = await orchestrator.steps(id);
-      return step!.status === 'ready' ? { id } : null;
-    });
+    const after = await waitFor(
+      'nothing new starts here',
+      async () => {
+        const name = `probe ${stage.gates.size}`;
+        stage.gate(name).open();
+        const { id } = await orchestrator.start(Play, name);
+        const [step] = await orchestrator.steps(id);
+        return step!.status === 'ready' ? { id } : null;
+      },
+      { timeoutMs: 40_000 },
+    );
     expect(stage.company.has('accused')).toBe(false);
     stage.gate('before').open();
     await stage.gate('accused').arrival();
@@ -126,7 +130,7 @@ describe('steps under which workers died', () => {
     expect(await aloneOf(accused)).toBe(true);
     stage.gate('accused').open();
     for (const id of [before.id, accused, after.id]) await waitForRun(orchestrator, id, 'completed');
-  });
+  }, 60_000);
 
   it('run beside what does not end, and are then not to blame', async () => {
     const { orchestrator } = await startWorker();

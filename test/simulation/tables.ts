@@ -299,6 +299,9 @@ export class Tables {
     for (const { id, isAlive, leaseUntil } of this.workers.values()) {
       if (!isAlive && leaseUntil < this.now - 3_600_000 && !named.has(id)) this.workers.delete(id);
     }
+    this.signals.forEach((signal, index) => {
+      if (this.runs.get(signal.runId)?.endedAt != null) this.signals[index] = { ...signal, seen: true };
+    });
   }
 
   /** `FIND_LOST`. */
