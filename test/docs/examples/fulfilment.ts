@@ -26,8 +26,13 @@ export class DeliveryProof {
 /** What the shop's partners were told, in order. */
 export class Partners {
   readonly calls: string[] = [];
+  private readonly answers = new Map<string, string>();
 
-  async call(what: string): Promise<string> {
+  /** What is asked again under the same key is answered again, and done once. */
+  async call(what: string, idempotencyKey = what): Promise<string> {
+    const earlier = this.answers.get(idempotencyKey);
+    if (earlier !== undefined) return earlier;
+    this.answers.set(idempotencyKey, what);
     this.calls.push(what);
     return what;
   }
@@ -43,7 +48,7 @@ export class FulfilmentWorkflow {
 
   @Parallel({ retry: { attempts: 5, delay: '1s' } })
   charge(@Input() { id, total }: Purchase, @Ctx() { idempotencyKey }: StepContext): Promise<string> {
-    return this.partners.call(`charge ${total} for ${id}${idempotencyKey === '' ? '!' : ''}`);
+    return this.partners.call(`charge ${total} for ${id}`, idempotencyKey);
   }
 
   @Parallel()
