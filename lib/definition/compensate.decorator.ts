@@ -14,7 +14,8 @@ export type CompensateDecorator<S extends string> = <W extends { [P in S]: Metho
 /**
  * The method undoes this step when the run fails or is cancelled, also where it is not known whether the step has done its
  * work: so it takes the result of that step with `{ optional: true }`, and must bear that there is nothing to undo. A step
- * that never began is not undone. What was done last is undone first.
+ * that was never taken up is not undone; one that was, and was handed over or lost before its code began, is: nobody can tell.
+ * What was done last is undone first.
  *
  * It is no step of the page: nothing waits for it, and it parts no group of `@Parallel` methods. It takes `@Input`, `@Ctx`,
  * `@Failure()` (why the run is undone), and results, all of them optional but those that its step could rely on as well.

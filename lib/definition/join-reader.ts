@@ -4,7 +4,7 @@ import { readOptions, show, type Say } from './option-readers.js';
 const JOIN_FORM = `'all', 'any' or { atLeast: <a number of steps> }`;
 
 /**
- * Of the steps in `after` so many must end well, or null for all of them. `after` is null where it was not said, and
+ * Of the steps in `after` so many must complete, or null for all of them. `after` is null where it was not said, and
  * undefined where it is wrong, so that nothing can be said of its number.
  */
 export function readJoin(value: unknown, after: readonly string[] | null | undefined, say: Say): number | null {

@@ -33,7 +33,7 @@ export function computeNeeds(steps: readonly NeedingStep[], order: DependencyOrd
     const needed = new Set([...(join === null ? (after ?? []) : []), ...required]);
     const own = names.filter((other) => needed.has(other) && missing.has(other));
     needs[position] = own;
-    // Too few of those that a join waits for may end well: any of them may be missing, or may have failed.
+    // Too few of those that a join waits for may complete: any of them may be missing, or may have failed.
     if (mayBeMissing || join !== null || own.length > 0) missing.add(name);
   }
   return { needs, missing };

@@ -15,7 +15,7 @@ export interface PlaceOptions<A extends string = string, N extends string = stri
    */
   readonly beside?: boolean;
   /**
-   * How many of the steps in `after` have to end well, of which there are at least two. `any` (one of them) and
+   * How many of the steps in `after`, of which there are at least two, have to complete; `all`: all have to end. `any` (one) and
    * `{ atLeast }` cancel the others as soon as there are enough.
    * @default 'all'
    */

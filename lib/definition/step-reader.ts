@@ -34,7 +34,7 @@ export interface WrittenCode {
 /** A step as its decorators describe it, read. */
 export interface WrittenStep extends PageStep, WrittenCode {
   readonly kind: GraphNode['kind'];
-  /** Of `after` so many must end well; null: all of them. */
+  /** Of `after` so many must complete; null: all have to end. */
   readonly join: number | null;
   /** The method that decides whether it runs. */
   readonly when: string | null;

@@ -1,5 +1,5 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
-import { Draft, tallyOf } from './draft.js';
+import { Draft, sinceOf, tallyOf } from './draft.js';
 import type { AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
 import { findTurn, loseJoin } from './turns.js';
 import { doubted, MARK, type Mark, type Tally } from './run-state.js';
@@ -256,7 +256,7 @@ function loseWorkers(draft: Draft, workers: ReadonlySet<string>, limit: Quaranti
     else free(draft, position, crashed(row), null);
   }
   if (worker === null || !workers.has(worker)) return;
-  for (const [step, hold] of draft.heldSteps()) free(draft, draft.position(step)!, crashed(hold), hold.since ?? null);
+  for (const [step, hold] of draft.heldSteps()) free(draft, draft.position(step)!, crashed(hold), sinceOf(hold));
 }
 
 /** Only a step that ran alone can be blamed for a death: any other may have been a bystander. */

@@ -134,12 +134,10 @@ export class Draft {
   /** The signal that the waiting step has just taken is handled: here where a slot is free, else by whoever claims the row. */
   receive(position: number, was: Tally): void {
     const { name, queue } = this.node(position);
-    const free = this.freeSlots(queue);
     const received: Tally = { ...was, stage: 'received' };
-    if (free === 0) {
+    if (!this.takeSlot(queue)) {
       this.write(position, { status: 'ready', tally: received }, false, was);
     } else {
-      this.slots.set(queue, free - 1);
       const tally = { ...received, attempt: was.attempt + 1 };
       this.started.set(name, tally);
       this.write(position, { status: 'running', tally, worker: this.place.worker }, false, was);
@@ -150,12 +148,10 @@ export class Draft {
   /** The step starts: here where a slot is free, else as a ready row. */
   private start(position: number, earlier: Tally = NEVER_CLAIMED): void {
     const node = this.node(position);
-    const free = this.freeSlots(node.queue);
-    if (free === 0) {
+    if (!this.takeSlot(node.queue)) {
       this.write(position, { status: 'ready', tally: earlier }, false);
       return this.mark(position, MARK.queued);
     }
-    this.slots.set(node.queue, free - 1);
     const tally = { ...earlier, attempt: 1 };
     this.started.set(node.name, tally);
     // Only the process named in the run may hold claims in its state; any other writes the step's row at the claim.
@@ -172,12 +168,11 @@ export class Draft {
   resume(position: number, tally: Tally, startedAt: string, stage: Stage = 'admitted'): void {
     const later: Tally = { ...tally, stage };
     const { name, queue } = this.node(position);
-    const free = this.freeSlots(queue);
     const isHeld = this.markOf(position) === MARK.held;
     // What another process holds, or this one held under an id that is dead, does not go on here.
-    if (free === 0 || (isHeld && this.view.worker !== this.place.worker))
+    const isElsewhere = isHeld && this.view.worker !== this.place.worker;
+    if (isElsewhere || !this.takeSlot(queue))
       return this.end(position, MARK.queued, { status: 'ready', tally: later, startedAt }, tally);
-    this.slots.set(queue, free - 1);
     this.started.set(name, later);
     this.changed = true;
     if (isHeld) this.holds.set(name, later);
@@ -434,8 +429,11 @@ export class Draft {
     this.mark(position, mark);
   }
 
-  private freeSlots(queue: string): number {
-    return this.slots.get(queue) ?? 0;
+  /** @returns false where none is free */
+  private takeSlot(queue: string): boolean {
+    const free = this.slots.get(queue) ?? 0;
+    if (free > 0) this.slots.set(queue, free - 1);
+    return free > 0;
   }
 
   /** Whether the step had an open row before this fold. */
@@ -469,6 +467,6 @@ export class Draft {
 }
 
 /** The database's time of a claim that lies in the run's state, where there is one and it is known. */
-function sinceOf(hold: Hold | undefined): string | null {
+export function sinceOf(hold: Hold | undefined): string | null {
   return hold?.since ?? null;
 }

@@ -31,9 +31,9 @@ export interface GraphNode {
   readonly delayMs?: number;
   /** The method that decides whether it runs or is skipped. @default it runs */
   readonly when?: string;
-  /** Of `after` and `results` those that may be skipped, or lose a join, and without which it is skipped. @default none */
+  /** Of what comes before it those that may be skipped, or lose a join, and without which it is skipped. @default none */
   readonly needs?: readonly string[];
-  /** Of `after` so many must end well, and then the rest is cancelled. @default all must have ended */
+  /** Of `after` so many must complete, and then the rest is given up. @default all must have ended */
   readonly join?: number;
   /** `continue`: when it fails for good it has ended, and the run goes on. @default 'fail' */
   readonly onFailure?: 'continue';

@@ -19,14 +19,14 @@ const GOOD: ReadonlySet<Mark> = new Set([MARK.completed, MARK.failed, MARK.faile
 export function findTurn(draft: Draft, position: number): Turn {
   if (draft.markOf(position) !== MARK.pending) return 'wait';
   const { before, needs } = draft.view.graph;
-  const marks = before[position]!.map((one) => draft.markOf(one));
-  const undecided = marks.filter((mark) => UNDECIDED.has(mark)).length;
+  const isUndecided = (one: number) => UNDECIDED.has(draft.markOf(one));
   const wanted = draft.node(position).join;
   if (wanted === undefined) {
-    if (undecided > 0) return 'wait';
+    if (before[position]!.some(isUndecided)) return 'wait';
   } else {
+    const undecided = before[position]!.filter(isUndecided).length;
     // A failure that is tolerated wins nothing.
-    const good = marks.filter((mark) => mark === MARK.completed).length;
+    const good = before[position]!.filter((one) => draft.markOf(one) === MARK.completed).length;
     if (good + undecided < wanted) return 'skip';
     if (good < wanted) return 'wait';
   }

@@ -181,7 +181,7 @@ export class Orchestrator {
   /**
    * Waits for the end of a run and gives its output.
    *
-   * @throws RunFailedError, RunCancelledError, ResultTimeoutError; OrchestrateFlowError `OF_RUN_UNKNOWN`
+   * @throws RunFailedError, RunCancelledError, RunTerminatedError, ResultTimeoutError; OrchestrateFlowError `OF_RUN_UNKNOWN`
    */
   async result(address: RunAddress, options?: ResultOptions): Promise<unknown> {
     const timeoutMs = readResultOptions(options);

@@ -1,4 +1,4 @@
-import type { Decision } from '../engine/decision.js';
+import type { Decision, StepWrite } from '../engine/decision.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Claim, Fact } from '../engine/facts.js';
@@ -121,8 +121,7 @@ export class RunDesk {
   private rouse(run: OpenRun, claim: Claim): void {
     const { positions, nodes } = run.definition.graph;
     const position = positions.get(claim.step)!;
-    const isWait = nodes[position]!.kind === 'sleep' || claim.stage === 'parked';
-    if (isWait || run.state.marks[position] !== MARK.waiting) return;
+    if (endsWait(nodes[position]!, claim) || run.state.marks[position] !== MARK.waiting) return;
     run.facts.push({ fact: { type: 'step-awake', claim }, slot: null });
     this.work(run);
   }
@@ -378,10 +377,12 @@ export class RunDesk {
   /** Rings for what is ready, and sees to it that somebody looks when what waits is due. */
   private follow(definition: ShelvedDefinition, decision: Decision, at: string): void {
     this.ringFor(decision);
-    for (const { delayMs, dueAt, step } of decision.writes) {
-      const dueMs = dueAt === null ? delayMs : Math.max(0, Date.parse(dueAt) - Date.parse(at));
-      if (dueMs !== null) this.ports.onTimer(dueMs, queueOf(definition, step));
-    }
+    for (const write of decision.writes) this.expect(write, at, queueOf(definition, write.step));
+  }
+
+  private expect({ delayMs, dueAt }: Pick<StepWrite, 'delayMs' | 'dueAt'>, at: string, queue: string): void {
+    const dueMs = dueAt === null ? delayMs : Math.max(0, Date.parse(dueAt) - Date.parse(at));
+    if (dueMs !== null) this.ports.onTimer(dueMs, queue);
   }
 
   /** The facts have been dealt with, whether or not they changed anything. */
@@ -398,10 +399,9 @@ export class RunDesk {
   }
 
   private adoptStart(request: StartRequest, fold: Folded, at: string): void {
-    const { id, definition, priority, input, key, delayMs, dueAt } = request;
+    const { id, definition, priority, input, key } = request;
     this.ports.events.announce({ type: 'run.started', runId: id, workflow: definition.graph.graph.workflow, key });
-    const dueMs = dueAt === null ? delayMs : Math.max(0, Date.parse(dueAt) - Date.parse(at));
-    if (dueMs !== null) this.ports.onTimer(dueMs, definition.graph.nodes[0]!.queue);
+    this.expect(request, at, definition.graph.nodes[0]!.queue);
     const { decision } = fold;
     if (!decision) return;
     this.follow(definition, decision, at);
@@ -479,7 +479,12 @@ function marksOf(state: string): string {
   return state.split(';', 1)[0]!;
 }
 
+/** Whether this claim only ends a wait. */
+function endsWait({ kind }: GraphNode, { stage }: Claim): boolean {
+  return kind === 'sleep' || stage === 'parked';
+}
+
 /** Whether this claim is for the step's own code, and not for its condition or the end of its wait. */
-function runsOwnCode({ kind, when }: GraphNode, { stage }: Claim): boolean {
-  return kind !== 'sleep' && stage !== 'parked' && (when === undefined || stage !== undefined);
+function runsOwnCode(node: GraphNode, claim: Claim): boolean {
+  return !endsWait(node, claim) && (node.when === undefined || claim.stage !== undefined);
 }

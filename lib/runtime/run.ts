@@ -29,7 +29,7 @@ export class Run<Output = unknown, Signals = Record<string, unknown>> {
    * Waits for the end of the run and gives its output.
    *
    * @param options.timeout how long to wait at most. @default no limit
-   * @throws RunFailedError (its cause is the step's error), RunCancelledError, ResultTimeoutError
+   * @throws RunFailedError (its cause is the step's error), RunCancelledError, RunTerminatedError, ResultTimeoutError
    */
   async result(options?: { timeout?: Duration }): Promise<Output> {
     return (await this.controls.result(this.id, options)) as Output;

@@ -124,10 +124,11 @@ export class StepRunner {
     parameters: readonly ParameterBinding[],
   ): Promise<unknown[]> {
     const isTaken = attempt.claim.stage === 'received';
+    const there = parameters.filter((binding) => !isMissing(binding, attempt));
     const recorded: Recorded = {
       signal: isTaken ? await this.ports.loadSignal(attempt) : null,
-      results: await load(parameters, 'result', (steps) => this.ports.loadResults(attempt, steps)),
-      failures: await load(parameters, 'failure', (steps) => this.ports.loadFailures(attempt, steps)),
+      results: await load(there, 'result', (steps) => this.ports.loadResults(attempt, steps)),
+      failures: await load(there, 'failure', (steps) => this.ports.loadFailures(attempt, steps)),
     };
     const values: unknown[] = [];
     for (const binding of parameters) values[binding.index] = await this.valueOf(binding, attempt, code, recorded);
@@ -145,7 +146,7 @@ export class StepRunner {
       case 'input':
         return reviveInput(code, this.ports.codec.decode(attempt.run.input));
       case 'result':
-        if (binding.isOptional && !hasCompleted(binding.step, attempt)) return undefined;
+        if (isMissing(binding, attempt)) return undefined;
         return this.ports.codec.decode(resultOf(binding.step, attempt, results));
       case 'failure': {
         const error = failures.get(binding.step);
@@ -230,6 +231,17 @@ async function load(
 ): Promise<ReadonlyMap<string, string>> {
   const needed = parameters.flatMap((binding) => (binding.kind === kind ? [binding.step] : []));
   return needed.length === 0 ? NOTHING : read(needed);
+}
+
+/** What a parameter can do without and need not be read: a step that gives no result, or has not failed. */
+function isMissing(binding: ParameterBinding, attempt: Attempt): boolean {
+  if (binding.kind === 'failure') return !hasFailed(binding.step, attempt);
+  return binding.kind === 'result' && binding.isOptional && !hasCompleted(binding.step, attempt);
+}
+
+function hasFailed(step: string, { run, marks }: Attempt): boolean {
+  const mark = marks[run.definition.graph.positions.get(step)!];
+  return mark === MARK.failed || mark === MARK.failedInDoubt;
 }
 
 /** As it was when this step was taken up: a step that has lost a join gives nothing, whenever it completes. */
