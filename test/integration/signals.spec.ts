@@ -142,10 +142,12 @@ describe('a step that waits for a signal', () => {
   });
 
   it('takes signals of one name in the order in which they came, each once', async () => {
-    const run = await app.orchestrator.start(TwoWaits);
+    // It begins only when all of them are there: the run would end with the second, and refuse the third.
+    const run = await app.orchestrator.start(TwoWaits, undefined, { delay: '1h' });
     await Promise.all([run.signal('news', 1, { key: 'one' }), run.signal('news', 1, { key: 'one' })]);
     await run.signal('news', 2, { key: 'two' });
     await run.signal('news', 3);
+    await app.orchestrator.wake(run.id);
     expect(await run.result()).toEqual([1, 2]);
     const rows = await db.query(
       'SELECT payload, step FROM orchestrate_flow.workflow_signal WHERE run_id = $1 ORDER BY id',
