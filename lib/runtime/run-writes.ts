@@ -5,20 +5,12 @@ import { isEnded } from '../engine/words.js';
 import type { ShelvedDefinition } from './definition-shelf.js';
 import type { OpenRun } from './open-run.js';
 
+/** What a run to be born gets from its first decision, or, before its start time, from its definition. */
+type Decided = 'workflow' | 'definition' | 'status' | 'state' | 'worker' | 'wakes' | 'steps';
+
 /** A run to start. */
-export interface StartRequest {
-  readonly id: string;
+export interface StartRequest extends Omit<NewRun, Decided> {
   readonly definition: ShelvedDefinition;
-  readonly key: string | null;
-  readonly inputHash: Uint8Array | null;
-  readonly priority: number;
-  /** Encoded. */
-  readonly input: string;
-  readonly delayMs: number | null;
-  /** The time at which it begins (ISO 8601), or null. */
-  readonly dueAt: string | null;
-  /** Milliseconds after its beginning in which it must have ended, or null. */
-  readonly deadlineMs: number | null;
 }
 
 /** What a decision changes in a run, for the door. */
@@ -43,28 +35,18 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
 }
 
 /** A run to be born with its first decision, or, before its start time, without one. */
-export function toNewRun(
-  { id, definition, key, inputHash, priority, input, delayMs, dueAt, deadlineMs }: StartRequest,
-  decision: Decision | null,
-): NewRun {
+export function toNewRun({ definition, ...request }: StartRequest, decision: Decision | null): NewRun {
   const { graph } = definition;
   const state = decision?.state ?? newRunState(graph.nodes);
   return {
-    id,
+    ...request,
     workflow: graph.graph.workflow,
     definition: definition.id,
     status: decision?.status ?? 'pending',
     state: encodeRunState(state),
     worker: decision?.worker ?? null,
-    key,
-    inputHash,
-    priority,
-    input,
-    delayMs,
-    dueAt,
-    deadlineMs,
     wakes: decision ? queuesOf(definition, decision) : [graph.nodes[0]!.queue],
-    steps: decision ? queuedWrites(definition, priority, decision) : [],
+    steps: decision ? queuedWrites(definition, request.priority, decision) : [],
   };
 }
 

@@ -15,6 +15,7 @@ import type {
   RunWrite,
 } from '../../lib/engine/ports.js';
 import { staged } from '../../lib/engine/run-state.js';
+import * as drafts from '../support/commit-drafts.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** A store and its door, and what a test has to do around them. */
@@ -55,21 +56,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
   });
 
   function newRun(change: Partial<NewRun> = {}): NewRun {
-    return {
-      ...{ id: randomUUID(), workflow: queue, definition, status: 'running', state: 'q', worker: null },
-      ...{
-        key: null,
-        inputHash: null,
-        priority: 0,
-        input: '1',
-        delayMs: null,
-        dueAt: null,
-        deadlineMs: null,
-        wakes: [],
-        steps: [],
-      },
-      ...change,
-    };
+    return drafts.newRun({ workflow: queue, definition, ...change });
   }
 
   function keyed(key: string, change: Partial<NewRun> = {}): NewRun {
@@ -77,20 +64,11 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
   }
 
   function step(change: Partial<QueuedStepWrite> = {}): QueuedStepWrite {
-    return {
-      ...{ step: 'one', guard: null, status: 'ready', tally: tally(0), worker: null, result: null, error: null },
-      ...{ delayMs: null, dueAt: null, aborting: false, startedAt: null, queue, priority: 0 },
-      ...change,
-    };
+    return drafts.stepWrite({ queue, ...change });
   }
 
   function write(id: string, revision: number, change: Partial<RunWrite> = {}): RunWrite {
-    return {
-      ...{ id, definition, generation: 0, revision, priority: 0, status: 'running', state: 'q', worker: null },
-      ...{ failedStep: null, failure: null, cancelReason: null, ended: false, steps: [] },
-      ...{ expectsNoSignals: false, signals: [] },
-      ...change,
-    };
+    return drafts.runWrite({ id, definition, revision, ...change });
   }
 
   async function start(change: Partial<NewRun> = {}): Promise<string> {

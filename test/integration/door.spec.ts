@@ -11,6 +11,7 @@ import { COMMIT_BATCH, commitParameters } from '../../lib/persistence/commit-sta
 import { Committer } from '../../lib/persistence/committer.js';
 import { SESSION_SETTINGS } from '../../lib/persistence/connection.js';
 import { Lane } from '../../lib/persistence/lane.js';
+import * as drafts from '../support/commit-drafts.js';
 import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
 import { waitFor } from '../support/wait-for.js';
@@ -45,39 +46,16 @@ beforeEach(() => {
 afterEach(() => door.close());
 
 function newRun(change: Partial<NewRun> = {}): NewRun {
-  return {
-    ...{ id: randomUUID(), workflow: 'door', definition: 1, status: 'running', state: 'h', worker: WORKER },
-    ...{
-      key: null,
-      inputHash: null,
-      priority: 0,
-      input: '1',
-      delayMs: null,
-      dueAt: null,
-      deadlineMs: null,
-      wakes: [],
-      steps: [],
-    },
-    ...change,
-  };
+  return drafts.newRun({ workflow: 'door', definition: 1, state: 'h', worker: WORKER, ...change });
 }
 
 function write(id: string, revision: number, change: Partial<RunWrite> = {}): RunWrite {
-  return {
-    ...{ id, definition: 1, generation: 0, revision, priority: 0, status: 'running', state: `r${revision + 1}` },
-    ...{ worker: WORKER, failedStep: null, failure: null, cancelReason: null, ended: false, steps: [] },
-    ...{ expectsNoSignals: false, signals: [] },
-    ...change,
-  };
+  return drafts.runWrite({ id, definition: 1, revision, state: `r${revision + 1}`, worker: WORKER, ...change });
 }
 
 function stepWrite(change: Partial<QueuedStepWrite> = {}): QueuedStepWrite {
-  return {
-    ...{ step: 'one', guard: null, status: 'completed', tally: { attempt: 1, failures: 0, crashes: 0 }, worker: null },
-    ...{ result: '1', error: null, delayMs: null, dueAt: null, aborting: false, startedAt: null },
-    ...{ queue: 'q', priority: 0 },
-    ...change,
-  };
+  const tally = { attempt: 1, failures: 0, crashes: 0 };
+  return drafts.stepWrite({ status: 'completed', tally, result: '1', queue: 'q', ...change });
 }
 
 async function start(change: Partial<NewRun> = {}): Promise<string> {

@@ -9,6 +9,7 @@ import { COMMIT_BATCH, commitParameters } from '../../lib/persistence/commit-sta
 import { Committer } from '../../lib/persistence/committer.js';
 import { ORCHESTRATE_FLOW_ENTITIES } from '../../lib/persistence/entities/index.js';
 import { migrate } from '../../lib/orchestrate-flow.migrations.js';
+import { runWrite } from '../support/commit-drafts.js';
 import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
 import { Gate } from '../support/gate.js';
@@ -172,21 +173,7 @@ describe('a commit whose answer is lost', () => {
 });
 
 function advance(id: string, revision: number): RunWrite {
-  const nothing = { worker: null, failedStep: null, failure: null, cancelReason: null };
-  return {
-    id,
-    revision,
-    definition: 1,
-    generation: 0,
-    priority: 0,
-    status: 'running',
-    state: 'h',
-    ended: false,
-    expectsNoSignals: false,
-    signals: [],
-    steps: [],
-    ...nothing,
-  };
+  return runWrite({ id, revision, definition: 1, state: 'h' });
 }
 
 interface Proxy {
