@@ -18,12 +18,13 @@ class Threshold {
 @Workflow({ name: 'errand', retry: 1 })
 class Errand {
   static readonly output = 'last';
-  static readonly aborts: AbortSignal[] = [];
+  /** Those of its first steps, by run: a process of an earlier test may still begin one. */
+  static readonly aborts = new Map<string, AbortSignal>();
 
   constructor(private readonly threshold: Threshold) {}
 
   @Step() async first(@Ctx() step: StepContext): Promise<string> {
-    Errand.aborts.push(step.signal);
+    if (step.attempt === 1) Errand.aborts.set(step.runId, step.signal);
     await this.threshold.gate?.pass();
     return `attempt ${step.attempt}`;
   }
@@ -221,7 +222,7 @@ describe('a worker that was declared dead', () => {
     const app = await startWorker(gate);
     const run = await app.orchestrator.start(Errand);
     await gate.arrival();
-    const signal = Errand.aborts.at(-1)!;
+    const signal = Errand.aborts.get(run.id)!;
     const [was] = await db.query<{ id: string }>(
       `UPDATE orchestrate_flow.workflow_worker SET status = 'dead' WHERE status = 'alive' RETURNING id`,
     );

@@ -54,7 +54,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   db = await connect(database);
   [stage, apps] = [new Stage(), []];
-  starter = await startWorker({ worker: false });
+  starter = await startWorker({ worker: false, entities: [] });
 });
 
 afterEach(async () => {
@@ -74,9 +74,12 @@ async function startWorker(options: object = {}): Promise<TestApp> {
 
 /** A run whose step has died with its workers so many times. */
 async function startWith(name: string, crashes: number): Promise<string> {
-  const { id } = await starter.orchestrator.start(Play, name);
-  await db.query('UPDATE orchestrate_flow.workflow_step SET crashes = $2 WHERE run_id = $1', [id, crashes]);
-  return id;
+  // In one transaction: a worker that is there already claims what it sees.
+  return starter.dataSource.transaction(async (manager) => {
+    const { id } = await starter.orchestrator.start(Play, name, { manager });
+    await manager.query('UPDATE orchestrate_flow.workflow_step SET crashes = $2 WHERE run_id = $1', [id, crashes]);
+    return id;
+  });
 }
 
 function aloneOf(id: string): Promise<boolean> {
