@@ -11,6 +11,14 @@ export { migrate, migrationSql } from './orchestrate-flow.migrations.js';
 
 export { Workflow } from './definition/workflow.decorator.js';
 export type { WorkflowOptions } from './definition/workflow-options.js';
+export { defineWorkflow } from './definition/define-workflow.js';
+export type {
+  DefinedWorkflow,
+  HandlerArguments,
+  StepData,
+  StepHandlers,
+  WorkflowData,
+} from './definition/workflow-data.js';
 export { Parallel, Step } from './definition/step.decorator.js';
 export type { ParallelOptions, StepOptions } from './definition/step-options.js';
 export { Sleep } from './definition/sleep.decorator.js';

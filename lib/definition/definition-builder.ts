@@ -6,6 +6,7 @@ import { readClass, type OrderedPage, type ReadClass } from './class-reader.js';
 import type { DiscoveredWorkflow } from './explorer.js';
 import { hashOf } from './graph-hash.js';
 import { computeNodes } from './graph-nodes.js';
+import { findDataFaults } from './metadata.js';
 import { resolveRetry, type ResolvedRetry, type RetrySettings } from './retry-resolution.js';
 import type { WrittenStep } from './step-reader.js';
 import type { StepDefinition, WorkflowDefinition } from './workflow-definition.js';
@@ -25,6 +26,8 @@ export interface BuiltWorkflow {
 
 export function buildDefinition(found: DiscoveredWorkflow, defaults: ReadDefaults): BuiltWorkflow {
   const blame = new Blame(found.target);
+  for (const { step, fault } of findDataFaults(found.target) ?? [])
+    (step === null ? blame.class : blame.member(step))(fault);
   const read = readClass(found, blame);
   const { name } = read.workflow;
   const { ordered } = read;

@@ -1,11 +1,11 @@
 import { Injectable, Scope } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { findWorkflowOptions } from './metadata.js';
+import { findDataFaults, findWorkflowOptions } from './metadata.js';
 import type { WorkflowClass } from './workflow-class.js';
 
 type ProviderWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** A provider whose class bears `@Workflow`. */
+/** A provider whose class bears `@Workflow`, or that gives a class which `defineWorkflow()` has made. */
 export interface DiscoveredWorkflow {
   readonly target: WorkflowClass;
   readonly instance: object;
@@ -22,12 +22,20 @@ export class WorkflowExplorer {
   explore(): readonly DiscoveredWorkflow[] {
     const found = new Map<WorkflowClass, DiscoveredWorkflow>();
     for (const wrapper of this.discovery.getProviders()) {
-      const target = findClass(wrapper);
+      const given = findDefined(wrapper);
+      const target = given ?? findClass(wrapper);
       if (target === null || found.has(target) || findWorkflowOptions(target) === null) continue;
-      found.set(target, { target, instance: wrapper.instance as object, scopeFault: findScopeFault(wrapper) });
+      const instance = given ? new given() : (wrapper.instance as object);
+      found.set(target, { target, instance, scopeFault: findScopeFault(wrapper) });
     }
     return [...found.values()];
   }
+}
+
+/** The class itself, where a factory or a value gives one that was made of data: it injects nothing. */
+function findDefined(wrapper: ProviderWrapper): (new () => object) | null {
+  const instance: unknown = wrapper.instance;
+  return findDataFaults(instance) === null ? null : (instance as new () => object);
 }
 
 /** The class of what the provider gives: of the instance, because a factory's metatype is the factory. */

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 // Registered symbols: two copies of this package in one app find each other's metadata.
 const WORKFLOW = Symbol.for('orchestrate-flow:workflow');
 const MEMBERS = Symbol.for('orchestrate-flow:members');
+const DATA = Symbol.for('orchestrate-flow:data');
 
 /** Any class, as metadata is kept by it. */
 export type ClassLike = abstract new (...args: never[]) => object;
@@ -105,6 +106,23 @@ export function writeWorkflowOptions(target: object, options: unknown): void {
 export function findWorkflowOptions(target: unknown): { readonly options: unknown } | null {
   if (typeof target !== 'function') return null;
   return (Reflect.getOwnMetadata(WORKFLOW, target) as { options: unknown } | undefined) ?? null;
+}
+
+/** What is wrong with the data that a workflow was made of: with a step of it, or (null) with the whole. */
+export interface DataFault {
+  readonly step: string | null;
+  readonly fault: string;
+}
+
+/** Notes that a class was made of data, and what was wrong with that. */
+export function writeDataFaults(target: object, faults: readonly DataFault[]): void {
+  Reflect.defineMetadata(DATA, faults, target);
+}
+
+/** What was wrong with the data that a class was made of. Null: it was made of none. */
+export function findDataFaults(target: unknown): readonly DataFault[] | null {
+  if (typeof target !== 'function') return null;
+  return (Reflect.getOwnMetadata(DATA, target) as readonly DataFault[] | undefined) ?? null;
 }
 
 function ownMembers(owner: object): readonly MemberMetadata[] {

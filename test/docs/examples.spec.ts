@@ -16,6 +16,7 @@ import {
 } from './examples/control-flow.js';
 import { DataWorkflow } from './examples/data.js';
 import { HttpService, WebhookWorkflow } from './examples/failure.js';
+import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
 import * as running from './examples/running.js';
 import { chargeOnce, renewsInTime } from './examples/testing.js';
@@ -33,11 +34,14 @@ beforeAll(async () => {
     workflows: [
       ...[OrderWorkflow, ReportWorkflow, OfferWorkflow, TicketWorkflow, VoteWorkflow, SubscriptionWorkflow],
       ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow, FulfilmentWorkflow, CartWorkflow],
+      ImportWorkflow,
     ],
     providers: [
       PaymentsService,
       SupplierService,
       HttpService,
+      Archive,
+      pipelineProvider,
       { provide: Partners, useValue: partners },
       keepDataSource,
     ],
@@ -172,6 +176,22 @@ describe('the examples of runs', () => {
     expect(await flow.result(runs[0]!)).toBe('dan');
     await flow.advance('1d');
     expect(await running.resultOrReason(runs[1]!)).toBe('failed: Error: no such address');
+  });
+});
+
+describe('the examples of graphs that are data', () => {
+  it.each([
+    [{ rows: 2 }, '2 rows, translated: undefined'],
+    [{ rows: 2, language: 'fr' }, '2 rows, translated: row 0,row 1'],
+  ])('%j is imported', async (input, total) => {
+    const run = await flow.orchestrator.start(ImportWorkflow, input);
+    await flow.drain();
+    await flow.advance('1h');
+    expect(await run.result()).toBe(total);
+  });
+
+  it('a graph from a text runs the functions that a factory gave it', async () => {
+    expect(await flow.orchestrator.execute('pipeline')).toBe('c of (a of (),b of ())');
   });
 });
 
