@@ -30,7 +30,7 @@ export { Compensate } from './definition/compensate.decorator.js';
 export type { CompensateOptions } from './definition/compensate-options.js';
 export type { SleepOptions, SleepUntilOptions } from './definition/sleep-options.js';
 export { Retry } from './definition/retry.decorator.js';
-export type { RetryOptions } from './definition/retry-options.js';
+export type { BackoffFunction, RetryOptions } from './definition/retry-options.js';
 export { Input } from './definition/input.decorator.js';
 export { Result } from './definition/result.decorator.js';
 export { Failure } from './definition/failure.decorator.js';

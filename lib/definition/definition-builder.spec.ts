@@ -116,10 +116,41 @@ describe('a definition', () => {
       ],
       retryOn: null,
       doNotRetryOn: [TypeError],
+      ownBackoff: null,
       condition: null,
       onTimeout: 'fail',
     });
     expect(steps.get('ship')).toMatchObject({ retryOn: [RangeError], doNotRetryOn: [] });
+  });
+
+  it('says in its graph that a backoff is its own, and holds the function, of whichever level said it last', () => {
+    const ofModule = () => 1;
+    const ofWorkflow = () => '2s' as const;
+    const ofStep = () => '3s' as const;
+
+    @Workflow({ name: 'w', retry: { backoff: ofWorkflow } })
+    class W {
+      @Step() a() {}
+      @Step() @Retry({ backoff: ofStep, attempts: 5 }) b() {}
+      @Step({ retry: { backoff: 'fixed' } }) c() {}
+      @Compensate('b') d() {}
+    }
+    @Workflow({ name: 'v' })
+    class V {
+      @Step() a() {}
+    }
+    const [w, v] = [load(W, { retry: { backoff: ofModule } }), load(V, { retry: { backoff: ofModule } })] as const;
+    const found = [w, v].flatMap(({ graph, steps }) =>
+      graph.nodes.map(({ name, retry }) => [retry.backoff, steps.get(name)!.ownBackoff]),
+    );
+    expect(found).toEqual([
+      ['own', ofWorkflow],
+      ['own', ofStep],
+      ['fixed', null],
+      ['own', ofWorkflow],
+      ['own', ofModule],
+    ]);
+    expect(JSON.parse(JSON.stringify(w.graph))).toEqual(w.graph);
   });
 
   it('falls back to the defaults of the module, then of the library', () => {
@@ -241,6 +272,7 @@ describe('a definition', () => {
       parameters: [],
       retryOn: null,
       doNotRetryOn: [],
+      ownBackoff: null,
       condition: {
         name: 'isPatient',
         parameters: [
@@ -425,6 +457,7 @@ describe('a definition', () => {
       ],
       retryOn: [RangeError],
       doNotRetryOn: [],
+      ownBackoff: null,
       condition: null,
       onTimeout: 'fail',
     });

@@ -80,6 +80,7 @@ function toStep(
     parameters: bindings.step,
     retryOn: retry.retryOn,
     doNotRetryOn: retry.doNotRetryOn,
+    ownBackoff: retry.ownBackoff,
     condition: when === null ? null : { name: when, parameters: bindings.condition },
     onTimeout: wait?.onTimeout ?? 'fail',
   };

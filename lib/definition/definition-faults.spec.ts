@@ -114,7 +114,12 @@ describe('the options of a step', () => {
     [{ retry: Number.NaN }, /Expected retry \(attempts\)/],
     [{ retry: 'often' }, /Expected the options of retry to be an object, got 'often'/],
     [{ retry: { backof: 'fixed' } }, /retry has no option "backof"\. Did you mean "backoff"\?/],
-    [{ retry: { backoff: 'linear' } }, /Expected backoff of retry to be one of "fixed", "exponential", got 'linear'/],
+    [
+      { retry: { backoff: 'linear' } },
+      /Expected backoff of retry to be a function or one of "fixed", "exponential", got 'linear'/,
+    ],
+    [{ retry: { backoff: 'exponentiel' } }, /got 'exponentiel'\. Did you mean "exponential"\?/],
+    [{ retry: { backoff: 'own' } }, /Expected backoff of retry to be a function or/],
     [{ retry: { jitter: true } }, /Expected jitter of retry to be one of "full", "none", got true/],
     [{ retry: { factor: 0.5 } }, /Expected factor of retry to be a number of at least 1, got 0\.5/],
     [{ retry: { factor: Infinity } }, /Expected factor of retry/],

@@ -5,6 +5,20 @@ import type { Duration } from '../engine/duration.js';
 export type ErrorClass = abstract new (...args: any[]) => Error;
 
 /**
+ * Says how long a step waits before its next attempt. It is called in the worker, when an attempt has failed that may be
+ * followed by another, and its answer is recorded with the failure: it is asked once per failure.
+ *
+ * Where it throws, or gives anything but a duration (a promise, for one), the step waits as `exponential` says by the `delay`,
+ * `factor`, `maxDelay` and `jitter` of the same policy; `backoff.failed` is announced and logged as an error.
+ *
+ * @param failures - how often the step has failed, from 1; crashes and attempts that were handed over do not count
+ * @param error - what the attempt threw
+ * @returns a duration, which is taken as it is: neither `maxDelay` nor `jitter` changes it
+ * @publicApi
+ */
+export type BackoffFunction = (failures: number, error: unknown) => Duration;
+
+/**
  * How often a step is tried and how long it waits in between. What is left out comes from the workflow's `retry`, then
  * from the module's `defaults.retry`, then from the defaults below, field by field.
  *
@@ -16,8 +30,11 @@ export interface RetryOptions {
    * @default 3
    */
   readonly attempts?: number;
-  /** @default 'exponential' */
-  readonly backoff?: 'fixed' | 'exponential';
+  /**
+   * How the wait grows from failure to failure, or a function that says how long it is. `RetryAfterError` goes before it.
+   * @default 'exponential'
+   */
+  readonly backoff?: 'fixed' | 'exponential' | BackoffFunction;
   /**
    * The wait before the second attempt.
    * @default '1s'

@@ -1,5 +1,5 @@
 import type { WorkflowGraph } from '../engine/graph.js';
-import type { ErrorClass } from './retry-options.js';
+import type { BackoffFunction, ErrorClass } from './retry-options.js';
 import type { WorkflowClass } from './workflow-class.js';
 
 /** What a parameter of a step is given. */
@@ -31,6 +31,8 @@ export interface StepDefinition {
   readonly retryOn: readonly ErrorClass[] | null;
   /** These errors are never tried again; goes before `retryOn`. */
   readonly doNotRetryOn: readonly ErrorClass[];
+  /** Says how long it waits before its next attempt; null: the policy's numbers do. */
+  readonly ownBackoff: BackoffFunction | null;
   readonly condition: ConditionDefinition | null;
   /** What a wait for a signal comes to when its time is over. */
   readonly onTimeout: WaitEnd;

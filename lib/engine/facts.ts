@@ -13,7 +13,7 @@ export interface AttemptFailure {
   readonly error: string;
   /** Whether the retry policy may grant another attempt. */
   readonly retryable: boolean;
-  /** The delay that the error asked for in place of the policy's, in milliseconds, or null. */
+  /** The delay that the error, or the policy's own function, asked for in place of the computed one, in milliseconds, or null. */
   readonly retryAfterMs: number | null;
   /** Whether the attempt ended because the run was stopped: its error is a consequence, not a cause. */
   readonly aborted: boolean;

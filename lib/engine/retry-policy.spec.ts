@@ -11,7 +11,7 @@ function policyOf(changes: Partial<RetryPolicy>): RetryPolicy {
 
 const policies: fc.Arbitrary<RetryPolicy> = fc.record({
   attempts: fc.integer({ min: 1, max: 100 }),
-  backoff: fc.constantFrom('fixed', 'exponential'),
+  backoff: fc.constantFrom('fixed', 'exponential', 'own'),
   delayMs: fc.nat(MAX_DURATION_MS),
   factor: fc.double({ min: 1, max: 1_000, noNaN: true }),
   maxDelayMs: fc.nat(MAX_DURATION_MS),
@@ -30,6 +30,11 @@ describe('the delay before the next attempt', () => {
     expect([1, 2, 3, 4, 5].map((failures) => computeBackoffMs(policy, failures, 0.5))).toEqual([
       100, 300, 900, 2_000, 2_000,
     ]);
+  });
+
+  it('is the exponential one where a function of its own was of no use', () => {
+    const policy = policyOf({ backoff: 'own', delayMs: 100, factor: 3, maxDelayMs: 2_000 });
+    expect([1, 2, 3, 4].map((failures) => computeBackoffMs(policy, failures, 0.5))).toEqual([100, 300, 900, 2_000]);
   });
 
   it('does not exceed the longest where it is fixed either', () => {

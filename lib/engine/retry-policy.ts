@@ -2,7 +2,8 @@
 export interface RetryPolicy {
   /** How many failures end the step; counts the first attempt. At least 1. */
   readonly attempts: number;
-  readonly backoff: 'fixed' | 'exponential';
+  /** `own`: a function says, which is code; where it says nothing of use, the delay is the exponential one. */
+  readonly backoff: 'fixed' | 'exponential' | 'own';
   /** Milliseconds before the second attempt. */
   readonly delayMs: number;
   /** What an exponential delay is multiplied by after each failure. At least 1. */
@@ -31,7 +32,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
 export function computeBackoffMs(policy: RetryPolicy, failures: number, random: number): number {
   // Without it a factor that has grown beyond all bounds would make of no delay something that is no number.
   if (policy.delayMs === 0) return 0;
-  const exponent = policy.backoff === 'exponential' ? failures - 1 : 0;
+  const exponent = policy.backoff === 'fixed' ? 0 : failures - 1;
   const ceiling = Math.min(policy.maxDelayMs, policy.delayMs * policy.factor ** exponent);
   return Math.round(policy.jitter === 'full' ? ceiling * random : ceiling);
 }

@@ -31,6 +31,8 @@ export type FlowEvent =
   | (StepEventBase & { readonly type: 'step.started' })
   | (StepEventBase & { readonly type: 'step.completed' })
   | (StepEventBase & { readonly type: 'step.retrying'; readonly error: unknown; readonly delayMs: number })
+  /** The policy's own function threw, or gave no duration: the step waits as an exponential backoff says. */
+  | (StepEventBase & { readonly type: 'backoff.failed'; readonly error: unknown })
   | (StepEventBase & { readonly type: 'step.failed'; readonly error: unknown })
   | (StepEventBase & { readonly type: 'step.cancelled' })
   /** Its condition was not met, or what it needs is missing: it has ended without having run. */

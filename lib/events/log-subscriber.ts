@@ -35,6 +35,8 @@ function write(event: FlowEvent, log: EventLog): void {
       return log.log(`${nameOf(event)} was cancelled${event.reason === null ? '' : `: ${oneLine(event.reason)}`}.`);
     case 'run.terminated':
       return log.warn(`${nameOf(event)} was terminated${event.reason === null ? '' : `: ${oneLine(event.reason)}`}.`);
+    case 'backoff.failed':
+      return log.error(`${nameOf(event)}: ${reasonOf(event.error)}`, stackOf(event.error));
     case 'compensation.failed':
       return log.error(
         `${nameOf(event)}: compensation "${event.step}" failed for good, and what it was to undo is still done: ${reasonOf(event.error)}`,

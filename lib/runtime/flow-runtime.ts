@@ -87,6 +87,8 @@ export class FlowRuntime {
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),
       loadSignal: (attempt) => this.loadSignal(attempt),
       onLate: (attempt) => this.desk.announceLate(attempt),
+      onBackoffFailed: ({ run, claim: { step, attempt } }, error) =>
+        events.announce({ type: 'backoff.failed', runId: run.id, workflow: run.workflow, step, attempt, error }),
     });
     this.desk = new RunDesk({
       ...{ door, store, codec, events, runner },

@@ -18,6 +18,7 @@ import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
 import { classifyError } from './error-classes.js';
+import { askBackoff } from './own-backoff.js';
 
 /** What keeps the timeouts of attempts: in the time that workflows live in, which a test may set. */
 export type Timeouts = Pick<Clock, 'after'>;
@@ -35,6 +36,8 @@ export interface StepRunnerPorts {
   readonly loadSignal: (attempt: Attempt) => Promise<TakenSignal>;
   /** An outcome that came after the attempt had already reported. */
   readonly onLate: (attempt: Attempt) => void;
+  /** The policy's own backoff was of no use; the error says why. */
+  readonly onBackoffFailed: (attempt: Attempt, error: unknown) => void;
 }
 
 /** Executes attempts: condition → bind → invoke → encode → a fact. */
@@ -202,12 +205,18 @@ export class StepRunner {
     const failure = {
       error: this.ports.codec.encodeError(error),
       retryable,
-      retryAfterMs,
+      retryAfterMs: retryAfterMs ?? (retryable && !aborted ? this.askBackoff(attempt, error) : null),
       aborted,
       inDoubt: attempt.abortReason !== null,
       random: this.ports.clock.random(),
     };
     return { type: 'step-failed', claim: attempt.claim, failure };
+  }
+
+  private askBackoff(attempt: Attempt, error: unknown): number | null {
+    const { delayMs, fault } = askBackoff(attempt, error);
+    if (fault !== null) this.ports.onBackoffFailed(attempt, fault);
+    return delayMs;
   }
 }
 

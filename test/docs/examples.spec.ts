@@ -15,7 +15,7 @@ import {
   VoteWorkflow,
 } from './examples/control-flow.js';
 import { DataWorkflow } from './examples/data.js';
-import { HttpService, WebhookWorkflow } from './examples/failure.js';
+import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
 import * as running from './examples/running.js';
@@ -135,6 +135,18 @@ describe('the example of failures', () => {
     const gone = await flow.orchestrator.start(WebhookWorkflow, { url: 'https://example.org/gone' });
     await expect(gone.result()).rejects.toMatchObject({ cause: { message: 'This hook is gone.' } });
     expect(await flow.stepsOf(gone.id)).toMatchObject({ deliver: { attempt: 1 } });
+  });
+
+  it('a report that nobody has the time to take is tried again in an hour', async () => {
+    const before = flow.now().getTime();
+    const busy = flow.stub(WebhookWorkflow, 'report', () => {
+      if (busy.calls.length === 1) throw new Busy();
+      return 'taken';
+    });
+    const run = await flow.orchestrator.start(WebhookWorkflow, { url: 'https://example.org' });
+    expect(await flow.result(run)).toBe(200);
+    expect(flow.now().getTime() - before).toBe(3_600_000);
+    expect(busy.calls).toHaveLength(2);
   });
 });
 

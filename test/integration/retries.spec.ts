@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  type BackoffFunction,
   Ctx,
   Input,
   NonRetryableError,
+  Retry,
   RetryAfterError,
   type RunFailedError,
   Step,
@@ -45,6 +47,21 @@ class Capped extends Acting {}
 @Workflow({ name: 'jittered', retry: { attempts: 2, delay: '10h' } })
 class Jittered extends Acting {}
 
+/** What the policy's own function does, given by each test. */
+let backOff: BackoffFunction = () => 0;
+
+@Workflow({ name: 'own' })
+class Own extends Acting {
+  @Step()
+  @Retry({
+    ...{ attempts: 3, delay: '5h', maxDelay: '8h', jitter: 'none' },
+    backoff: (failures, error) => backOff(failures, error),
+  })
+  override act(@Ctx() step: StepContext): unknown {
+    return act(step);
+  }
+}
+
 @Workflow({ name: 'choosy', retry: { attempts: 3, ...FAST, retryOn: [Refused], doNotRetryOn: [RefusedForGood] } })
 class Choosy extends Acting {}
 
@@ -71,7 +88,7 @@ let app: TestApp;
 
 beforeAll(async () => {
   database = await createDatabase();
-  const workflows = [Fast, Fixed, Capped, Jittered, Choosy, Limited, Lonely];
+  const workflows = [Fast, Fixed, Capped, Jittered, Own, Choosy, Limited, Lonely];
   app = await startApp({ database, workflows, worker: { concurrency: 1 } });
   db = await connect(database);
 });
@@ -160,6 +177,71 @@ describe('the policy', () => {
       await run.cancel();
     }
     expect(delays.size).toBeGreaterThan(1);
+  });
+
+  it('of its own waits as its function says, which is asked once per failure that another attempt may follow', async () => {
+    const asked: unknown[] = [];
+    backOff = (failures, error) => {
+      asked.push([failures, (error as Error).message]);
+      return failures === 1 ? '30h' : 90 * 60_000; // longer than maxDelay, which is not for it
+    };
+    act = failWith(new Error('no'));
+    const run = await app.orchestrator.start(Own);
+    const hours: number[] = [];
+    for (const failures of [1, 2]) {
+      await untilFailures(run.id, failures);
+      hours.push((await delayOf(run.id)) / 3_600_000);
+      await skipDelay(run.id);
+    }
+    await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_FAILED' });
+    expect(hours).toEqual([30, 1.5]);
+    expect(asked).toEqual([
+      [1, 'no'],
+      [2, 'no'],
+    ]);
+    expect(app.events.filter(({ type }) => type === 'backoff.failed')).toEqual([]);
+  });
+
+  it('of its own is not asked where the error says how long to wait, or that nothing more is to be tried', async () => {
+    let asked = 0;
+    backOff = () => ++asked;
+    act = (step) => {
+      throw step.attempt === 1 ? new RetryAfterError('3h') : new NonRetryableError('Never.');
+    };
+    const run = await app.orchestrator.start(Own);
+    await untilFailures(run.id, 1);
+    expect(await delayOf(run.id)).toBe(3 * 3_600_000);
+    await skipDelay(run.id);
+    await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_FAILED' });
+    expect(asked).toBe(0);
+  });
+
+  it('of its own whose function is of no use is an exponential one, and it is said why', async () => {
+    const cause = new Error('What now?');
+    backOff = (failures) => {
+      if (failures === 1) throw cause;
+      return Promise.reject(cause) as never;
+    };
+    act = failWith(new Error('no'));
+    const run = await app.orchestrator.start(Own);
+    const hours: number[] = [];
+    for (const failures of [1, 2]) {
+      await untilFailures(run.id, failures);
+      hours.push((await delayOf(run.id)) / 3_600_000);
+      await skipDelay(run.id);
+    }
+    await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_FAILED' });
+    expect(hours).toEqual([5, 8]);
+    const of = { type: 'backoff.failed', runId: run.id, workflow: 'own', step: 'act' };
+    const code = 'OF_BACKOFF_INVALID';
+    expect(app.events.filter((event) => event.type === 'backoff.failed')).toMatchObject([
+      { ...of, attempt: 1, error: { code, cause, message: expect.stringMatching(/step "act".*What now\?/s) } },
+      {
+        ...of,
+        attempt: 2,
+        error: { code, message: expect.stringMatching(/expected it to return a duration.*Promise/) },
+      },
+    ]);
   });
 
   it('ends a step whose failures are as many as its attempts, and keeps every error with stack and cause', async () => {

@@ -731,6 +731,17 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'backoff-of-no-use',
+    safeguard: 'a backoff function that gives no duration is told of, and does not pass for one that was not asked',
+    file: 'lib/runtime/own-backoff.ts',
+    from: 'if (delayMs !== null) return',
+    to: 'return',
+    caughtBy: {
+      file: 'test/integration/retries.spec.ts',
+      test: 'the policy of its own whose function is of no use is an exponential one, and it is said why',
+    },
+  },
+  {
     name: 'result-of-a-loser',
     safeguard: 'a step that has lost a join gives nothing, also where it completes before its result is asked for',
     file: 'lib/runtime/step-runner.ts',

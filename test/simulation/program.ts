@@ -186,7 +186,7 @@ function isAfter(
 function writePolicy(dice: Dice): RetryPolicy {
   return {
     attempts: dice.int(1, 4),
-    backoff: dice.pick(['fixed', 'exponential'] as const),
+    backoff: dice.pick(['fixed', 'exponential', 'own'] as const),
     delayMs: dice.pick([0, 50, 400]),
     factor: 2,
     maxDelayMs: 1_000,

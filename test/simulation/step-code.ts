@@ -22,7 +22,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results, when, needs = [], kind } of graph.nodes) {
+  for (const { name, results, when, needs = [], kind, retry } of graph.nodes) {
     instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
     const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
@@ -40,7 +40,8 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
     if (when !== undefined) instance[when] = asks;
     const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
     const condition = when === undefined ? null : { name: when, parameters: asked };
-    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], condition, onTimeout });
+    const ownBackoff = retry.backoff === 'own' ? backOff : null;
+    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], ownBackoff, condition, onTimeout });
   }
   return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
 }
@@ -52,6 +53,12 @@ function mayBeMissing({ when, join, onFailure, kind }: GraphNode): boolean {
 
 /** What waits for a signal come to when their time is over, by the length of their names. */
 const ENDS = ['skip', { value: 'nothing came' }] as const;
+
+/** Of its first three failures the second is one too many for it. */
+function backOff(failures: number): number {
+  if (failures === 2) throw new Error('no idea');
+  return failures * 70;
+}
 
 /** What an attempt is known by, wherever it leaves a mark. */
 export function tokenOf(step: string, attempt: number): string {

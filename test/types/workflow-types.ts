@@ -128,6 +128,11 @@ export class OrderWorkflow {
   @Step({ timout: '14d' }) wrongOption(): void {}
   // @ts-expect-error group is an option of @Parallel
   @Step({ group: 'x' }) wrongGroup(): void {}
+  @Step()
+  @Retry({ backoff: (failures, error) => (error instanceof RangeError ? '1h' : failures * 1_000) })
+  ownBackoff(): void {}
+  // @ts-expect-error a backoff is asked and not awaited
+  @Step() @Retry({ backoff: () => Promise.resolve(5) }) laterBackoff(): void {}
   // @ts-expect-error no such backoff
   @Step() @Retry({ backoff: 'linear' }) wrongBackoff(): void {}
   // @ts-expect-error not error classes

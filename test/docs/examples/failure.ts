@@ -3,6 +3,7 @@ import {
   Input,
   NonRetryableError,
   Retry,
+  Result,
   RetryAfterError,
   Step,
   type StepContext,
@@ -18,7 +19,14 @@ export interface Answer {
   retryAfter?: '30s';
 }
 
+/** Nobody has the time to take a report. */
+export class Busy extends Error {}
+
 export class HttpService {
+  report(status: number): string {
+    return `answered ${status}`;
+  }
+
   async post(url: string, { signal }: { signal: AbortSignal }): Promise<Answer> {
     signal.throwIfAborted();
     return { status: url.endsWith('gone') ? 410 : 200 };
@@ -40,5 +48,11 @@ export class WebhookWorkflow {
     if (answer.status === 429) throw new RetryAfterError(answer.retryAfter ?? '1m');
     if (answer.status >= 500) throw new Error(`The hook answered ${answer.status}.`);
     return answer.status;
+  }
+
+  @Step()
+  @Retry({ attempts: 4, backoff: (failures, error) => (error instanceof Busy ? '1h' : failures * 10_000) })
+  report(@Result('deliver') status: number): string {
+    return this.http.report(status);
   }
 }
