@@ -6,6 +6,9 @@ import type { FlowEvent } from './flow-event.js';
 /** Milliseconds between two announcements that queues cannot be reached. */
 const QUEUE_FAILURE_GAP_MS = 5_000;
 
+/** The codes of what failed only because the database gave no answer, or none before the app was shut down. */
+const UNANSWERED: ReadonlySet<string> = new Set(['OF_DATABASE_UNAVAILABLE', 'OF_STOPPED']);
+
 /** The one emitter: all rooms announce here what has happened, after it was committed. */
 export class EventHub {
   private readonly subject = new Subject<FlowEvent>();
@@ -32,10 +35,9 @@ export class EventHub {
     this.announce(isLost ? { type: 'database.lost', error } : { type: 'database.back' });
   }
 
-  /** Says what went wrong within: a database that does not answer as such, and all else as a fault of ours. */
+  /** Says what went wrong within: a database that does not answer (before we leave) as such, and all else as a fault of ours. */
   announceFailure(doing: string, error: unknown): void {
-    const isDatabase = error instanceof OrchestrateFlowError && error.code === 'OF_DATABASE_UNAVAILABLE';
-    if (isDatabase) this.announceDatabase(error);
+    if (error instanceof OrchestrateFlowError && UNANSWERED.has(error.code)) this.announceDatabase(error);
     else this.announce({ type: 'internal.error', doing, error });
   }
 

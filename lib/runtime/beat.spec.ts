@@ -118,6 +118,7 @@ describe('a beat', () => {
 
   it.each([
     ['OF_DATABASE_UNAVAILABLE', 'database.lost'],
+    ['OF_STOPPED', 'database.lost'],
     ['OF_STATE_CORRUPT', 'internal.error'],
   ] as const)('says what kept it from that: %s is %s', async (code, type) => {
     const heldRuns = ['lost'];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
 import type { GraphNode } from '../engine/graph.js';
 import { indexGraph } from '../engine/indexed-graph.js';
@@ -31,6 +32,7 @@ const graph = indexGraph({
 /** A desk whose door and whose steps the test plays. */
 class Stage {
   readonly self = new WorkerSelf(['q'], SYSTEM_CLOCK);
+  readonly events = new EventHub();
   readonly attempts: Attempt[] = [];
   /** What the shared lane answers, in turn. */
   readonly shared: (() => CommitAnswer | Promise<CommitAnswer>)[] = [];
@@ -92,7 +94,7 @@ class Stage {
     const store = { findRun: () => Promise.resolve(this.found) };
     const shelf = { get: () => Promise.resolve({ id: 1, graph, code: this.code }) };
     this.desk = new RunDesk({
-      ...{ door, runner, shelf, store, slots, self: this.self, events: new EventHub(), codec: new JsonCodec() },
+      ...{ door, runner, shelf, store, slots, self: this.self, events: this.events, codec: new JsonCodec() },
       ...{ onEnded: () => {}, onTimer: () => {} },
     } as unknown as RunDeskPorts);
   }
@@ -307,5 +309,22 @@ describe('RunDesk', () => {
     stage.started([{ kind: 'stale' }]);
     await Promise.all([started, settled]);
     expect([stage.desk.isQuiet, stage.desk.isOpen('r')]).toEqual([true, false]);
+  });
+
+  it.each([
+    ['OF_STOPPED', 'database.lost'],
+    ['OF_STATE_CORRUPT', 'internal.error'],
+  ] as const)('says what kept a commit from being answered: %s is %s', async (code, type) => {
+    const stage = new Stage();
+    const events: string[] = [];
+    stage.events.events$.subscribe((event) => events.push(event.type));
+    const refused = new OrchestrateFlowError(code, 'as the test has it');
+    stage.found = { ...stored('...', 0), status: 'pending' };
+    stage.locked = { run: stage.found, inbox: [], rows: new Map() };
+    stage.alone.push(() => {
+      throw refused;
+    });
+    await expect(stage.desk.tell('r', { type: 'wake-requested' })).rejects.toBe(refused);
+    expect(events).toEqual([type]);
   });
 });

@@ -438,7 +438,7 @@ export class RunDesk {
 
   private giveUp({ facts, own }: Folded, error: unknown): void {
     this.ports.slots.giveBack(own, NO_SLOTS);
-    this.ports.events.announce({ type: 'internal.error', doing: 'committing a decision', error });
+    this.ports.events.announceFailure('committing a decision', error);
     const reason = error instanceof Error ? error : new Error(String(error));
     for (const { settle } of facts) settle?.(reason);
   }

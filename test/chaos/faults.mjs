@@ -81,7 +81,8 @@ export class Faults {
     let isStopping = false;
     const listen = (message) => (isStopping ||= message.type === 'stops-inside');
     member.child.on('message', listen);
-    member.child.send({ type: 'stop-inside' });
+    // Only by then: whoever stopped itself later would stand for ever, because nobody would let it go on.
+    member.child.send({ type: 'stop-inside', by: Date.now() + INSIDE_WITHIN_MS });
     await until(() => isStopping, INSIDE_WITHIN_MS).catch(() => {});
     member.child.off('message', listen);
     return isStopping;

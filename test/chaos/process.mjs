@@ -43,15 +43,15 @@ orchestrator.events$.subscribe((event) => {
     });
 });
 
-let stopsInside = false;
+let stopsInsideBy = 0;
 
-/** Once asked to, stops this process between two statements of a transaction, and says so just before. */
+/** Asked to, stops this process between two statements of a transaction, if it comes there in time, and says so just before. */
 const { query } = pg.Client.prototype;
 const inTransaction = new WeakSet();
 pg.Client.prototype.query = function (statement, ...rest) {
   const text = typeof statement === 'string' ? statement : statement?.text;
-  if (stopsInside && inTransaction.has(this)) {
-    stopsInside = false;
+  if (Date.now() < stopsInsideBy && inTransaction.has(this)) {
+    stopsInsideBy = 0;
     process.send({ type: 'stops-inside' });
     process.kill(process.pid, 'SIGSTOP');
   }
@@ -88,7 +88,7 @@ process.on('message', async (message) => {
     goesOn = false;
     process.send({ type: 'posted', runs: await posting });
   }
-  if (message.type === 'stop-inside') stopsInside = true;
+  if (message.type === 'stop-inside') stopsInsideBy = message.by;
   if (message.type === 'slots') process.send({ type: 'slots', slots: readSlots() });
 });
 process.send({ type: 'ready' });

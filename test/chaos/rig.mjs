@@ -14,6 +14,9 @@ import { nowMs, readLedger } from './ledger.mjs';
 // Jest reads what this process writes, and takes these words for those of its own worker, which it then gives up.
 const OUT_OF_MEMORY = /heap out of memory|allocation failure;|Last few GCs/g;
 
+/** Milliseconds for an answer of a process, and for its exit: whoever takes longer hangs. */
+const PATIENCE_MS = 60_000;
+
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** A private durable server, a build of one's own, and processes that work on them. Everything ends with `close()`. */
@@ -57,12 +60,15 @@ export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs =
       return member;
     },
     async ask(member, message, answer) {
+      let fail;
       const answered = new Promise((resolve, reject) => {
+        fail = (how) => reject(new Error(`The ${member.role} ${member.pid} ${how} "${message.type}".`));
         member.child.on('message', (other) => other.type === answer && resolve(other));
-        member.child.once('exit', () => reject(new Error(`The ${member.role} ended before it answered.`)));
+        member.child.once('exit', () => fail('ended before it answered'));
       });
+      const timer = setTimeout(() => fail(`took longer than ${PATIENCE_MS} ms to answer`), PATIENCE_MS);
       member.child.send(message);
-      return answered;
+      return answered.finally(() => clearTimeout(timer));
     },
     kill(member) {
       member.expectsExit = true;
@@ -74,7 +80,12 @@ export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs =
       member.expectsExit = true;
       const exit = once(member.child, 'exit');
       member.child.kill('SIGTERM');
+      const timer = setTimeout(() => {
+        reports.push({ type: 'exit', pid: member.pid, role: member.role, code: null, signal: 'SIGTERM, in vain' });
+        member.child.kill('SIGKILL');
+      }, PATIENCE_MS);
       await exit;
+      clearTimeout(timer);
       return nowMs() - at;
     },
     /** A statement over a connection that is opened for it. */
