@@ -34,7 +34,8 @@ const onOneDatabase = {
 /** @type {import('jest').Config} */
 export default {
   maxWorkers: 2,
-  testTimeout: 30_000,
+  // A bound for what hangs: long, because machines are shared. What takes long is told by no test.
+  testTimeout: 180_000,
   projects: [
     { ...project, displayName: 'unit', testMatch: ['<rootDir>/lib/**/*.spec.ts'] },
     {

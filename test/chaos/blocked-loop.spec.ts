@@ -8,9 +8,9 @@ describe('a step that blocks the event loop for 20 s, ten leases', () => {
 
   beforeEach(async () => {
     rig = await openRig({ lease: '2s' });
-  }, 60_000);
+  });
 
-  afterEach(() => rig.close(), 60_000);
+  afterEach(() => rig.close());
 
   it('keeps its claim and those beside it, and is run once', async () => {
     const poster = await rig.startProcess('poster');
@@ -27,5 +27,5 @@ describe('a step that blocks the event loop for 20 s, ten leases', () => {
     const reports = rig.reports.map(({ event, type }) => (event ? [event.type, event.error] : [type]));
     for (const report of reports) process.stdout.write(`${report.join(': ')}\n`);
     expect(reports.filter(([type]) => type !== 'queue.failed')).toEqual([]);
-  }, 120_000);
+  });
 });

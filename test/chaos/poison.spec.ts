@@ -12,9 +12,9 @@ describe('a step that kills every process it runs in', () => {
   beforeEach(async () => {
     // A step takes three seconds at most: many are under way in a process when it dies.
     rig = await openRig({ lease: '2s', workMs: 1_500, execArgv: ['--max-old-space-size=160'] });
-  }, 60_000);
+  });
 
-  afterEach(() => rig.close(), 60_000);
+  afterEach(() => rig.close());
 
   /** A worker, and another in its place whenever it dies. */
   async function keepWorker(): Promise<void> {

@@ -11,9 +11,9 @@ describe('a worker at defaults', () => {
 
   beforeEach(async () => {
     rig = await openRig({ workMs: 100 });
-  }, 60_000);
+  });
 
-  afterEach(() => rig.close(), 60_000);
+  afterEach(() => rig.close());
 
   it('that is killed in the middle of 200 sequences is made up for by the one that is started in its place', async () => {
     const poster = await rig.startProcess('poster');
@@ -37,7 +37,7 @@ describe('a worker at defaults', () => {
     expect(complaints).toEqual([]);
     expect(figures).toMatchObject({ ...CLEAN, completed: 200 });
     expect(resumed).toBeLessThan(60_000);
-  }, 180_000);
+  });
 });
 
 /** Milliseconds from the last sign of a process to the last restart of something that it had begun and not ended. */

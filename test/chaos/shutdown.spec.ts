@@ -9,9 +9,9 @@ describe('a worker that is terminated under load', () => {
 
   beforeEach(async () => {
     rig = await openRig({ shutdownTimeout: '50ms', workMs: 150 });
-  }, 60_000);
+  });
 
-  afterEach(() => rig.close(), 60_000);
+  afterEach(() => rig.close());
 
   it('hands over at once what it cannot end, and neither failure nor crash is counted', async () => {
     const poster = await rig.startProcess('poster');

@@ -82,7 +82,7 @@ let app: TestApp;
 beforeAll(async () => {
   database = await createDatabase();
   app = await startApp({ database, workflows: [Saga, TimesOut] });
-}, 60_000);
+});
 
 afterAll(async () => {
   await app?.close();
@@ -201,7 +201,7 @@ describe('a run that is terminated', () => {
     } finally {
       await worker.close();
     }
-  }, 30_000);
+  });
 
   it('cannot be terminated once it has ended otherwise', async () => {
     fail = false;

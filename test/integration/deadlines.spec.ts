@@ -36,7 +36,7 @@ describe('a deadline', () => {
   beforeEach(async () => {
     log = [];
     flow = await createTestingFlow({ workflows: [Due, Sleepy] });
-  }, 60_000);
+  });
 
   afterEach(() => flow?.close());
 
@@ -49,7 +49,7 @@ describe('a deadline', () => {
       ...{ code: 'OF_RUN_FAILED', step: 'paid', cause: { code: 'OF_DEADLINE_PASSED' } },
     });
     expect(log).toEqual(['refund']);
-  }, 60_000);
+  });
 
   it('is no matter for a run that has ended before', async () => {
     const run = await flow.orchestrator.start(Due);
@@ -58,7 +58,7 @@ describe('a deadline', () => {
     await flow.advance('15d');
     expect(await run.status()).toBe('completed');
     expect(log).toEqual([]);
-  }, 60_000);
+  });
 
   it('can be given with the start, counts from the run’s beginning, and is shown', async () => {
     const patient = await flow.orchestrator.start(Sleepy, undefined, { deadline: '31d', delay: '5d' });
@@ -69,7 +69,7 @@ describe('a deadline', () => {
     expect(await patient.result()).toBe('done');
     await expect(hasty.result()).rejects.toMatchObject({ step: 'nap', cause: { code: 'OF_DEADLINE_PASSED' } });
     expect((await flow.orchestrator.get(hasty.id)).deadlineAt).toBeNull();
-  }, 60_000);
+  });
 
   it('that is none is refused', async () => {
     const start = (deadline: unknown) => flow.orchestrator.start(Sleepy, undefined, { deadline: deadline as '1d' });

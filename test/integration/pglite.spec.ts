@@ -14,7 +14,7 @@ let database: Pglite;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'of-pglite-'));
   database = await openPglite((await findPglite())!, folder);
-}, 60_000);
+});
 
 afterAll(async () => {
   await database?.stop();

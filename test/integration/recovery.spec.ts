@@ -266,7 +266,7 @@ describe('a database that ends every connection', () => {
     expect([...one.events, ...two.events].some(({ type }) => type === 'database.lost')).toBe(true);
     process.off('unhandledRejection', note);
     expect(unhandled).toEqual([]);
-  }, 60_000);
+  });
 });
 
 /** Stops the heartbeat of an app, as if its process hung: the one thing that the public API cannot do. */

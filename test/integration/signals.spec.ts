@@ -97,7 +97,7 @@ beforeAll(async () => {
   database = await createDatabase();
   app = await startApp({ database, workflows: WORKFLOWS, entities: [] });
   db = await connect(database);
-}, 60_000);
+});
 
 afterAll(async () => {
   await app?.close();
@@ -187,7 +187,7 @@ describe('a step that waits for a signal', () => {
       [run.id, '{"signedBy":"SQL"}'],
     );
     expect(await run.result({ timeout: '20s' })).toBe('delivered to SQL');
-  }, 30_000);
+  });
 });
 
 describe('a signal in the caller’s transaction', () => {
@@ -221,7 +221,7 @@ describe('a signal in the caller’s transaction', () => {
     await expect(run.signal('delivered', { signedBy: 'Other' }, { key: 'l' })).rejects.toMatchObject({
       code: 'OF_RUN_ENDED',
     });
-  }, 30_000);
+  });
 
   it('is refused outside of one', async () => {
     const run = await startArrived('no-transaction');
@@ -312,4 +312,4 @@ it('a hundred runs that wait are signalled all at once from two processes, and e
   } finally {
     await other.close();
   }
-}, 60_000);
+});

@@ -133,7 +133,7 @@ describe('steps under which workers died', () => {
     expect(await aloneOf(accused)).toBe(true);
     stage.gate('accused').open();
     for (const id of [before.id, accused, after.id]) await waitForRun(orchestrator, id, 'completed');
-  }, 60_000);
+  });
 
   it('run beside what does not end, and are then not to blame', async () => {
     const { orchestrator } = await startWorker();

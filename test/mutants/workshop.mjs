@@ -63,7 +63,12 @@ export class Workshop {
     const fixed = ['--config', 'jest.mutants.config.js', '--runInBand', '--forceExit', '--silent'];
     const child = spawn(process.execPath, ['--experimental-vm-modules', jest, ...fixed, ...parameters], {
       cwd: this.folder,
-      env: { ...process.env, ORCHESTRATE_FLOW_TEST_CONNECTION: JSON.stringify(this.connection) },
+      // What a mutant keeps from happening is not waited for as long as elsewhere.
+      env: {
+        ...process.env,
+        ORCHESTRATE_FLOW_TEST_CONNECTION: JSON.stringify(this.connection),
+        ORCHESTRATE_FLOW_TEST_PATIENCE_MS: '10000',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -28,9 +28,9 @@ describe('a deployment', () => {
 
   beforeEach(async () => {
     rig = await openRig({ workMs: 40 });
-  }, 60_000);
+  });
 
-  afterEach(() => rig.close(), 60_000);
+  afterEach(() => rig.close());
 
   it('of a version with other tables, and its rollback, lose no run while both versions work side by side', async () => {
     const { library: older } = rig.build;
@@ -76,7 +76,7 @@ describe('a deployment', () => {
     expect(complaints).toEqual([]);
     expect(figures).toMatchObject({ completed: runs.length, lost: 0, refused: 0, crashes: 0 });
     expect(rig.reports.filter(({ event }) => event?.type !== 'worker.drained')).toEqual([]);
-  }, 180_000);
+  });
 });
 
 describe('eight processes that migrate at once', () => {
@@ -87,7 +87,7 @@ describe('eight processes that migrate at once', () => {
 
   beforeAll(() => {
     build = buildLibrary();
-  }, 60_000);
+  });
 
   afterAll(() => build.remove());
 
@@ -146,7 +146,7 @@ describe('eight processes that migrate at once', () => {
     expect(codes.slice(4)).toEqual([0, 0, 0, 0]);
     expect(await applied()).toEqual(MIGRATIONS.map(({ migration }) => migration.name).sort());
     expect(await migrate(build.program, ['status'], database.url)).not.toMatch(/pending/);
-  }, 120_000);
+  });
 
   it('bring older tables up to date once', async () => {
     expect(await startMigrator(build.program).code).toBe(0);
@@ -157,5 +157,5 @@ describe('eight processes that migrate at once', () => {
     const codes = await Promise.all(all.map(({ code }) => code));
     expect(codes.slice(1)).toEqual(Array(7).fill(0));
     expect(await applied()).toEqual([...MIGRATIONS.map(({ migration }) => migration.name), 'Next1999000000000'].sort());
-  }, 120_000);
+  });
 });

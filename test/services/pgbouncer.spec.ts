@@ -60,7 +60,7 @@ beforeAll(async () => {
   poolers = [await startPgBouncer(database.connection, { ...options, mode: 'transaction' })];
   poolers.push(await startPgBouncer(database.connection, { ...options, mode: 'session', size: 20 }));
   pooled = through(database, poolers[0]!);
-}, 60_000);
+});
 
 afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.close()));

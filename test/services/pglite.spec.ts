@@ -21,7 +21,7 @@ let children: ChildProcess[];
 
 beforeAll(() => {
   build = buildLibrary();
-}, 60_000);
+});
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'of-pglite-'));
@@ -69,7 +69,7 @@ describe('an app on PGlite', () => {
     await end(first.child, 'SIGTERM');
     const second = await startProcess();
     await expect(ask(second.child, { end: started })).resolves.toEqual({ results: Array(20).fill(RESULT) });
-  }, 60_000);
+  });
 
   it('goes on after kill -9 where it was', async () => {
     const first = await startProcess();
@@ -80,7 +80,7 @@ describe('an app on PGlite', () => {
     expect(results).toHaveLength(100);
     // Whatever was interrupted was tried again.
     for (const result of results!) expect(result).toMatch(/^first#\d left#[2-9] \| first#\d right#\d$/);
-  }, 60_000);
+  });
 
   it('has its folder to itself as long as it lives', async () => {
     const { child } = await startProcess();
@@ -89,5 +89,5 @@ describe('an app on PGlite', () => {
     expect(answer.error!.message).toContain(`process ${child.pid} uses the folder ${dataDir}`);
     await end(child, 'SIGKILL');
     await expect(startProcess()).resolves.toMatchObject({ answer: { ready: true } });
-  }, 60_000);
+  });
 });

@@ -115,7 +115,7 @@ describe('with Redis as the queue', () => {
     clearInterval(flushing);
     await redis.command('FLUSHALL');
     await untilDone(poster, 5);
-  }, 40_000);
+  });
 
   it('loses no run to a Redis that hangs, dies, and comes back empty', async () => {
     const [poster, worker] = await startPair();
@@ -132,7 +132,7 @@ describe('with Redis as the queue', () => {
     await waitFor('a bell is counted by the empty Redis', () => redis.command('GET', 'bull:orchestrate-flow:id'), {
       timeoutMs: ADDED_DELAY_MS,
     });
-  }, 60_000);
+  });
 
   it('loses no run to eviction, and says once what to set', async () => {
     const [poster, worker] = await startPair();
@@ -152,7 +152,7 @@ describe('with Redis as the queue', () => {
         remedy: expect.stringContaining('noeviction'),
       },
     ]);
-  }, 40_000);
+  });
 
   it('an app whose Redis is down boots, is driven by the beat, and shuts down', async () => {
     const app = await start({ host: '127.0.0.1', port: await findFreePort() });
@@ -162,7 +162,7 @@ describe('with Redis as the queue', () => {
     // Nothing runs here: none of the bounds of an orderly shutdown has to be waited for.
     expect(Date.now() - begun).toBeLessThan(10_000);
     apps = [];
-  }, 40_000);
+  });
 
   it('a Redis that hangs keeps no app from shutting down', async () => {
     const [poster, worker] = await startPair();
@@ -176,7 +176,7 @@ describe('with Redis as the queue', () => {
     await redis.halt();
     await asleep;
     await redis.start();
-  }, 60_000);
+  });
 
   it('runs on a Redis Cluster, whose prefix needs a hash tag', async () => {
     const cluster = await startRedisServer({
@@ -197,7 +197,7 @@ describe('with Redis as the queue', () => {
     await Promise.all(apps.splice(0).map((app) => app.close()));
     client.disconnect();
     await cluster.stop();
-  }, 40_000);
+  });
 });
 
 @Injectable()

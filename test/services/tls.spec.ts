@@ -43,7 +43,7 @@ beforeAll(async () => {
     settings: { port, listen_addresses: '127.0.0.1', ssl: 'on', ssl_ca_file: 'ca.crt' },
   });
   db = await connect({ connection: server.connection });
-}, 60_000);
+});
 
 afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.close()));

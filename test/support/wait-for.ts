@@ -1,10 +1,13 @@
 const POLL_MS = 10;
 
+/** Long, because machines are shared; shorter where it is known to be in vain. */
+const PATIENCE_MS = Number(process.env['ORCHESTRATE_FLOW_TEST_PATIENCE_MS'] ?? 30_000);
+
 /** Waits until `condition` gives something truthy and returns it. Fails with `what` after `timeoutMs`. */
 export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { timeoutMs = 10_000 } = {},
+  { timeoutMs = PATIENCE_MS } = {},
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -208,7 +208,7 @@ describe('a test on PGlite', () => {
     await flow.advance('1d', { patience: '30s' });
     expect(await run.result()).toBe('sent');
     await flow.close();
-  }, 120_000);
+  });
 });
 
 describe('the time of the library', () => {

@@ -8,7 +8,7 @@ describe('an order, in virtual time', () => {
 
   beforeAll(async () => {
     flow = await createTestingFlow({ workflows: [OrderWorkflow], providers: [PaymentsService] });
-  }, 60_000);
+  });
 
   afterAll(() => flow.close());
 
@@ -17,5 +17,5 @@ describe('an order, in virtual time', () => {
     await flow.advance('1m');
     expect(await flow.result(run)).toBe('book-reserved for 20, paid at attempt 2');
     expect(await flow.stepsOf(run.id)).toMatchObject({ charge: { status: 'completed', failures: 1 } });
-  }, 30_000);
+  });
 });
