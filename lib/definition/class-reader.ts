@@ -11,6 +11,7 @@ import { findStepMember, type StepMember } from './member-faults.js';
 import { findWorkflowOptions, readMembers, type MemberMetadata } from './metadata.js';
 import { checkExplicit, orderSteps } from './order-faults.js';
 import { readParameters } from './parameter-reader.js';
+import { checkRenames } from './renames.js';
 import { checkSignals } from './signal-faults.js';
 import { computeNeeds, type StepNeeds } from './step-needs.js';
 import { readStep, type WrittenStep } from './step-reader.js';
@@ -59,6 +60,7 @@ export function readClass({ target, scopeFault }: DiscoveredWorkflow, blame: Bla
   checkInput(target, [...members, ...conditions], blame);
   checkSignals(target, steps, members, blame);
   checkCompensated(compensations, steps, blame);
+  checkRenames([...steps, ...compensations], blame);
   const output = readOutput(target.output, steps, scope, blame.class);
   if (workflow.order === 'explicit') checkExplicit(steps, blame);
   const ordered = orderPage(read, bindings, blame);

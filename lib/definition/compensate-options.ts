@@ -5,11 +5,12 @@ import type { CodeOptions } from './step-options.js';
  *
  * @publicApi
  */
-export type CompensateOptions = Pick<CodeOptions, 'timeout' | 'retry' | 'queue' | 'priority'>;
+export type CompensateOptions = Pick<CodeOptions, 'timeout' | 'retry' | 'queue' | 'priority' | 'renamedFrom'>;
 
 export const COMPENSATE_KEYS = [
   'timeout',
   'retry',
   'queue',
   'priority',
+  'renamedFrom',
 ] as const satisfies readonly (keyof CompensateOptions)[];

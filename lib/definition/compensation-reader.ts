@@ -1,6 +1,7 @@
 import { COMPENSATE_KEYS } from './compensate-options.js';
 import type { StepMember } from './member-faults.js';
 import { readOptions, readPriority, readQueue, readTimeout, show, type Say } from './option-readers.js';
+import { readRenamedFrom } from './renames.js';
 import type { RetrySettings } from './retry-resolution.js';
 import { readStepRetry, type WrittenCode } from './step-reader.js';
 import { describeNoStep, type StepScope } from './step-scope.js';
@@ -22,6 +23,7 @@ export function readCompensation(member: StepMember, scope: StepScope, say: Say)
     priority: readPriority(options['priority'], say),
     timeoutMs: readTimeout(options['timeout'], 'timeout', say),
     retry: readStepRetry(member, options, say),
+    renamedFrom: readRenamedFrom(options['renamedFrom'], scope, say),
   };
 }
 

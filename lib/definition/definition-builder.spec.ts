@@ -115,6 +115,7 @@ describe('a definition', () => {
         { index: 1, kind: 'result', step: 'reserve', isOptional: false },
       ],
       retryOn: null,
+      renamedFrom: [],
       doNotRetryOn: [TypeError],
       ownBackoff: null,
       condition: null,
@@ -271,6 +272,7 @@ describe('a definition', () => {
       name: 'coolDown',
       parameters: [],
       retryOn: null,
+      renamedFrom: [],
       doNotRetryOn: [],
       ownBackoff: null,
       condition: {
@@ -448,6 +450,7 @@ describe('a definition', () => {
     ]);
     expect([...steps.keys()]).toEqual(['reserve', 'refund', 'charge', 'release', 'ship']);
     expect(steps.get('refund')).toEqual({
+      renamedFrom: [],
       name: 'refund',
       parameters: [
         { index: 0, kind: 'context' },

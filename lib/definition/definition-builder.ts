@@ -71,7 +71,7 @@ function toDefinition(
 }
 
 function toStep(
-  { name, when, wait }: Pick<WrittenStep, 'name' | 'when' | 'wait'>,
+  { name, when, wait, renamedFrom }: Pick<WrittenStep, 'name' | 'when' | 'wait' | 'renamedFrom'>,
   bindings: StepBindings,
   retry: ResolvedRetry,
 ): StepDefinition {
@@ -83,5 +83,6 @@ function toStep(
     ownBackoff: retry.ownBackoff,
     condition: when === null ? null : { name: when, parameters: bindings.condition },
     onTimeout: wait?.onTimeout ?? 'fail',
+    renamedFrom,
   };
 }

@@ -74,7 +74,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "timeout", "retry", "queue", "priority", "onFailure", "delay".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "delay".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -294,7 +294,10 @@ describe('a pause', () => {
     [[], /Expected the duration of @Sleep/],
     [[0], /Expected the duration of @Sleep to be .*more than 0, got 0/],
     [['600w'], /Expected the duration of @Sleep to be at most 10 years/],
-    [['1d', { delay: '1d' }], /@Sleep has no option "delay"\. Its options are "after", "beside", "join", "when"\./],
+    [
+      ['1d', { delay: '1d' }],
+      /@Sleep has no option "delay"\. Its options are "after", "beside", "join", "when", "renamedFrom"\./,
+    ],
     [['1d', { timeout: 0 }], /@Sleep has no option "timeout"/],
     [['1d', { retry: 3 }], /@Sleep has no option "retry"/],
     [['1d', { queue: 'q' }], /@Sleep has no option "queue"/],
@@ -414,7 +417,7 @@ describe('a wait for a signal', () => {
     [['a', { timeout: 1, onTimeout: { valu: 1 } }], /onTimeout has no option "valu"\. Did you mean "value"/],
     [
       ['a', { delay: 1 }],
-      'W.a: @WaitForSignal has no option "delay". Its options are "after", "beside", "when", "timeout", "onTimeout", "retry", "queue", "priority", "onFailure".',
+      'W.a: @WaitForSignal has no option "delay". Its options are "after", "beside", "when", "renamedFrom", "timeout", "onTimeout", "retry", "queue", "priority", "onFailure".',
     ],
     [['a', { join: 'any' }], /@WaitForSignal has no option "join"/],
     [['a', { queue: 'a:b' }], /Expected queue/],
@@ -544,7 +547,7 @@ describe('a compensation', () => {
     [['coolDown'], 'W.undo: undoes "coolDown", which is a @Sleep and does nothing. Remove the method.'],
     [
       ['charge', { after: [] }],
-      'W.undo: @Compensate has no option "after". Its options are "timeout", "retry", "queue", "priority".',
+      'W.undo: @Compensate has no option "after". Its options are "timeout", "retry", "queue", "priority", "renamedFrom".',
     ],
     [['charge', { when: 'isFine' }], /@Compensate has no option "when"/],
     [['charge', { onFailure: 'continue' }], /@Compensate has no option "onFailure"/],

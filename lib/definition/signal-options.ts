@@ -28,6 +28,7 @@ export const WAIT_KEYS = [
   'after',
   'beside',
   'when',
+  'renamedFrom',
   'timeout',
   'onTimeout',
   'retry',

@@ -26,6 +26,12 @@ export interface PlaceOptions<A extends string = string, N extends string = stri
    * @default it runs
    */
   readonly when?: N;
+  /**
+   * The name, or names, that it had in earlier builds: runs that were started there go on with it. Keep it as long as there are
+   * such runs.
+   * @default it was always named so
+   */
+  readonly renamedFrom?: string | readonly string[];
 }
 
 /** How the code of a step is run: what `@Step` and `@SleepUntil` have in common. */
@@ -85,7 +91,13 @@ export interface ParallelOptions<A extends string = string, N extends string = s
   readonly group?: string;
 }
 
-export const PLACE_KEYS = ['after', 'beside', 'join', 'when'] as const satisfies readonly (keyof PlaceOptions)[];
+export const PLACE_KEYS = [
+  'after',
+  'beside',
+  'join',
+  'when',
+  'renamedFrom',
+] as const satisfies readonly (keyof PlaceOptions)[];
 export const CODE_KEYS = [
   ...PLACE_KEYS,
   'timeout',

@@ -16,6 +16,7 @@ import {
   type WrittenOptions,
 } from './option-readers.js';
 import type { PageStep } from './page-order.js';
+import { readRenamedFrom } from './renames.js';
 import { readRetry, type RetrySettings } from './retry-resolution.js';
 import { WAIT_KEYS } from './signal-options.js';
 import { CODE_KEYS, PARALLEL_KEYS, PLACE_KEYS, STEP_KEYS } from './step-options.js';
@@ -29,6 +30,7 @@ export interface WrittenCode {
   readonly priority: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: RetrySettings;
+  readonly renamedFrom: readonly string[];
 }
 
 /** A step as its decorators describe it, read. */
@@ -85,6 +87,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     // The option of a wait is its own.
     timeoutMs: wait === null ? readTimeout(options['timeout'], 'timeout', say) : undefined,
     retry: readStepRetry(member, options, say),
+    renamedFrom: readRenamedFrom(options['renamedFrom'], scope, say),
     onFailure: readChoice(options['onFailure'], 'onFailure', ['fail', 'continue'], say),
   };
 }

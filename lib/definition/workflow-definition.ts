@@ -36,6 +36,8 @@ export interface StepDefinition {
   readonly condition: ConditionDefinition | null;
   /** What a wait for a signal comes to when its time is over. */
   readonly onTimeout: WaitEnd;
+  /** The names that it had in earlier builds. */
+  readonly renamedFrom: readonly string[];
 }
 
 /** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`). */

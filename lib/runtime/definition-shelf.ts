@@ -1,3 +1,4 @@
+import { findFittingCode } from '../definition/fitting-code.js';
 import type { WorkflowDefinition, WorkflowRegistry } from '../definition/registry.js';
 import { indexGraph, type IndexedGraph } from '../engine/indexed-graph.js';
 import type { WorkflowGraph } from '../engine/graph.js';
@@ -8,7 +9,7 @@ import type { RunStore, StoredDefinition } from '../engine/ports.js';
 export interface ShelvedDefinition {
   readonly id: number;
   readonly graph: IndexedGraph;
-  /** The workflow's code, or null where this process lacks it or one of the graph's steps. */
+  /** The workflow's code under the names of the graph, or null where this process lacks it or what one of the graph's steps needs. */
   readonly code: WorkflowDefinition | null;
 }
 
@@ -34,7 +35,7 @@ export class DefinitionShelf {
         output: graph.output,
         graph: text,
       });
-      this.current.set(name, this.put(id, graph));
+      this.current.set(name, this.put(id, graph, hash));
     }
     await this.refresh(this.registry.all().map(({ name }) => name));
   }
@@ -73,15 +74,15 @@ export class DefinitionShelf {
 
   private async refresh(workflows: readonly string[]): Promise<void> {
     const stored: readonly StoredDefinition[] = await this.store.loadDefinitions(workflows);
-    for (const { id, graph } of stored) {
-      if (!this.byId.has(id)) this.put(id, JSON.parse(graph) as WorkflowGraph);
+    for (const { id, graph, hash } of stored) {
+      if (!this.byId.has(id)) this.put(id, JSON.parse(graph) as WorkflowGraph, hash);
     }
   }
 
-  private put(id: number, graph: WorkflowGraph): ShelvedDefinition {
+  private put(id: number, graph: WorkflowGraph, hash: string): ShelvedDefinition {
     const code = this.registry.findByName(graph.workflow);
-    const isComplete = code !== null && graph.nodes.every(({ name }) => code.steps.has(name));
-    const shelved = { id, graph: indexGraph(graph), code: isComplete ? code : null };
+    const fitting = code && findFittingCode(code, graph, hash);
+    const shelved = { id, graph: indexGraph(graph), code: fitting?.code ?? null };
     this.byId.set(id, shelved);
     return shelved;
   }

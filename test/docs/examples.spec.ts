@@ -15,6 +15,7 @@ import {
   VoteWorkflow,
 } from './examples/control-flow.js';
 import { DataWorkflow } from './examples/data.js';
+import { SurveyWorkflow } from './examples/evolution.js';
 import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
@@ -34,7 +35,7 @@ beforeAll(async () => {
     workflows: [
       ...[OrderWorkflow, ReportWorkflow, OfferWorkflow, TicketWorkflow, VoteWorkflow, SubscriptionWorkflow],
       ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow, FulfilmentWorkflow, CartWorkflow],
-      ImportWorkflow,
+      ...[ImportWorkflow, SurveyWorkflow],
     ],
     providers: [
       PaymentsService,
@@ -204,6 +205,15 @@ describe('the examples of graphs that are data', () => {
 
   it('a graph from a text runs the functions that a factory gave it', async () => {
     expect(await flow.orchestrator.execute('pipeline')).toBe('c of (a of (),b of ())');
+  });
+});
+
+describe('the example of evolution', () => {
+  it('has steps with former names', async () => {
+    const run = await flow.orchestrator.start(SurveyWorkflow);
+    await flow.drain();
+    await flow.advance('3d');
+    expect(await run.result()).toBe('invited, and evaluated');
   });
 });
 

@@ -13,6 +13,8 @@ const SIGNALS_SPEC = 'lib/engine/signals.spec.ts';
 const COMPENSATION_SPEC = 'lib/engine/compensation.spec.ts';
 const TURNS_SPEC = 'lib/engine/turns.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
+const FITTING = 'lib/definition/fitting-code.ts';
+const FITTING_SPEC = 'lib/definition/fitting-code.spec.ts';
 const KEEPER = 'lib/persistence/lease-thread.cjs';
 
 /**
@@ -814,6 +816,39 @@ export const MUTANTS = [
     caughtBy: {
       file: STORE_CONFORMANCE,
       test: 'PostgreSQL: time makes a step ready that waits by dueAt when it is due, and not before',
+    },
+  },
+  {
+    name: 'own-name-first',
+    safeguard: 'a stored step is not run by a method that was renamed from it and that the graph has as another step',
+    file: FITTING,
+    from: 'stored.has(name) ? name : renamedFrom',
+    to: 'renamedFrom',
+    caughtBy: {
+      file: FITTING_SPEC,
+      test: 'the code of a build for a stored graph takes a name that the graph has for itself, also where another was renamed from what it has',
+    },
+  },
+  {
+    name: 'kind-of-old-step',
+    safeguard: 'a build whose step is of another kind leaves the runs on the stored graph alone',
+    file: FITTING,
+    from: 'if (kind !== node.kind) return',
+    to: 'if (kind !== kind) return',
+    caughtBy: {
+      file: FITTING_SPEC,
+      test: 'the code of a build for a stored graph is none where a step has become a pause',
+    },
+  },
+  {
+    name: 'result-of-new-step',
+    safeguard: 'a build whose method requires a result that the stored graph does not give leaves its runs alone',
+    file: FITTING,
+    from: 'taken === undefined || ',
+    to: 'taken !== undefined && ',
+    caughtBy: {
+      file: FITTING_SPEC,
+      test: 'the code of a build for a stored graph is none where a step takes the result of a new one',
     },
   },
 ];

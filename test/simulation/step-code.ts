@@ -41,7 +41,16 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
     const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
     const condition = when === undefined ? null : { name: when, parameters: asked };
     const ownBackoff = retry.backoff === 'own' ? backOff : null;
-    steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], ownBackoff, condition, onTimeout });
+    steps.set(name, {
+      name,
+      parameters,
+      retryOn: null,
+      doNotRetryOn: [],
+      ownBackoff,
+      condition,
+      onTimeout,
+      renamedFrom: [],
+    });
   }
   return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
 }

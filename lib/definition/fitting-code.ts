@@ -1,0 +1,91 @@
+import type { GraphNode, WorkflowGraph } from '../engine/graph.js';
+import type { ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
+
+/** The code of this build for a stored graph; or why a run on that graph cannot go on in this build. */
+export type FittingCode = { readonly code: WorkflowDefinition } | { readonly code: null; readonly lacks: string };
+
+/** Names of this build by those of a stored graph, and the other way round. */
+interface Names {
+  readonly toBuild: ReadonlyMap<string, string>;
+  readonly toGraph: ReadonlyMap<string, string>;
+}
+
+/**
+ * Finds for each step of a stored graph the method that runs it: that of its name, or the one that was renamed from it. What such a
+ * method takes of renamed steps it takes under the names that they have in the stored graph.
+ */
+export function findFittingCode(code: WorkflowDefinition, graph: WorkflowGraph, hash?: string): FittingCode {
+  if (hash === code.hash) return { code };
+  const names = matchNames(code, graph);
+  const before = findAncestors(graph);
+  const steps = new Map<string, StepDefinition>();
+  for (const node of graph.nodes) {
+    const fitting = fitStep(node, code, names, () => before(node.name));
+    if (typeof fitting === 'string') return { code: null, lacks: fitting };
+    steps.set(node.name, fitting);
+  }
+  return { code: { ...code, steps } };
+}
+
+/** A graph that has a step of the new name already is older or newer than the renaming: there the names stand for themselves. */
+function matchNames(code: WorkflowDefinition, graph: WorkflowGraph): Names {
+  const stored = new Set(graph.nodes.map(({ name }) => name));
+  const pairs: [build: string, graph: string][] = [];
+  for (const [name, { renamedFrom }] of code.steps) {
+    const found = stored.has(name) ? name : renamedFrom.find((former) => stored.has(former));
+    if (found !== undefined) pairs.push([name, found]);
+  }
+  return { toGraph: new Map(pairs), toBuild: new Map(pairs.map(([build, former]) => [former, build])) };
+}
+
+/** The code of a step, or why there is none. */
+function fitStep(
+  node: GraphNode,
+  code: WorkflowDefinition,
+  { toBuild, toGraph }: Names,
+  before: () => ReadonlySet<string>,
+): StepDefinition | string {
+  const name = toBuild.get(node.name);
+  // A pause without a condition runs no code: it need not be there any more.
+  if (node.kind === 'sleep' && node.when === undefined) return pauseOf(node.name);
+  if (name === undefined) return `step "${node.name}" has no method, and none says that it was renamed from it`;
+  const step = code.steps.get(name)!;
+  const kind = code.graph.nodes.find((other) => other.name === name)!.kind;
+  if (kind !== node.kind) return `step "${node.name}" is a ${node.kind ?? 'step'} there and a ${kind ?? 'step'} here`;
+  const bindings = [...step.parameters, ...(step.condition?.parameters ?? [])];
+  for (const binding of bindings) {
+    if (binding.kind !== 'result' || binding.isOptional) continue;
+    const taken = toGraph.get(binding.step);
+    if (taken === undefined || !(before().has(taken) || node.kind === 'compensation'))
+      return `step "${node.name}" takes the result of "${binding.step}", which does not come before it there`;
+  }
+  const rename = (parameters: readonly ParameterBinding[]) =>
+    parameters.map((binding) =>
+      'step' in binding ? { ...binding, step: toGraph.get(binding.step) ?? binding.step } : binding,
+    );
+  const condition = step.condition && { ...step.condition, parameters: rename(step.condition.parameters) };
+  return { ...step, parameters: rename(step.parameters), condition };
+}
+
+function pauseOf(name: string): StepDefinition {
+  const nothing = {
+    parameters: [],
+    retryOn: null,
+    doNotRetryOn: [],
+    ownBackoff: null,
+    condition: null,
+    renamedFrom: [],
+  } as const;
+  return { ...nothing, name, onTimeout: 'fail' };
+}
+
+/** Everything a step waits for, directly or by way of others. */
+function findAncestors({ nodes }: WorkflowGraph): (name: string) => ReadonlySet<string> {
+  const afterOf = new Map(nodes.map(({ name, after }) => [name, after]));
+  return (name) => {
+    const found = new Set(afterOf.get(name));
+    // The set grows while it is walked.
+    for (const one of found) for (const next of afterOf.get(one)!) found.add(next);
+    return found;
+  };
+}
