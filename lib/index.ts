@@ -35,6 +35,7 @@ export { Input } from './definition/input.decorator.js';
 export { Result } from './definition/result.decorator.js';
 export { Failure } from './definition/failure.decorator.js';
 export { Ctx } from './definition/ctx.decorator.js';
+export { Manager } from './definition/manager.decorator.js';
 export type { StepContext, StepLogger } from './definition/step-context.js';
 export type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';
 

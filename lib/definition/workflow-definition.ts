@@ -7,6 +7,8 @@ export type ParameterBinding =
   | { readonly index: number; readonly kind: 'input' | 'context' }
   | { readonly index: number; readonly kind: 'result'; readonly step: string; readonly isOptional: boolean }
   | { readonly index: number; readonly kind: 'failure'; readonly step: string }
+  /** The EntityManager of the step's transaction. */
+  | { readonly index: number; readonly kind: 'manager' }
   /** The payload of the signal that ended the wait. */
   | { readonly index: number; readonly kind: 'payload' }
   /** The failure that the compensations are about, where the run was not cancelled. */

@@ -37,6 +37,8 @@ export interface GraphNode {
   readonly join?: number;
   /** `continue`: when it fails for good it has ended, and the run goes on. @default 'fail' */
   readonly onFailure?: 'continue';
+  /** Its code runs in a transaction, with which its outcome is committed. @default false */
+  readonly transactional?: true;
 }
 
 /** A workflow as data: what the engine decides from. Nodes stand in the order of the page. */

@@ -41,9 +41,10 @@ export interface Tally {
 
 /**
  * `admitted`: its condition was met and is not asked again. `parked`: it waits for a signal, or its code has said until when
- * it waits. `received`: the signal that it waited for has come.
+ * it waits. `received`: the signal that it waited for has come. `committed`: its own transaction has written its result into its
+ * row; whatever becomes of its attempt, it has completed.
  */
-export type Stage = 'admitted' | 'parked' | 'received';
+export type Stage = 'admitted' | 'parked' | 'received' | 'committed';
 
 /** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
 export interface Hold extends Tally {

@@ -9,6 +9,7 @@ import type {
   RunArchive,
   RunDoor,
   RunStore,
+  StepTransactions,
   TakenSignal,
   TransactionalStarts,
   WorkQueue,
@@ -38,6 +39,7 @@ export interface FlowRuntimePorts {
   readonly store: RunStore;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
+  readonly stepTransactions: StepTransactions<unknown>;
   readonly codec: PayloadCodec;
   readonly events: EventHub;
   readonly bell: WorkQueue;
@@ -81,7 +83,7 @@ export class FlowRuntime {
       onError: (error) => events.announceDatabase(error),
     });
     const runner = new StepRunner({
-      ...{ codec, clock, timeouts },
+      ...{ codec, clock, timeouts, transactions: ports.stepTransactions },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       loadFailures: ({ run, signal }, steps) =>
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),

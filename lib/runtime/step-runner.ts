@@ -13,7 +13,7 @@ import type { StepContext } from '../definition/step-context.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
-import type { Clock, TakenSignal } from '../engine/ports.js';
+import type { Clock, StepTransactions, TakenSignal } from '../engine/ports.js';
 import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
@@ -26,6 +26,7 @@ export type Timeouts = Pick<Clock, 'after'>;
 /** The user's code of one attempt, and how it is told what it needs. */
 export interface StepRunnerPorts {
   readonly codec: PayloadCodec;
+  readonly transactions: StepTransactions<unknown>;
   readonly clock: Clock;
   readonly timeouts: Timeouts;
   /** Encoded results of earlier steps: from memory where this process has them, else from the store. */
@@ -58,6 +59,7 @@ export class StepRunner {
       if (node.kind === 'sleep') return this.complete(attempt, undefined);
       if (claim.stage === 'parked')
         return node.kind === 'signal' ? this.endWaitForSignal(attempt, step) : await this.endWait(attempt);
+      if (node.transactional) return await this.callInTransaction(attempt, code, step);
       const value = await this.call(attempt, code, step);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
     } catch (error) {
@@ -121,6 +123,25 @@ export class StepRunner {
     return this.invoke(attempt, code, member.name, await this.bind(attempt, code, member.parameters));
   }
 
+  /** The outcome is committed by the step's own transaction, and reported afterwards. */
+  private async callInTransaction(attempt: Attempt, code: WorkflowDefinition, step: StepDefinition): Promise<Fact> {
+    const { claim, node, run, signal } = attempt;
+    // Before the transaction begins: what is read of earlier steps is read elsewhere, and may have to wait.
+    const values = await this.bind(attempt, code, step.parameters);
+    let result = '';
+    const request = { runId: run.id, generation: run.generation, claim, timeoutMs: node.timeoutMs, signal };
+    const end = await this.ports.transactions.run(request, async (manager) => {
+      for (const { index, kind } of step.parameters) if (kind === 'manager') values[index] = manager;
+      const value = await this.invoke(attempt, code, step.name, values);
+      return (result = this.ports.codec.encode(value, `the result of step "${node.name}"`));
+    });
+    if (end === 'committed') return { type: 'step-completed', claim: { ...claim, stage: 'committed' }, result };
+    // Whoever is told of it looks at the row, under its lock.
+    if (end === 'unknown') return { type: 'step-released', claim };
+    attempt.abort('stopped');
+    throw signal.reason;
+  }
+
   private async bind(
     attempt: Attempt,
     code: WorkflowDefinition,
@@ -157,6 +178,8 @@ export class StepRunner {
       }
       case 'context':
         return contextFor(attempt, signal);
+      case 'manager':
+        return undefined;
       case 'payload':
         return signal && reviveSignal(code, signal.name, this.ports.codec.decode(signal.payload));
       case 'run-failure':

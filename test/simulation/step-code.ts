@@ -22,8 +22,9 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results, when, needs = [], kind, retry } of graph.nodes) {
-    instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
+  for (const { name, results, when, needs = [], kind, retry, transactional } of graph.nodes) {
+    instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) =>
+      code(input, context, given.slice(0, results.length));
     const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
       { index: 1, kind: 'context' },
@@ -37,6 +38,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
         return { index: n + 2, kind: 'result', step, isOptional };
       }),
     ];
+    if (transactional) parameters.push({ index: results.length + 2, kind: 'manager' });
     if (when !== undefined) instance[when] = asks;
     const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
     const condition = when === undefined ? null : { name: when, parameters: asked };

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Compensate, Ctx, Input, Manager, NonRetryableError, Orchestrator, Step, type StepContext, Workflow } from 'orchestrate-flow';
+import type { EntityManager } from 'typeorm';
+
+import { connect, type TestConnection } from '../support/connect.js';
+import { createDatabase, type TestDatabase } from '../support/create-database.js';
+import { Gate } from '../support/gate.js';
+import { startApp, type TestApp } from '../support/start-app.js';
+import { waitForRun, waitForStep } from '../support/wait-for-run.js';
+import { waitFor } from '../support/wait-for.js';
+
+const FAST = { backoff: 'fixed', delay: '1ms', jitter: 'none' } as const;
+const INSERT = 'INSERT INTO booking (name) VALUES ($1)';
+
+let gate = new Gate();
+let failures = 0;
+/** What a step that has timed out does afterwards. */
+let afterwards: Promise<unknown> | null = null;
+
+@Workflow({ name: 'other' })
+class Other {
+  @Step() rest(): void {}
+}
+
+@Workflow({ name: 'booking', retry: { attempts: 3, ...FAST } })
+class Book {
+  static readonly output = 'book';
+  constructor(private readonly orchestrator: Orchestrator) {}
+
+  @Step({ timeout: '5s' })
+  async book(@Input() name: string, @Manager() manager: EntityManager): Promise<string> {
+    await manager.query(INSERT, [name]);
+    if (name === 'nested') await this.orchestrator.start(Other, undefined, { key: 'of a step', manager });
+    if (name === 'gated') await gate.pass();
+    if (failures-- > 0) throw new Error('not yet');
+    if (name === 'ends') await manager.query('COMMIT');
+    if (name === 'dies') await manager.query('SELECT pg_terminate_backend(pg_backend_pid())');
+    if (name === 'undone') return name;
+    return `booked ${name}`;
+  }
+  @Step() next(@Input() name: string): void {
+    if (name === 'undone') throw new NonRetryableError('no');
+  }
+  @Compensate('book') async cancel(@Input() name: string, @Manager() manager: EntityManager, @Ctx() step: StepContext) {
+    await manager.query('UPDATE booking SET name = $2 WHERE name = $1', [name, `${name} ${step.outcome}`]);
+  }
+}
+
+@Workflow({ name: 'slow', retry: { attempts: 1 } })
+class Slow {
+  @Step({ timeout: '100ms' })
+  async book(@Input() name: string, @Manager() manager: EntityManager): Promise<void> {
+    await manager.query(INSERT, [name]);
+    await gate.pass();
+    afterwards = manager.query(INSERT, ['late']);
+    await afterwards;
+  }
+  @Compensate('book') cancel(): void {
+    failures = -1;
+  }
+}
+
+@Workflow({ name: 'crowd' })
+class Crowd {
+  @Step() async book(@Input() name: string, @Manager() manager: EntityManager): Promise<void> {
+    await manager.query(INSERT, [name]);
+    await manager.query('SELECT pg_sleep(0.02)');
+  }
+}
+
+let database: TestDatabase;
+let db: TestConnection;
+let app: TestApp;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  app = await startApp({ database, workflows: [Book, Slow, Crowd, Other], entities: [] });
+  db = await connect(database);
+  await db.query('CREATE TABLE booking (name text)');
+}, 60_000);
+
+afterAll(async () => {
+  await app?.close();
+  await db?.close();
+  await database?.drop();
+});
+
+beforeEach(async () => {
+  gate = new Gate();
+  failures = 0;
+  afterwards = null;
+  await db.query('TRUNCATE booking');
+});
+
+const booked = async () => (await db.query<{ name: string }>('SELECT name FROM booking ORDER BY name')).map(({ name }) => name);
+
+describe('a transactional step', () => {
+  it('commits what it writes with its outcome', async () => {
+    const run = await app.orchestrator.start('booking', 'one');
+    expect(await run.result()).toBe('booked one');
+    expect(await booked()).toEqual(['one']);
+  });
+
+  it('has written nothing in the attempts that fail', async () => {
+    failures = 2;
+    const run = await app.orchestrator.start('booking', 'twice');
+    expect(await run.result()).toBe('booked twice');
+    expect(await booked()).toEqual(['twice']);
+    expect(await app.orchestrator.steps(run.id)).toMatchObject([{ attempt: 3, failures: 2 }, { name: 'next' }]);
+  });
+
+  it('starts a run that exists if and only if it commits', async () => {
+    failures = 1;
+    await (await app.orchestrator.start('booking', 'nested')).result();
+    const nested = await app.orchestrator.get({ workflow: Other, key: 'of a step' });
+    await waitForRun(app.orchestrator, nested!.id, 'completed');
+    expect(await booked()).toEqual(['nested']);
+  });
+
+  it('is rolled back where its run has been cancelled meanwhile, and leaves nothing to undo', async () => {
+    const run = await app.orchestrator.start('booking', 'gated');
+    await gate.arrival();
+    await run.cancel();
+    gate.open();
+    await waitForRun(app.orchestrator, run.id, 'cancelled');
+    expect(await booked()).toEqual([]);
+    expect(await app.orchestrator.steps(run.id)).toMatchObject([{ name: 'book', status: 'cancelled' }]);
+  });
+
+  it('is rolled back where its step was given to another worker meanwhile', async () => {
+    const run = await app.orchestrator.start('booking', 'gated');
+    await gate.arrival();
+    await db.query('UPDATE orchestrate_flow.workflow_step SET attempt = 7 WHERE run_id = $1', [run.id]);
+    gate.open();
+    await waitForRun(app.orchestrator, run.id, 'completed');
+    expect(await booked()).toEqual(['gated']);
+  });
+
+  it('is rolled back at its timeout, and its manager writes nothing afterwards', async () => {
+    const run = await app.orchestrator.start('slow', 'slow');
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: 'OF_STEP_TIMEOUT' } });
+    gate.open();
+    await waitFor('the step goes on', () => Promise.resolve(afterwards));
+    await expect(afterwards).rejects.toMatchObject({ code: 'OF_TRANSACTION_ENDED' });
+    expect(await booked()).toEqual([]);
+    // Nothing was done, and so nothing is undone.
+    expect(failures).toBe(0);
+  });
+
+  it('fails where its code ends the transaction itself', async () => {
+    const run = await app.orchestrator.start('booking', 'ends');
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: 'OF_TRANSACTION_ENDED' } });
+  });
+
+  it('is undone in a transaction', async () => {
+    const run = await app.orchestrator.start('booking', 'undone');
+    await expect(run.result()).rejects.toThrow();
+    expect(await booked()).toEqual(['undone completed']);
+  });
+
+  it('starves nothing where fifty run at once on a pool of ten', async () => {
+    const runs = await app.orchestrator.startMany(
+      Crowd,
+      Array.from({ length: 50 }, (_, number) => ({ input: `of ${number}` })),
+    );
+    const beside = app.dataSource.query('SELECT 1');
+    const other = app.orchestrator.execute(Other, undefined);
+    await Promise.all([beside, other]);
+    expect((await booked()).length).toBeLessThan(50);
+    await Promise.all(runs.map((run) => run.result()));
+    expect(await booked()).toHaveLength(50);
+  });
+});
+
+describe('a transactional step whose outcome has not been told', () => {
+  /** Its own transaction has come in, and its process has died. */
+  const leave = async (name: string): Promise<string> => {
+    const run = await app.orchestrator.start('booking', 'gated');
+    await gate.arrival();
+    await db.query(
+      `UPDATE orchestrate_flow.workflow_step SET stage = 'committed', result = '"${name}"', worker = gen_random_uuid() WHERE run_id = $1`,
+      [run.id],
+    );
+    return run.id;
+  };
+
+  it('has completed, and does not run again', async () => {
+    const id = await leave('left');
+    await waitForRun(app.orchestrator, id, 'completed');
+    gate.open();
+    expect(await waitForStep(app.orchestrator, id, 'book', 'completed')).toMatchObject({ status: 'completed', attempt: 1, crashes: 0 });
+    expect(await app.orchestrator.result(id)).toBe('left');
+    expect(await booked()).toEqual([]);
+  });
+});
