@@ -265,7 +265,8 @@ function loseWorkers(draft: Draft, workers: ReadonlySet<string>, limit: Quaranti
     if (position === undefined || row.status !== 'running' || row.worker === null || !workers.has(row.worker)) continue;
     if (draft.wasWritten(step)) continue;
     if (row.stage === 'committed') void settle(draft, position, row);
-    else if (isPoison(row, limit) && !isUnwanted(draft, position)) quarantine(draft, position, crashed(row), limit.error);
+    else if (isPoison(row, limit) && !isUnwanted(draft, position))
+      quarantine(draft, position, crashed(row), limit.error);
     else free(draft, position, crashed(row), null);
   }
   if (worker === null || !workers.has(worker)) return;

@@ -21,7 +21,7 @@ export const MARK_COMMITTED = `
 WITH marked AS (
   UPDATE orchestrate_flow.workflow_step s SET stage = 'committed', result = $6
   WHERE s.run_id = $1 AND s.generation = $2 AND s.name = $3 AND s.item = 0 AND s.round = 0
-    AND s.attempt = $4 AND s.status = 'running' AND s.stage IS NOT DISTINCT FROM $5 AND NOT s.aborting
+    AND s.attempt = $4 AND s.status = 'running' AND pg_current_xact_id()::text = $7 AND s.stage IS NOT DISTINCT FROM $5 AND NOT s.aborting
     AND EXISTS (
       SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = $1 AND r.status IN ('running', 'waiting', 'compensating'))
   RETURNING 1)
@@ -91,7 +91,7 @@ export class SqlStepTransactions implements StepTransactions<EntityManager> {
     { runId, generation, claim }: TransactionRequest,
     { id, result }: { readonly id: string; readonly result: string },
   ): Promise<TransactionEnd> {
-    const parameters = [runId, generation, claim.step, claim.attempt, claim.stage ?? null, result];
+    const parameters = [runId, generation, claim.step, claim.attempt, claim.stage ?? null, result, id];
     try {
       const [row] = await own.query<{ marked: number; id: string | null }>(
         qualify(MARK_COMMITTED, this.options.schema),

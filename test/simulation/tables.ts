@@ -1,5 +1,6 @@
 import type { LaneWrite } from '../../lib/persistence/lane.js';
 import type { OpenRow } from '../../lib/engine/decision.js';
+import type { Claim } from '../../lib/engine/facts.js';
 import type {
   CommitAnswer,
   LockedRun,
@@ -203,7 +204,7 @@ export class Tables {
     const row = this.stepsOf(runId).get(step);
     const isRunning = row?.status === 'running' && row.attempt === attempt && row.stage === stage && !row.aborting;
     if (!isRunning || !TAKES_EFFECTS.has(run.status)) return 'refused';
-    if (result.includes(REFUSED)) throw new Error('The simulated database refuses a value.');
+    if (result.includes(REFUSED)) throw refusal('22021');
     this.put({ ...row, stage: 'committed', result });
     this.observer.effected?.(runId, step, attempt);
     return 'committed';

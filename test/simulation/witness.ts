@@ -42,6 +42,8 @@ export class Witness implements Observer {
   private readonly begun = new Set<string>();
   private readonly askedFor = new Set<string>();
   private readonly admitted = new Set<string>();
+  /** Steps that had their effect in their transaction. */
+  private readonly effects = new Set<string>();
   private readonly dueAt = new Map<string, number>();
 
   constructor(
@@ -84,6 +86,14 @@ export class Witness implements Observer {
     const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
     if (isEarly && !isEnded(after.status) && !this.wakeAsked.has(numberOf(after)))
       this.fault(`Run ${short(after.id)} begins before its time.`);
+  }
+
+  /** A transaction of a step has come in: once in a run. */
+  effected(runId: string, step: string, attempt: number): void {
+    const name = `${runId}/${step}`;
+    this.trace(`  ${short(runId)}.${tokenOf(step, attempt)} has its effect`);
+    if (this.effects.has(name)) this.fault(`Step ${step} of run ${short(runId)} has its effect twice.`);
+    this.effects.add(name);
   }
 
   /** A signal is stored: its caller was told so. */
@@ -286,6 +296,7 @@ export class Witness implements Observer {
   private expectEnd(run: RunRow, plan: RunPlan): void {
     const name = `Run ${short(run.id)}`;
     const rows = this.tables.stepsOf(run.id);
+    this.expectEffects(run);
     if (run.status === 'terminated') {
       if (!this.terminateAsked.has(numberOf(run))) this.fault(`${name} is terminated, and nobody asked for it.`);
       return;
@@ -326,6 +337,17 @@ export class Witness implements Observer {
       const errors = (row?.errors ?? []).map((error) => (codec.decode(error) as Error).message);
       if (new Set(errors).size < errors.length && errors.every((error) => error.includes('#')))
         this.fault(`${name}: an error of ${step} is kept twice: ${errors.join(', ')}.`);
+    }
+  }
+
+  /** A transactional step has had its effect if and only if it has completed. */
+  private expectEffects(run: RunRow): void {
+    const markOf = this.markReader(run);
+    for (const { name, transactional } of this.graphOf(run).nodes) {
+      if (!transactional) continue;
+      const hasCompleted = markOf(name) === MARK.completed || markOf(name) === MARK.late;
+      if (this.effects.has(`${run.id}/${name}`) !== hasCompleted)
+        this.fault(`Step ${name} of run ${short(run.id)} is ${markOf(name)}, and its effect says otherwise.`);
     }
   }
 
