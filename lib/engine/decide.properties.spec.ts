@@ -62,6 +62,8 @@ const turns = fc.record({
     'met signal',
     'skips',
     'fails',
+    'transactional',
+    'met transactional',
   ),
   isUndone: fc.boolean(),
   join: fc.nat(2 * MAX_STEPS),
@@ -114,6 +116,8 @@ const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
   'met signal': { kind: 'signal', signals: ['other'], when: MET },
   skips: { kind: 'signal', signals: ['skips'], waitMs: 5 },
   fails: { kind: 'signal', signals: ['fails'], waitMs: 5 },
+  transactional: { transactional: true },
+  'met transactional': { transactional: true, when: MET },
 };
 
 const slots = fc.record({ mail: fc.nat(3), money: fc.nat(3) }).map((counts) => new Map(Object.entries(counts)));

@@ -107,6 +107,8 @@ export class RunSimulation {
   private readonly isPlain: boolean;
   /** Signals that were sent, with the step that took each. */
   readonly signals: { readonly id: string; readonly name: string; seen: boolean; step: string | null }[] = [];
+  /** Transactional steps whose transaction has come in. */
+  private readonly effects = new Set<string>();
   /** Every run status that was ever written. */
   readonly statuses: RunStatus[] = ['pending'];
   /** Outcomes that were refused. */
@@ -172,7 +174,7 @@ export class RunSimulation {
   /** Delivers whatever is still on its way. */
   deliverAll(): this {
     for (const process of this.processes) {
-      process.facts.push(...process.attempts.map((claim) => this.endOf(claim)));
+      process.facts.push(...this.reported(process).map((claim) => this.endOf(claim)));
       process.attempts = [];
       if (process.facts.length > 0) this.commitAll(process);
     }
@@ -219,6 +221,7 @@ export class RunSimulation {
     copy.run = this.run;
     for (const [step, row] of this.rows) copy.rows.set(step, row);
     for (const start of this.started) copy.started.add(start);
+    for (const effect of this.effects) copy.effects.add(effect);
     for (const [start, stages] of this.stages) copy.stages.set(start, new Set(stages));
     copy.signals.push(...this.signals.map((signal) => ({ ...signal })));
     copy.ticks = this.ticks;
@@ -310,11 +313,50 @@ export class RunSimulation {
   }
 
   private progressOf(process: Process): Action[] {
-    const reports = process.attempts.map((claim) => () => this.report(process, this.endOf(claim)));
+    const reports = process.attempts.map((claim) => () => this.end(process, claim));
     const { facts } = process;
     if (facts.length === 0) return reports;
     const some = [() => this.commit(process, 1), () => this.commitAll(process)];
     return [...some, ...reports];
+  }
+
+  /** The attempt ends; of a transactional one first its transaction. */
+  private end(process: Process, claim: Claim): void {
+    if (!this.isInTransaction(claim)) return this.report(process, this.endOf(claim));
+    const committed = this.commitStep(process, claim);
+    this.report(process, committed ? this.endOf(committed) : abort(claim), claim);
+  }
+
+  /** Whether it is an attempt whose transaction has still to come in. */
+  private isInTransaction({ step, stage }: Claim): boolean {
+    const { transactional, when } = this.graph.nodes[this.graph.positions.get(step)!]!;
+    return transactional === true && stage !== 'committed' && (when === undefined || stage !== undefined);
+  }
+
+  /** The transaction of a step comes in, with its effect, where the guard finds all as it was. @returns the claim from then on */
+  private commitStep(process: Process, claim: Claim): Claim | null {
+    const { step, attempt, stage } = claim;
+    const row = this.rows.get(step)!;
+    const isCurrent = row.status === 'running' && row.attempt === attempt && row.stage === stage && !row.aborting;
+    if (!isCurrent || isEnded(this.run.status) || isStopping(this.run.status)) return null;
+    if (this.effects.has(step)) throw new Error(`Step ${step} has its effect twice.`);
+    this.effects.add(step);
+    this.rows.set(step, { ...row, stage: 'committed', result: `result of ${step}` });
+    const committed: Claim = { ...claim, stage: 'committed' };
+    process.attempts = process.attempts.map((other) => (other === claim ? committed : other));
+    return committed;
+  }
+
+  /** Attempts that may have reported: those in a transaction do so once it has come in. */
+  private reported({ attempts }: Process): Claim[] {
+    return attempts.filter((claim) => !this.isInTransaction(claim));
+  }
+
+  /** What transactional steps wrote is there if and only if they have completed. */
+  private expectEffects(): void {
+    this.graph.nodes.forEach(({ name, transactional }, position) => {
+      if (transactional) same(`the effect of ${name}`, this.effects.has(name), /[cd]/.test(this.marks[position]!));
+    });
   }
 
   private progressOfRow(step: string, row: StepRow): Action[] {
@@ -343,6 +385,13 @@ export class RunSimulation {
     const actions: Action[] = [];
     for (const process of this.processes) {
       for (const claim of process.attempts) {
+        const isCommitted = claim.stage === 'committed';
+        if (isCommitted) {
+          // Nobody has answered the COMMIT.
+          if (crashes) actions.push(() => this.report(process, release(withoutStage(claim)), claim));
+          continue;
+        }
+        if (this.isInTransaction(claim)) actions.push(() => void this.commitStep(process, claim));
         if (failures) for (const kind of [0, 1, 1, 1]) actions.push(() => this.report(process, fail(claim, kind)));
         if (failures || cancels) {
           if (isStopping(this.run.status)) actions.push(() => this.report(process, abort(claim)));
@@ -365,8 +414,8 @@ export class RunSimulation {
   }
 
   /** An attempt ends in its process; the outcome waits there for a commit. */
-  private report(process: Process, fact: Fact & { claim: Claim }): void {
-    process.attempts = process.attempts.filter((claim) => claim !== fact.claim);
+  private report(process: Process, fact: Fact & { claim: Claim }, of = fact.claim): void {
+    process.attempts = process.attempts.filter((claim) => claim !== of && claim !== fact.claim);
     process.facts.push(fact);
     if (this.chaos.doubles) this.echoes.push(fact);
   }
@@ -380,7 +429,8 @@ export class RunSimulation {
   private kill(process: Process): void {
     this.kills++;
     this.dead.add(process.worker);
-    if (this.chaos.doubles) this.echoes.push(...process.facts, ...process.attempts.map((claim) => this.endOf(claim)));
+    if (this.chaos.doubles)
+      this.echoes.push(...process.facts, ...this.reported(process).map((claim) => this.endOf(claim)));
     Object.assign(process, {
       worker: `${process.worker}'`,
       known: this.look(),
@@ -631,6 +681,7 @@ export class RunSimulation {
     same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
     same('holds', [...holds.keys()].sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
     if (isEnded(status)) this.expectUndone();
+    this.expectEffects();
     if (isEnded(status) && /[.hqwa]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
     // A run that was being cancelled stays so, even where its last attempts have completed after all.
     if (status !== 'cancelled' && this.isPlain) same('all completed', status === 'completed', /^c+$/.test(marks));
@@ -779,6 +830,10 @@ function fail(claim: Claim, kind: number) {
 function abort(claim: Claim) {
   const failure = { error: 'aborted', retryable: true, retryAfterMs: null, aborted: true, inDoubt: true, random: 0 };
   return { type: 'step-failed', claim, failure } as const;
+}
+
+function withoutStage({ stage: _, ...claim }: Claim): Claim {
+  return claim;
 }
 
 function release(claim: Claim) {
