@@ -26,10 +26,11 @@ function createWorkflow(name) {
 
 /** The connection of the step's transaction, and how many statements it has sent. */
 let own = null;
+let isArmed = false;
 let count = 0;
 const { query } = pg.Client.prototype;
 pg.Client.prototype.query = function (statement, ...rest) {
-  if (start && own === null && statement === 'START TRANSACTION') own = this;
+  if (isArmed && own === null && statement === 'START TRANSACTION') own = this;
   if (own !== this) return query.call(this, statement, ...rest);
   strike(statement);
   const answer = query.call(this, statement, ...rest);
@@ -55,5 +56,7 @@ Module({
 })(App);
 
 const app = await NestFactory.createApplicationContext(App, { logger: false, abortOnError: false });
+// Migrations are transactions too.
+isArmed = start;
 if (start) await app.get(Orchestrator).start(workflows[0]);
 process.send({ ready: true });

@@ -490,7 +490,7 @@ export class RunSimulation {
       return false;
     }
     const ran = this.attemptsOf(facts);
-    const underWay = new Set(facts.filter((fact) => 'claim' in fact && this.isUnderWay(fact.claim)));
+    const underWay = new Set(facts.filter((fact) => 'claim' in fact && this.isUnderWay(fact)));
     if (decision.changed && !this.apply(decision, process.known, process.worker)) return false;
     this.expectNothingLost(decision, facts, underWay);
     this.expectOnlyLostFreed(decision, facts, ran);
@@ -711,12 +711,14 @@ export class RunSimulation {
     });
   }
 
-  private isUnderWay({ step, attempt, stage }: Claim): boolean {
+  private isUnderWay({ type, claim: { step, attempt, stage } }: Fact & { claim: Claim }): boolean {
     const { marks, holds } = this.state;
     const row = this.rows.get(step);
     const isSame = (tally: Tally) => tally.attempt === attempt && tally.stage === stage;
     if (marks[this.graph.positions.get(step)!] === MARK.held) return isSame(holds.get(step)!);
-    return row?.status === 'running' && isSame(row);
+    // Whoever hands an attempt over need not know that its transaction has come in.
+    const isCommitted = type === 'step-released' && row?.attempt === attempt && row.stage === 'committed';
+    return row?.status === 'running' && (isCommitted || isSame(row));
   }
 
   /** The first outcome of an attempt under way is taken, unless it is told in the same breath that its worker died. */
