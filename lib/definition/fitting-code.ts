@@ -52,6 +52,8 @@ function fitStep(
   const step = code.steps.get(name)!;
   const kind = code.graph.nodes.find((other) => other.name === name)!.kind;
   if (kind !== node.kind) return `step "${node.name}" is a ${node.kind ?? 'step'} there and a ${kind ?? 'step'} here`;
+  if (!node.transactional && step.parameters.some((binding) => binding.kind === 'manager'))
+    return `step "${node.name}" takes a @Manager() here, and is not transactional there`;
   const bindings = [...step.parameters, ...(step.condition?.parameters ?? [])];
   for (const binding of bindings) {
     if (binding.kind !== 'result' || binding.isOptional) continue;

@@ -17,7 +17,7 @@ SELECT set_config('idle_in_transaction_session_timeout', $1, true),
  * wait for. No row, no commit. The row stays locked until the transaction has ended, so that whoever asks what became of it waits
  * for that. Says too whether it still is the transaction that was begun.
  */
-export const MARK_COMMITTED = `
+const MARK_COMMITTED = `
 WITH marked AS (
   UPDATE orchestrate_flow.workflow_step s SET stage = 'committed', result = $6
   WHERE s.run_id = $1 AND s.generation = $2 AND s.name = $3 AND s.item = 0 AND s.round = 0

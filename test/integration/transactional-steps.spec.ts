@@ -27,6 +27,21 @@ let failures = 0;
 /** What a step that has timed out does afterwards. */
 let afterwards: Promise<unknown> | null = null;
 
+/** Its rejection is looked at later. */
+function noteAfterwards(query: Promise<unknown>): void {
+  afterwards = query;
+  query.catch(() => {});
+}
+
+let hasDied = false;
+
+/** The connection breaks before the outcome is sent. */
+async function die(manager: EntityManager): Promise<void> {
+  hasDied = true;
+  const [{ pid }] = await manager.query<[{ pid: number }]>('SELECT pg_backend_pid() AS pid');
+  await db.query('SELECT pg_terminate_backend($1)', [pid]);
+}
+
 @Workflow({ name: 'other' })
 class Other {
   @Step() rest(): void {}
@@ -43,8 +58,9 @@ class Book {
     if (name === 'nested') await this.orchestrator.start(Other, undefined, { key: 'of a step', manager });
     if (name === 'gated') await gate.pass();
     if (failures-- > 0) throw new Error('not yet');
+    if (name === 'careless') setImmediate(() => noteAfterwards(manager.query(INSERT, ['late'])));
     if (name === 'ends') await manager.query('COMMIT');
-    if (name === 'dies') await manager.query('SELECT pg_terminate_backend(pg_backend_pid())');
+    if (name === 'dies' && !hasDied) await die(manager);
     if (name === 'undone') return name;
     return `booked ${name}`;
   }
@@ -74,7 +90,7 @@ class Slow {
 class Crowd {
   @Step() async book(@Input() name: string, @Manager() manager: EntityManager): Promise<void> {
     await manager.query(INSERT, [name]);
-    await manager.query('SELECT pg_sleep(0.02)');
+    await gate.pass();
   }
 }
 
@@ -84,7 +100,13 @@ let app: TestApp;
 
 beforeAll(async () => {
   database = await createDatabase();
-  app = await startApp({ database, workflows: [Book, Slow, Crowd, Other], entities: [], lease: '2s' });
+  app = await startApp({
+    database,
+    workflows: [Book, Slow, Crowd, Other],
+    entities: [],
+    lease: '2s',
+    worker: { concurrency: 60 },
+  });
   db = await connect(database);
   await db.query('CREATE TABLE booking (name text)');
 }, 60_000);
@@ -128,7 +150,7 @@ describe('a transactional step', () => {
     failures = 1;
     await app.orchestrator.execute('booking', 'nested');
     const nested = await app.orchestrator.get({ workflow: Other, key: 'of a step' });
-    await waitForRun(app.orchestrator, nested!.id, 'completed');
+    await waitForRun(app.orchestrator, nested.id, 'completed');
     expect(await booked()).toEqual(['nested']);
   });
 
@@ -166,9 +188,26 @@ describe('a transactional step', () => {
     expect(failures).toBe(0);
   });
 
+  it('writes nothing that it did not await', async () => {
+    await app.orchestrator.execute('booking', 'careless');
+    await expect(afterwards).rejects.toMatchObject({ code: 'OF_TRANSACTION_ENDED' });
+    expect(await booked()).toEqual(['careless']);
+  });
+
   it('fails where its code ends the transaction itself', async () => {
     const run = await app.orchestrator.start('booking', 'ends');
     await expect(run.result()).rejects.toMatchObject({ cause: { code: 'OF_TRANSACTION_ENDED' } });
+  });
+
+  it('runs again, and no failure is counted, where its connection breaks when its outcome is to be committed', async () => {
+    const run = await app.orchestrator.start('booking', 'dies');
+    expect(await run.result()).toBe('booked dies');
+    expect(await booked()).toEqual(['dies']);
+    expect(await app.orchestrator.steps(run.id)).toMatchObject([
+      { name: 'book', attempt: 2, failures: 0 },
+      { name: 'next' },
+      { name: 'cancel', status: 'skipped' },
+    ]);
   });
 
   it('is undone in a transaction', async () => {
@@ -182,10 +221,12 @@ describe('a transactional step', () => {
       'crowd',
       Array.from({ length: 50 }, (_, number) => ({ input: `of ${number}` })),
     );
-    const beside = app.dataSource.query('SELECT 1');
-    const other = app.orchestrator.execute(Other, undefined);
-    await Promise.all([beside, other]);
-    expect((await booked()).length).toBeLessThan(50);
+    await gate.arrival(5);
+    // Half of the pool is taken for as long as these like, and nothing that goes on beside them waits for it.
+    await app.dataSource.query('SELECT 1');
+    await app.orchestrator.execute(Other, undefined);
+    expect(gate.arrived).toBe(5);
+    gate.open();
     await Promise.all(runs.map((run) => run.result()));
     expect(await booked()).toHaveLength(50);
   });

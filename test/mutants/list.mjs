@@ -15,6 +15,8 @@ const TURNS_SPEC = 'lib/engine/turns.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
 const FITTING = 'lib/definition/fitting-code.ts';
 const FITTING_SPEC = 'lib/definition/fitting-code.spec.ts';
+const TRANSACTIONS = 'lib/persistence/sql-step-transactions.ts';
+const TRANSACTIONS_SPEC = 'test/integration/transactional-steps.spec.ts';
 const KEEPER = 'lib/persistence/lease-thread.cjs';
 
 /**
@@ -849,6 +851,135 @@ export const MUTANTS = [
     caughtBy: {
       file: FITTING_SPEC,
       test: 'the code of a build for a stored graph is none where a step takes the result of a new one',
+    },
+  },
+  {
+    name: 'transaction-attempt',
+    safeguard: 'a transaction comes in only for the attempt that its row waits for',
+    file: TRANSACTIONS,
+    from: 'AND s.attempt = $4 AND ',
+    to: 'AND ',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step comes in once, and only for the attempt at the stage that runs',
+    },
+  },
+  {
+    name: 'transaction-stage',
+    safeguard: 'a transaction comes in once',
+    file: TRANSACTIONS,
+    from: 's.stage IS NOT DISTINCT FROM $5',
+    to: 'true',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step comes in once, and only for the attempt at the stage that runs',
+    },
+  },
+  {
+    name: 'transaction-running',
+    safeguard: 'a transaction comes in only while its attempt runs',
+    file: TRANSACTIONS,
+    from: "s.status = 'running' AND ",
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step comes in once, and only for the attempt at the stage that runs',
+    },
+  },
+  {
+    name: 'transaction-stopped',
+    safeguard: 'a transaction does not come in where its run was stopped',
+    file: TRANSACTIONS,
+    from: " AND r.status IN ('running', 'waiting', 'compensating')",
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step is refused where its run was stopped, or its step has lost a join',
+    },
+  },
+  {
+    name: 'transaction-unwanted',
+    safeguard: 'a transaction does not come in where its step has lost a join',
+    file: TRANSACTIONS,
+    from: ' AND NOT s.aborting',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step is refused where its run was stopped, or its step has lost a join',
+    },
+  },
+  {
+    name: 'transaction-own',
+    safeguard: 'an outcome is not committed without its effects',
+    file: TRANSACTIONS,
+    from: 'AND pg_current_xact_id()::text = $7 ',
+    to: '',
+    caughtBy: {
+      file: TRANSACTIONS_SPEC,
+      test: 'a transactional step fails where its code ends the transaction itself',
+    },
+  },
+  {
+    name: 'transaction-closed',
+    safeguard: 'nothing is written through a manager whose step has ended',
+    file: TRANSACTIONS,
+    from: 'Object.assign(this.runner, { query: refuse, stream: refuse });',
+    to: 'void refuse;',
+    caughtBy: { file: TRANSACTIONS_SPEC, test: 'a transactional step writes nothing that it did not await' },
+  },
+  {
+    name: 'transaction-bound',
+    safeguard: 'transactional steps leave half of the pool to others',
+    file: TRANSACTIONS,
+    from: 'Math.floor(poolSizeOf(dataSource) / 2)',
+    to: 'poolSizeOf(dataSource)',
+    caughtBy: {
+      file: TRANSACTIONS_SPEC,
+      test: 'a transactional step starves nothing where fifty run at once on a pool of ten',
+    },
+  },
+  {
+    name: 'committed-lost',
+    safeguard: 'what has committed is not run again where its worker is lost',
+    file: 'lib/engine/decide.ts',
+    from: "if (row.stage === 'committed') void settle(draft, position, row);\n    else if",
+    to: 'if',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step whose transaction has come in has completed where its worker is lost, and counts no crash',
+    },
+  },
+  {
+    name: 'committed-released',
+    safeguard: 'what has committed is not run again where it is handed over',
+    file: 'lib/engine/decide.ts',
+    from: "if (known.stage === 'committed') return settle(draft, position, known);",
+    to: '',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step whose transaction has come in has completed where it is handed over by one who does not know it',
+    },
+  },
+  {
+    name: 'committed-terminated',
+    safeguard: 'what has committed has completed where its run is terminated',
+    file: 'lib/engine/decide.ts',
+    from: '  recordCommitted(draft);\n',
+    to: '',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step whose transaction has come in has completed where its run is terminated, or was stopped',
+    },
+  },
+  {
+    name: 'transactional-row',
+    safeguard: 'a transactional step has a row to mark',
+    file: 'lib/engine/draft.ts',
+    from: 'mayHold && !node.transactional',
+    to: 'mayHold',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step has a row from its beginning, also where its run could hold it',
     },
   },
 ];

@@ -32,19 +32,19 @@ const { query } = pg.Client.prototype;
 pg.Client.prototype.query = function (statement, ...rest) {
   if (isArmed && own === null && statement === 'START TRANSACTION') own = this;
   if (own !== this) return query.call(this, statement, ...rest);
-  strike(statement);
+  strike();
   const answer = query.call(this, statement, ...rest);
   if (statement === 'COMMIT') {
     // The answer has come, and nobody has been told of it.
     answer.then(
-      () => strike('the end'),
+      () => strike(),
       (error) => process.send({ refused: String(error) }),
     );
   }
   return answer;
 };
 
-function strike(statement) {
+function strike() {
   if (count++ !== before) return;
   process.kill(process.pid, signal);
 }
