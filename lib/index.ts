@@ -19,6 +19,14 @@ export type {
   StepHandlers,
   WorkflowData,
 } from './definition/workflow-data.js';
+export { Schedule } from './definition/schedule.decorator.js';
+export type {
+  CatchUpOption,
+  Occurrence,
+  ScheduleOptions,
+  ScheduleSettings,
+  ScheduleTiming,
+} from './definition/schedule-options.js';
 export { Parallel, Step } from './definition/step.decorator.js';
 export type { ParallelOptions, StepOptions } from './definition/step-options.js';
 export { Sleep } from './definition/sleep.decorator.js';
@@ -50,11 +58,15 @@ export type {
 } from './runtime/orchestrator-options.js';
 export { Run } from './runtime/run.js';
 export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
+export type { Schedules } from './runtime/schedules.js';
+export type { ListSchedulesOptions, ScheduleToKeep } from './runtime/schedule-arguments.js';
+export type { ScheduleDetails, SchedulePage } from './runtime/schedule-details.js';
 export type { FlowEvent } from './events/flow-event.js';
 
 export type { Duration } from './engine/duration.js';
 export type { GraphNode, WorkflowGraph } from './engine/graph.js';
 export type { RetryPolicy } from './engine/retry-policy.js';
+export type { Overlap } from './engine/occurrences.js';
 export type { RunStatus, StepStatus } from './engine/words.js';
 export {
   DefinitionError,
@@ -76,6 +88,7 @@ export {
   ORCHESTRATE_FLOW_ENTITIES,
   WorkflowDefinitionRecord,
   WorkflowRun,
+  WorkflowSchedule,
   WorkflowSignal,
   WorkflowStep,
   WorkflowWorker,

@@ -8,15 +8,16 @@ import type { DiscoveredWorkflow } from './explorer.js';
 import { checkScheduler } from './foreign-decorators.js';
 import { checkInput } from './input-faults.js';
 import { findStepMember, type StepMember } from './member-faults.js';
-import { findWorkflowOptions, readMembers, type MemberMetadata } from './metadata.js';
+import { findWorkflowOptions, readMembers, readScheduleMarks, type MemberMetadata } from './metadata.js';
 import { checkExplicit, orderSteps } from './order-faults.js';
 import { readParameters } from './parameter-reader.js';
+import { readSchedules } from './schedule-reader.js';
 import { checkSignals } from './signal-faults.js';
 import { computeNeeds, type StepNeeds } from './step-needs.js';
 import { readStep, type WrittenStep } from './step-reader.js';
 import type { StepScope } from './step-scope.js';
 import type { WorkflowClass } from './workflow-class.js';
-import type { ParameterBinding } from './workflow-definition.js';
+import type { ParameterBinding, ScheduleDefinition } from './workflow-definition.js';
 import { readOutput, readWorkflow, type WrittenWorkflow } from './workflow-reader.js';
 
 /** A class read in full: enough for the definition, if there are no faults. */
@@ -29,6 +30,7 @@ export interface ReadClass {
   /** By the name of the step or compensation. */
   readonly bindings: ReadonlyMap<string, StepBindings>;
   readonly output: string | null;
+  readonly schedules: readonly ScheduleDefinition[];
   /** Null where the steps cannot be ordered. */
   readonly ordered: OrderedPage | null;
 }
@@ -59,10 +61,11 @@ export function readClass({ target, scopeFault }: DiscoveredWorkflow, blame: Bla
   checkInput(target, [...members, ...conditions], blame);
   checkSignals(target, steps, members, blame);
   checkCompensated(compensations, steps, blame);
+  const schedules = readSchedules(readScheduleMarks(target), workflow.name, blame.class);
   const output = readOutput(target.output, steps, scope, blame.class);
   if (workflow.order === 'explicit') checkExplicit(steps, blame);
   const ordered = orderPage(read, bindings, blame);
-  return { workflow, page: members.map(({ key }) => key), steps, compensations, bindings, output, ordered };
+  return { workflow, page: members.map(({ key }) => key), steps, compensations, bindings, output, schedules, ordered };
 }
 
 function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {

@@ -45,7 +45,7 @@ function toDefinition(
   read: ReadClass & { readonly ordered: OrderedPage },
   defaults: ReadDefaults,
 ): WorkflowDefinition {
-  const { workflow, page, steps, compensations, bindings, output } = read;
+  const { workflow, page, steps, compensations, bindings, output, schedules } = read;
   const retries = new Map(
     [...steps, ...compensations].map((code) => [code.name, resolveRetry([code.retry, workflow.retry, defaults.retry])]),
   );
@@ -67,6 +67,7 @@ function toDefinition(
     target,
     instance,
     steps: new Map(page.map((step) => [step, byName.get(step)!])),
+    schedules,
   };
 }
 

@@ -10,6 +10,7 @@ import type { WorkflowDefinition } from './workflow-definition.js';
 export type {
   ConditionDefinition,
   ParameterBinding,
+  ScheduleDefinition,
   StepDefinition,
   WorkflowDefinition,
 } from './workflow-definition.js';

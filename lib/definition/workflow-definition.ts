@@ -1,4 +1,5 @@
 import type { WorkflowGraph } from '../engine/graph.js';
+import type { CatchUp, Overlap, Timing } from '../engine/occurrences.js';
 import type { BackoffFunction, ErrorClass } from './retry-options.js';
 import type { WorkflowClass } from './workflow-class.js';
 
@@ -38,6 +39,16 @@ export interface StepDefinition {
   readonly onTimeout: WaitEnd;
 }
 
+/** A schedule as `@Schedule` declares it. */
+export interface ScheduleDefinition {
+  readonly name: string;
+  readonly timing: Timing;
+  readonly overlap: Overlap;
+  readonly catchUp: CatchUp;
+  /** The value, or a function of the occurrence that gives it. */
+  readonly input: unknown;
+}
+
 /** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`). */
 export interface WorkflowDefinition {
   readonly name: string;
@@ -47,4 +58,6 @@ export interface WorkflowDefinition {
   readonly target: WorkflowClass;
   readonly instance: object;
   readonly steps: ReadonlyMap<string, StepDefinition>;
+  /** No part of the graph: with another schedule it is the same workflow. */
+  readonly schedules: readonly ScheduleDefinition[];
 }

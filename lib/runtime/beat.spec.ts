@@ -12,6 +12,8 @@ const NOTHING: BeatNews = {
   ...{ alive: true, stoppedRuns: [], claims: [], heldRuns: [], readyQueues: [], suspects: [], wokenQueues: [] },
   signalledRuns: [],
   overdueRuns: [],
+  dueSchedules: [],
+  supersededRuns: [],
   ...{ dueRuns: [], lost: [], nextDueMs: null },
 };
 
@@ -56,6 +58,7 @@ class Stage {
         },
       },
       slots: { find: pump, ring: () => {} },
+      occurrences: { known: { workflows: [], computed: [] } },
       ward: { visit: () => {} },
       self: new WorkerSelf(['a', 'b'], clock),
       shelf: { runnableIds: [] },

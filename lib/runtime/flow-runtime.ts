@@ -9,6 +9,7 @@ import type {
   RunArchive,
   RunDoor,
   RunStore,
+  ScheduleStore,
   TakenSignal,
   TransactionalStarts,
   WorkQueue,
@@ -16,7 +17,11 @@ import type {
 import type { EventHub } from '../events/event-hub.js';
 import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
+import { DeclaredSchedules } from './declared-schedules.js';
 import { DefinitionShelf } from './definition-shelf.js';
+import { InputDesk } from './input-desk.js';
+import { OccurrenceDesk } from './occurrence-desk.js';
+import type { OpenRun } from './open-run.js';
 import type { OrchestratorPorts } from './orchestrator.js';
 import { ResultDesk } from './result-desk.js';
 import { RunDesk } from './run-desk.js';
@@ -36,6 +41,7 @@ export interface FlowRuntimePorts {
   readonly registry: WorkflowRegistry;
   readonly door: RunDoor;
   readonly store: RunStore;
+  readonly schedules: ScheduleStore;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
@@ -61,6 +67,8 @@ export class FlowRuntime {
   private readonly shelf: DefinitionShelf;
   private readonly desk: RunDesk;
   private readonly results: ResultDesk;
+  private readonly inputs: InputDesk;
+  private readonly occurrences: OccurrenceDesk;
   private readonly beat: Beat;
   private isWorking = false;
 
@@ -93,10 +101,13 @@ export class FlowRuntime {
     this.desk = new RunDesk({
       ...{ door, store, codec, events, runner },
       ...{ shelf: this.shelf, slots: this.slots, self: this.self },
-      onEnded: (run) => this.results.ended(run),
+      onEnded: (run) => this.ended(run),
       onTimer: (delayMs, queue) => this.expect(delayMs, queue),
     });
-    const { desk, shelf, slots, self } = this;
+    this.inputs = new InputDesk(codec);
+    const { inputs } = this;
+    this.occurrences = new OccurrenceDesk({ store: ports.schedules, registry, shelf: this.shelf, inputs, events, clock });
+    const { desk, shelf, slots, self, occurrences } = this;
     const { queues, leaseMs, maxCrashes } = options;
     const ward = new SuspectWard({
       store,
@@ -116,6 +127,7 @@ export class FlowRuntime {
       store,
       desk,
       shelf,
+      occurrences,
       slots,
       self,
       events,
@@ -128,14 +140,20 @@ export class FlowRuntime {
     });
   }
 
-  /** Stores the definitions of this build. @returns what the orchestrator works with */
+  /** Stores the definitions of this build, and the schedules that they declare. @returns what the orchestrator works with */
   async open(): Promise<OrchestratorPorts> {
     await this.shelf.fill();
-    const { registry, store, archive, transactions, codec, events, clock } = this.ports;
-    const { shelf, desk, results } = this;
-    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock });
+    const { registry, store, archive, transactions, codec, events, clock, schedules } = this.ports;
+    const { shelf, desk, results, inputs, occurrences } = this;
+    await new DeclaredSchedules({ registry, store: schedules, inputs, events }).write();
+    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, inputs, clock });
+    const schedulesPorts = {
+      ...{ store: schedules, registry, inputs, occurrences, codec },
+      begin: (runId: string) => this.beat.begin(runId),
+      expect: (delayMs: number) => this.beat.expect(delayMs),
+    };
     const signals = new SignalSender({ registry, desk, store, transactions, codec, events });
-    return { signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
+    return { schedules: schedulesPorts, signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */
@@ -177,6 +195,11 @@ export class FlowRuntime {
       .removeWorker(this.self.id)
       .catch((error: unknown) => this.ports.events.announceDatabase(error));
     this.ports.events.announce({ type: 'worker.drained', worker: this.self.id, handedOver });
+  }
+
+  private ended(run: OpenRun): void {
+    this.results.ended(run);
+    if (this.occurrences.isAnyQueued) this.beat.expect(0);
   }
 
   private createPump(queue: string): StepPump {

@@ -28,6 +28,7 @@ import { readListOptions, writeCursor } from './run-list.js';
 import { Run, type RunControls } from './run.js';
 import type { RunDesk } from './run-desk.js';
 import type { RunStarter } from './run-starter.js';
+import { Schedules, type SchedulesPorts } from './schedules.js';
 import type { SignalSender } from './signal-sender.js';
 import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
 import {
@@ -69,6 +70,7 @@ export interface OrchestratorPorts {
   readonly results: ResultDesk;
   readonly starter: RunStarter;
   readonly signals: SignalSender;
+  readonly schedules: SchedulesPorts;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
@@ -310,6 +312,11 @@ export class Orchestrator {
   graphOf(workflow: WorkflowClass | string): WorkflowGraphView {
     const { graph } = this.connected.registry.get(workflow);
     return { ...graph, toText: () => computeGraphText(graph), toMermaid: () => computeMermaid(graph) };
+  }
+
+  /** What starts runs by the clock. */
+  get schedules(): Schedules {
+    return new Schedules(this.connected.schedules, (runId) => this.handle(runId, true));
   }
 
   /** What happens to runs in this process, from now on, each event after its commit. */

@@ -5,6 +5,7 @@ import { Committer } from '../../lib/persistence/committer.js';
 import { SqlRunArchive } from '../../lib/persistence/sql-run-archive.js';
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import { SimulatedDoor } from '../simulation/simulated-door.js';
+import { SimulatedSchedules } from '../simulation/simulated-schedules.js';
 import { SimulatedArchive, SimulatedStore } from '../simulation/simulated-store.js';
 import { Tables } from '../simulation/tables.js';
 import { DIRECT_WIRE } from '../simulation/wire.js';
@@ -32,6 +33,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
   return {
     door,
     store,
+    schedules: store.schedules,
     archive: new SqlRunArchive(dataSource),
     // The server's clock cannot be turned: what it is compared with is.
     pass: async (ms) => {
@@ -43,6 +45,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
         );
       await shift('workflow_run', ['due_at', 'deadline_at', 'created_at', 'updated_at']);
       await shift('workflow_step', ['due_at', 'created_at']);
+      await shift('workflow_schedule', ['next_at']);
       await shift('workflow_worker', ['lease_until']);
     },
     hold: async (runId) => {
@@ -65,6 +68,7 @@ async function openSimulatedStore(): Promise<StoreUnderTest> {
   return {
     door: new SimulatedDoor(tables, DIRECT_WIRE, LEASE_MS),
     store: new SimulatedStore(tables, DIRECT_WIRE),
+    schedules: new SimulatedSchedules(tables, DIRECT_WIRE),
     archive: new SimulatedArchive(tables, DIRECT_WIRE),
     pass: async (ms) => void (passed += ms),
     hold: async (runId) => {

@@ -13,6 +13,7 @@ import type {
   RunDoor,
   RunStore,
   RunWrite,
+  ScheduleStore,
 } from '../../lib/engine/ports.js';
 import { staged } from '../../lib/engine/run-state.js';
 import * as drafts from '../support/commit-drafts.js';
@@ -22,6 +23,7 @@ import { waitFor } from '../support/wait-for.js';
 export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
+  readonly schedules: ScheduleStore;
   readonly archive: Pick<RunArchive, 'find'>;
   /** Lets so many milliseconds of the database's time pass. */
   pass(ms: number): Promise<void>;
@@ -88,6 +90,8 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     const request = {
       queues: [queue],
       definitions: [definition],
+      workflows: [queue],
+      computed: [`${queue} computed`],
       leaseMs: LEASE_MS,
       maxCrashes: MAX_CRASHES,
       openRuns: [],

@@ -15,6 +15,7 @@ import { SqlTransactionalStarts } from '../../lib/persistence/sql-transactional-
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import type { Attempt } from '../../lib/runtime/attempt.js';
 import { RunDesk, type RunDeskPorts } from '../../lib/runtime/run-desk.js';
+import { InputDesk } from '../../lib/runtime/input-desk.js';
 import { RunStarter, type RunStarterPorts, type Started } from '../../lib/runtime/run-starter.js';
 import { SlotOffice } from '../../lib/runtime/slot-office.js';
 import { StepPump } from '../../lib/runtime/step-pump.js';
@@ -91,7 +92,7 @@ export class FlowProcess {
       ...{ runner: { run: (attempt: Attempt) => this.run(attempt) }, onEnded: () => {}, onTimer: () => {} },
     } as unknown as RunDeskPorts);
     this.starter = new RunStarter({
-      ...{ shelf, desk: this.desk, store: this.store, codec, clock },
+      ...{ shelf, desk: this.desk, store: this.store, codec, inputs: new InputDesk(codec), clock },
       transactions: new SqlTransactionalStarts(SCHEMA, null),
       registry: { get: () => ({ name: 'race', target: {}, graph: graph.graph }) },
     } as unknown as RunStarterPorts);
@@ -228,6 +229,8 @@ export class FlowProcess {
       worker,
       definitions,
       queues: ['q'],
+      workflows: [],
+      computed: [],
       leaseMs: BEAT_LEASE_MS,
       maxCrashes: 5,
       openRuns: [],

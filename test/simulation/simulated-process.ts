@@ -15,6 +15,7 @@ import { FaultyWire, type Sender, type World } from './faulty-wire.js';
 import type { SeatPlan } from './program.js';
 import type { Listener } from './simulated-bells.js';
 import { SimulatedDoor } from './simulated-door.js';
+import { SimulatedSchedules } from './simulated-schedules.js';
 import { SimulatedArchive, SimulatedStore } from './simulated-store.js';
 import { SimulatedTransactions } from './simulated-transactions.js';
 import { writeWorkflow, type ConditionCode, type StepCode } from './step-code.js';
@@ -88,6 +89,7 @@ export class SimulatedProcess implements Sender, Listener {
     this.runtime = new FlowRuntime(
       {
         ...{ registry, door: this.door, store: this.store, codec: new JsonCodec(), events, clock: this.clock },
+        schedules: new SimulatedSchedules(tables, wire),
         archive: new SimulatedArchive(tables, wire),
         transactions: this.transactions as unknown as TransactionalStarts<EntityManager>,
         bell: { ring: (queue) => !this.isDead && options.ring(queue) },

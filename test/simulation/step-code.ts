@@ -43,7 +43,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
     const ownBackoff = retry.backoff === 'own' ? backOff : null;
     steps.set(name, { name, parameters, retryOn: null, doNotRetryOn: [], ownBackoff, condition, onTimeout });
   }
-  return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
+  return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps, schedules: [] };
 }
 
 /** Whether a step of this kind makes results missing. */

@@ -1,5 +1,6 @@
 import { WorkflowDefinitionRecord } from './workflow-definition.entity.js';
 import { WorkflowRun } from './workflow-run.entity.js';
+import { WorkflowSchedule } from './workflow-schedule.entity.js';
 import { WorkflowSignal } from './workflow-signal.entity.js';
 import { WorkflowStep } from './workflow-step.entity.js';
 import { WorkflowWorker } from './workflow-worker.entity.js';
@@ -15,7 +16,8 @@ export const ORCHESTRATE_FLOW_ENTITIES = [
   WorkflowRun,
   WorkflowStep,
   WorkflowSignal,
+  WorkflowSchedule,
   WorkflowWorker,
 ] as const;
 
-export { WorkflowDefinitionRecord, WorkflowRun, WorkflowSignal, WorkflowStep, WorkflowWorker };
+export { WorkflowDefinitionRecord, WorkflowRun, WorkflowSchedule, WorkflowSignal, WorkflowStep, WorkflowWorker };
