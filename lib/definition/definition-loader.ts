@@ -21,7 +21,11 @@ export function loadDefinitions(
   const faults: DefinitionFault[] = [];
   const read = readDefaults(defaults, (fault) => faults.push({ where: MODULE, fault }));
   const built = found.map((workflow) => buildDefinition(workflow, read));
-  faults.push(...built.flatMap((workflow) => workflow.faults), ...findDuplicates(found, built), ...findNamesakes(built));
+  faults.push(
+    ...built.flatMap((workflow) => workflow.faults),
+    ...findDuplicates(found, built),
+    ...findNamesakes(built),
+  );
   if (faults.length > 0) throw new DefinitionError(faults);
   return built.flatMap(({ definition }) => definition ?? []);
 }
@@ -55,7 +59,9 @@ function findNamesakes(built: readonly BuiltWorkflow[]): DefinitionFault[] {
       owners.add(name);
       if (!isTaken) return [];
       const where = definition!.target.name;
-      return [{ where, fault: `has a @Schedule named "${name}", and so has another. Give each a \`name\` of its own.` }];
+      return [
+        { where, fault: `has a @Schedule named "${name}", and so has another. Give each a \`name\` of its own.` },
+      ];
     }),
   );
 }

@@ -79,11 +79,11 @@ export function readOverlap(written: unknown, say: Say): Overlap {
 export function readCatchUp(written: unknown, say: Say): CatchUp {
   if (written === undefined) return CATCH_UPS['latest']!;
   if (typeof written === 'string' && Object.hasOwn(CATCH_UPS, written)) return CATCH_UPS[written]!;
-  const most: unknown = typeof written === 'object' && written !== null ? (written as { atMost?: unknown }).atMost : null;
+  const most: unknown =
+    typeof written === 'object' && written !== null ? (written as { atMost?: unknown }).atMost : null;
   if (Number.isInteger(most) && (most as number) >= 1 && (most as number) <= MAX_CATCH_UP) return most as number;
   say(
     `Expected catchUp to be 'none', 'latest', 'all', or { atMost } with a whole number from 1 to ${MAX_CATCH_UP}, got ${show(written)}.`,
   );
   return 0;
 }
-

@@ -138,7 +138,16 @@ export class Beat {
     const reap = isSteady ? 'all' : this.hasMissedBeats ? 'none' : 'witnessed';
     const definitions = shelf.runnableIds;
     const { openRuns } = this.ports.desk;
-    const news = await store.beat({ worker: self.id, queues, definitions, leaseMs, maxCrashes, openRuns, reap, ...occurrences.known });
+    const news = await store.beat({
+      worker: self.id,
+      queues,
+      definitions,
+      leaseMs,
+      maxCrashes,
+      openRuns,
+      reap,
+      ...occurrences.known,
+    });
     this.renewedAt = news.alive ? begunAt : -Infinity;
     this.ports.events.announceDatabase(null);
     if (!news.alive) await this.goOnUnderNewId();

@@ -106,7 +106,14 @@ export class FlowRuntime {
     });
     this.inputs = new InputDesk(codec);
     const { inputs } = this;
-    this.occurrences = new OccurrenceDesk({ store: ports.schedules, registry, shelf: this.shelf, inputs, events, clock });
+    this.occurrences = new OccurrenceDesk({
+      store: ports.schedules,
+      registry,
+      shelf: this.shelf,
+      inputs,
+      events,
+      clock,
+    });
     const { desk, shelf, slots, self, occurrences } = this;
     const { queues, leaseMs, maxCrashes } = options;
     const ward = new SuspectWard({
@@ -153,7 +160,19 @@ export class FlowRuntime {
       expect: (delayMs: number) => this.beat.expect(delayMs),
     };
     const signals = new SignalSender({ registry, desk, store, transactions, codec, events });
-    return { schedules: schedulesPorts, signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
+    return {
+      schedules: schedulesPorts,
+      signals,
+      registry,
+      archive,
+      transactions,
+      codec,
+      events,
+      shelf,
+      desk,
+      results,
+      starter,
+    };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */

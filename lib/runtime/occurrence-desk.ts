@@ -39,6 +39,8 @@ interface Plan {
   readonly move: ScheduleMove;
   readonly runs: readonly ScheduledRun[];
   readonly failures: readonly OccurrenceFailure[];
+  /** Whether runs that go on are to make way for these. */
+  readonly supersedes: boolean;
 }
 
 interface OccurrenceFailure {
@@ -77,7 +79,9 @@ export class OccurrenceDesk {
     const taken = plans.filter(({ move }) => moved.has(move.name));
     for (const plan of taken) this.settle(plan);
     const runs = taken.flatMap((plan) => plan.runs.map(({ run }) => run.id));
-    return { runs, lookInMs: computeLook(schedules[0]!.now, moves) };
+    // What has moved on under our hands may be due still, and what others take the place of is to be cancelled.
+    const isHasty = taken.length < plans.length || taken.some(({ supersedes }) => supersedes);
+    return { runs, lookInMs: isHasty ? 0 : computeLook(schedules[0]!.now, moves) };
   }
 
   /**
@@ -119,7 +123,7 @@ export class OccurrenceDesk {
       ...(last ? { lastAt: last.scheduledAt, lastRun: last.run.id } : {}),
       lastError,
     };
-    return { move, runs, failures };
+    return { move, runs, failures, supersedes: overlap === 'cancel' && isRunning && runs.length > 0 };
   }
 
   /** Encoded. */
@@ -161,7 +165,12 @@ export class OccurrenceDesk {
     if (queuedAt === null) this.queued.delete(name);
     else this.queued.add(name);
     for (const { scheduledAt, error } of failures)
-      this.ports.events.announce({ type: 'schedule.failed', schedule: name, scheduledAt: new Date(scheduledAt), error });
+      this.ports.events.announce({
+        type: 'schedule.failed',
+        schedule: name,
+        scheduledAt: new Date(scheduledAt),
+        error,
+      });
   }
 }
 
@@ -174,7 +183,6 @@ function toMove({ name, revision, nextAt, queuedAt, lastAt, lastRun, lastError }
   return { name, revision, nextAt, queuedAt, lastAt, lastRun, lastError };
 }
 
-/** Those that others have moved are looked at, too: their next occurrence is not later than ours. */
 function computeLook(now: number, moves: readonly ScheduleMove[]): number | null {
   const next = moves.flatMap(({ nextAt }) => nextAt ?? []);
   return next.length === 0 ? null : Math.max(0, Math.min(...next) - now);
@@ -183,7 +191,9 @@ function computeLook(now: number, moves: readonly ScheduleMove[]): number | null
 /** The same for the same occurrence of the same schedule, and like the library's other ids in the order of time. */
 function idOf(schedule: string, scheduledAt: number): string {
   const time = Math.max(0, scheduledAt).toString(16).padStart(12, '0').slice(-12);
-  const hash = createHash('sha256').update(JSON.stringify([schedule, scheduledAt])).digest('hex');
+  const hash = createHash('sha256')
+    .update(JSON.stringify([schedule, scheduledAt]))
+    .digest('hex');
   // Version 8 of RFC 9562: what it is made of is our own.
   return `${time.slice(0, 8)}-${time.slice(8)}-8${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }

@@ -70,8 +70,11 @@ export function readScheduleListOptions(
   nameOf: (workflow: WorkflowClass | string) => string,
 ): ScheduleQuery {
   const faults: string[] = [];
-  const { workflow, cursor, limit = DEFAULT_LIMIT } =
-    written === undefined ? {} : readAll(written, 'schedules.list()', ['workflow', 'cursor', 'limit'], faults);
+  const {
+    workflow,
+    cursor,
+    limit = DEFAULT_LIMIT,
+  } = written === undefined ? {} : readAll(written, 'schedules.list()', ['workflow', 'cursor', 'limit'], faults);
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
     faults.push(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
   if (cursor !== undefined && !isName(cursor))
@@ -80,7 +83,11 @@ export function readScheduleListOptions(
     faults.push(`Expected workflow to be a workflow's class or name, got ${show(workflow)}.`);
   refuse(faults);
   const name = typeof workflow === 'function' ? nameOf(workflow as unknown as WorkflowClass) : workflow;
-  return { workflow: (name as string | undefined) ?? null, after: (cursor as string | undefined) ?? null, limit: limit as number };
+  return {
+    workflow: (name as string | undefined) ?? null,
+    after: (cursor as string | undefined) ?? null,
+    limit: limit as number,
+  };
 }
 
 export function assertScheduleName(name: unknown): asserts name is string {

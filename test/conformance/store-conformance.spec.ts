@@ -11,12 +11,15 @@ import { Tables } from '../simulation/tables.js';
 import { DIRECT_WIRE } from '../simulation/wire.js';
 import { connect } from '../support/connect.js';
 import { createDatabase } from '../support/create-database.js';
+import { describeSchedules } from './schedule-conformance.js';
 import { describeStore, type StoreUnderTest } from './store-conformance.js';
 
 const LEASE_MS = 10_000;
 
 describeStore('PostgreSQL', openSqlStore);
 describeStore('the simulated store', openSimulatedStore);
+describeSchedules('PostgreSQL', openSqlStore);
+describeSchedules('the simulated store', openSimulatedStore);
 
 async function openSqlStore(): Promise<StoreUnderTest> {
   const database = await createDatabase();

@@ -751,7 +751,10 @@ function refusal(code: string): Refusal {
   return new Refusal(code);
 }
 
-function sameTiming({ timing: one }: Pick<ScheduleSpec, 'timing'>, { timing: other }: Pick<ScheduleSpec, 'timing'>): boolean {
+function sameTiming(
+  { timing: one }: Pick<ScheduleSpec, 'timing'>,
+  { timing: other }: Pick<ScheduleSpec, 'timing'>,
+): boolean {
   if (one.kind === 'interval') return other.kind === 'interval' && one.everyMs === other.everyMs;
   return other.kind === 'cron' && one.cron === other.cron && one.timeZone === other.timeZone;
 }
