@@ -104,7 +104,7 @@ export type Holder = object;
 export type BatchOutcome = readonly CommitAnswer[] | 'held';
 
 /** The year in which simulated time begins. */
-const EPOCH_MS = Date.UTC(2026, 0, 1);
+export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /** Text that stands for a value the database refuses beside those that PostgreSQL does. */
 export const REFUSED = '\ufffdrefused';
@@ -119,6 +119,8 @@ export class Tables {
   readonly signals: SignalRow[] = [];
   readonly workers = new Map<string, WorkerRow>();
   readonly schedules = new Map<string, ScheduleRow>();
+  /** When each was put for the first time. */
+  readonly scheduledSince = new Map<string, number>();
   readonly definitions: StoredDefinition[] = [];
   /** Since when the server has been up. */
   upSince = -Infinity;
@@ -412,6 +414,7 @@ export class Tables {
     const isSame = before?.workflow === spec.workflow && sameTiming(before, spec) && !before.isOrphaned;
     const kept = before ?? { isPaused: false, queuedAt: null, lastAt: null, lastRun: null, lastError: null };
     const queuedAt = spec.overlap === 'queue' && before?.workflow === spec.workflow ? kept.queuedAt : null;
+    if (!before) this.scheduledSince.set(spec.name, this.epochMs);
     this.schedules.set(spec.name, {
       ...kept,
       ...spec,
