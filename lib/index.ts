@@ -33,6 +33,8 @@ export { Retry } from './definition/retry.decorator.js';
 export type { BackoffFunction, RetryOptions } from './definition/retry-options.js';
 export { Input } from './definition/input.decorator.js';
 export { Result } from './definition/result.decorator.js';
+export { Results } from './definition/results.decorator.js';
+export { Item } from './definition/item.decorator.js';
 export { Failure } from './definition/failure.decorator.js';
 export { Ctx } from './definition/ctx.decorator.js';
 export type { StepContext, StepLogger } from './definition/step-context.js';
@@ -50,10 +52,12 @@ export type {
 } from './runtime/orchestrator-options.js';
 export { Run } from './runtime/run.js';
 export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
+export type { ItemDetails, ItemsOptions, ItemsPage } from './runtime/item-pages.js';
+export type { ItemCounts } from './engine/ports.js';
 export type { FlowEvent } from './events/flow-event.js';
 
 export type { Duration } from './engine/duration.js';
-export type { GraphNode, WorkflowGraph } from './engine/graph.js';
+export type { FanOutLimits, GraphNode, WorkflowGraph } from './engine/graph.js';
 export type { RetryPolicy } from './engine/retry-policy.js';
 export type { RunStatus, StepStatus } from './engine/words.js';
 export {

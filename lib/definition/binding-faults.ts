@@ -10,7 +10,15 @@ export interface StepBindings {
 }
 
 /** One that takes something of a step. */
-export type StepBinding = Extract<ParameterBinding, { readonly step: string }>;
+export type StepBinding =
+  | Extract<ParameterBinding, { readonly step: string }>
+  | { readonly index: number; readonly kind: 'items'; readonly step: string };
+
+/** The step whose result, or results, a parameter takes. */
+export function findTaken(binding: ParameterBinding): readonly string[] {
+  if (binding.kind === 'result' || binding.kind === 'results') return [binding.step];
+  return binding.kind === 'item' && binding.from.kind === 'result' ? [binding.from.step] : [];
+}
 
 /** A binding of a step, and the step it takes something of. */
 interface Taking {
@@ -42,17 +50,20 @@ export function checkBindings(
 function takingsOf({ when }: WrittenStep, { step, condition }: StepBindings): { binding: StepBinding; of: string }[] {
   const ofCondition = ` of its condition "${when}"`;
   return [
-    ...step.map((binding) => ({ binding, of: '' })),
-    ...condition.map((binding) => ({ binding, of: ofCondition })),
-  ].filter((taking): taking is { binding: StepBinding; of: string } => isOfStep(taking.binding));
+    ...step.flatMap(toStepBinding).map((binding) => ({ binding, of: '' })),
+    ...condition.flatMap(toStepBinding).map((binding) => ({ binding, of: ofCondition })),
+  ];
 }
 
-export function isOfStep(binding: ParameterBinding): binding is StepBinding {
-  return 'step' in binding;
+/** A binding as one that takes something of a step, if it does. */
+export function toStepBinding(binding: ParameterBinding): readonly StepBinding[] {
+  if ('step' in binding) return [binding];
+  if (binding.kind !== 'item' || binding.from.kind !== 'result') return [];
+  return [{ index: binding.index, kind: 'items', step: binding.from.step }];
 }
 
 export function isRequired(binding: StepBinding): boolean {
-  return binding.kind === 'result' && !binding.isOptional;
+  return binding.kind === 'result' ? !binding.isOptional : binding.kind !== 'failure';
 }
 
 /** Whether a step has ended when the one at `position` starts. What lost a join has ended too, without a result. */
@@ -73,7 +84,7 @@ function describeGiver({ step, wanted, binding }: Taking): string | null {
   const fault = describeGift(wanted, binding);
   if (fault !== null || !isRequired(binding)) return fault;
   if (step.join !== null && step.after?.includes(name))
-    return `the result of "${name}", which may have lost the join. Take it with { optional: true }.`;
+    return `the ${GIFTS[binding.kind]} of "${name}", which may have lost the join. ${REMEDIES[binding.kind]}`;
   return null;
 }
 
@@ -85,14 +96,35 @@ export function describeGift(wanted: WrittenStep, binding: StepBinding): string 
       ? null
       : `the failure of "${name}", which ends the run. Give "${name}" the option onFailure: 'continue', or remove the parameter.`;
   if (wanted.kind === 'sleep')
-    return `the result of "${name}", which is a @Sleep and gives no result. Remove the parameter.`;
-  if (!binding.isOptional && wanted.onFailure === 'continue')
-    return `the result of "${name}", which may have failed without a result. Take it with { optional: true }.`;
+    return `the ${GIFTS[binding.kind]} of "${name}", which is a @Sleep and gives no result. Remove the parameter.`;
+  const fault = describeFanOut(wanted, binding);
+  if (fault !== null || binding.kind === 'results') return fault;
+  if (isRequired(binding) && wanted.onFailure === 'continue')
+    return `the ${GIFTS[binding.kind]} of "${name}", which may have failed without a result. ${REMEDIES[binding.kind]}`;
   return null;
 }
 
+/** A fan-out has results, any other step has one. */
+function describeFanOut({ name, fanOut }: WrittenStep, { kind }: StepBinding): string | null {
+  if ((kind === 'results') === (fanOut !== null)) return null;
+  if (kind === 'results')
+    return `the results of "${name}", which is no fan-out: none of its parameters bears @Item. Take its result with @Result('${name}').`;
+  if (kind === 'items')
+    return `the items of "${name}", which is a fan-out. Let a step that takes @Results('${name}') give the list.`;
+  return `the result of "${name}", which is a fan-out and has a list of them. Take it with @Results('${name}').`;
+}
+
+const GIFTS = { result: 'result', results: 'results', items: 'items', failure: 'failure' } as const;
+
+const REMEDIES = {
+  result: 'Take it with { optional: true }.',
+  results: 'Wait for all of them.',
+  items: 'Let a step in between give the list.',
+  failure: '',
+} as const;
+
 function describeMissing({ step, wanted, binding }: Taking): string {
-  const what = binding.kind;
+  const what = GIFTS[binding.kind];
   const remedy =
     wanted.name === step.name
       ? `A step cannot take its own ${what}.`

@@ -1,4 +1,4 @@
-import { checkBindings, type StepBindings } from './binding-faults.js';
+import { checkBindings, findTaken, type StepBindings } from './binding-faults.js';
 import type { Blame } from './blame.js';
 import { checkCompensated, checkCompensationBindings } from './compensation-faults.js';
 import { readCompensation, type WrittenCompensation } from './compensation-reader.js';
@@ -133,6 +133,6 @@ function orderPage(
 /** The steps without whose results a step, or its condition, cannot be called. */
 function requiredBy({ step, condition }: StepBindings): readonly string[] {
   return [...step, ...condition].flatMap((binding) =>
-    binding.kind === 'result' && !binding.isOptional ? [binding.step] : [],
+    binding.kind === 'result' && binding.isOptional ? [] : findTaken(binding),
   );
 }

@@ -1,4 +1,4 @@
-import { describeGift, isOfStep, isRequired, type StepBinding, type StepBindings } from './binding-faults.js';
+import { describeGift, isRequired, toStepBinding, type StepBinding, type StepBindings } from './binding-faults.js';
 import type { Blame } from './blame.js';
 import type { WrittenCompensation } from './compensation-reader.js';
 import type { DependencyOrder } from './dependency-order.js';
@@ -42,11 +42,11 @@ export function checkCompensationBindings(
   const byName = new Map(ordered.steps.map((step) => [step.name, step]));
   for (const { name, compensates } of compensations) {
     const isSure = findSure(compensates, ordered);
-    for (const binding of bindings.get(name)!.step.filter(isOfStep)) {
+    for (const binding of bindings.get(name)!.step.flatMap(toStepBinding)) {
       const fault =
         describeOwn(compensates, binding) ??
         describeWanted(byName.get(binding.step)!, binding) ??
-        (isRequired(binding) && !isSure(binding.step) ? describeUnsure(compensates!, binding.step) : null);
+        (isRequired(binding) && !isOwnList(compensates, binding) && !isSure(binding.step) ? describeUnsure(compensates!, binding.step) : null);
       if (fault !== null) blame.member(name)(`parameter ${binding.index} takes ${fault}`);
     }
   }
@@ -72,9 +72,14 @@ function neededBy(position: number, steps: readonly WrittenStep[], { needs }: St
 }
 
 function describeOwn(compensates: string | null, binding: StepBinding): string | null {
-  return binding.step === compensates && isRequired(binding)
+  return binding.step === compensates && isRequired(binding) && !isOwnList(compensates, binding)
     ? `the result of "${compensates}", which it undoes also where its outcome is not known. Take it with { optional: true }.`
     : null;
+}
+
+/** What has completed of a fan-out can be listed whatever became of the rest. */
+function isOwnList(compensates: string | null, { kind, step }: StepBinding): boolean {
+  return kind === 'results' && step === compensates;
 }
 
 function describeWanted(wanted: WrittenStep, binding: StepBinding): string | null {

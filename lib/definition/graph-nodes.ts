@@ -1,6 +1,6 @@
 import { DEFAULT_QUEUE, type GraphNode } from '../engine/graph.js';
 import type { RetryPolicy } from '../engine/retry-policy.js';
-import type { StepBindings } from './binding-faults.js';
+import { findTaken, type StepBindings } from './binding-faults.js';
 import type { OrderedPage, ReadClass } from './class-reader.js';
 import type { WrittenCode, WrittenStep } from './step-reader.js';
 import type { WrittenWait } from './wait-reader.js';
@@ -51,6 +51,7 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(step.when !== null && { when: step.when }),
     ...(needs.length > 0 && { needs }),
     ...(step.join !== null && { join: step.join }),
+    ...(step.fanOut !== null && { fanOut: step.fanOut }),
     ...(step.onFailure === 'continue' && { onFailure: step.onFailure }),
   };
 }
@@ -65,6 +66,5 @@ function saidOfWait({ signals, waitMs, onTimeout }: WrittenWait): Partial<GraphN
 
 /** The steps whose results a step, or its condition, takes. */
 function resultsOf({ step, condition }: StepBindings): readonly string[] {
-  const results = [...step, ...condition].filter((binding) => binding.kind === 'result');
-  return [...new Set(results.map((result) => result.step))];
+  return [...new Set([...step, ...condition].flatMap(findTaken))];
 }

@@ -37,7 +37,8 @@ export interface StepMark {
 export type ParameterMark =
   | { readonly index: number; readonly kind: 'input' | 'context' | 'payload' | 'run-failure' }
   | { readonly index: number; readonly kind: 'result'; readonly step: unknown; readonly options: unknown }
-  | { readonly index: number; readonly kind: 'failure'; readonly step: unknown };
+  | { readonly index: number; readonly kind: 'failure' | 'results'; readonly step: unknown }
+  | { readonly index: number; readonly kind: 'item'; readonly source: unknown };
 
 /** Everything our decorators said about one member of a class, in the order in which they were called. */
 export interface MemberMetadata {

@@ -1,4 +1,5 @@
 import { checkForeignParameters } from './foreign-decorators.js';
+import { readItemSource } from './fan-out-reader.js';
 import type { StepMember } from './member-faults.js';
 import type { ParameterMark } from './metadata.js';
 import { readOptions, show, type Say } from './option-readers.js';
@@ -11,7 +12,7 @@ export function readParameters(member: StepMember, scope: StepScope, say: Say): 
   const marks = member.parameters.toSorted((a, b) => a.index - b.index);
   marks.forEach((mark, index) => {
     if (mark.index === marks[index + 1]?.index)
-      say(`parameter ${mark.index} bears two of @Input, @Result, @Failure, @SignalPayload and @Ctx. Keep one of them.`);
+      say(`parameter ${mark.index} bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload and @Ctx. Keep one of them.`);
   });
   checkUnbound(member, marks, foreign, say);
   return marks.filter((mark) => isInPlace(mark, member, say)).flatMap((mark) => toBinding(mark, scope, say) ?? []);
@@ -49,17 +50,27 @@ function isInPlace({ index, kind }: ParameterMark, { steps }: StepMember, say: S
     );
     return false;
   }
+  if (kind === 'item' && decorator !== '@Step' && decorator !== '@Parallel') {
+    say(`parameter ${index} bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.`);
+    return false;
+  }
   return true;
 }
 
 function toBinding(mark: ParameterMark, scope: StepScope, say: Say): ParameterBinding | null {
+  if (mark.kind === 'item') {
+    const from = readItemSource(mark.source, scope, say);
+    return from && { index: mark.index, kind: mark.kind, from };
+  }
   if (!('step' in mark)) return { index: mark.index, kind: mark.kind };
   const { index, kind } = mark;
   const isOptional = mark.kind === 'result' && readOptional(mark.options, say);
-  const step = readGiver(mark.step, kind === 'result' ? '@Result' : '@Failure', scope, say);
+  const step = readGiver(mark.step, DECORATORS[kind], scope, say);
   if (step === null) return null;
   return kind === 'result' ? { index, kind, step, isOptional } : { index, kind, step };
 }
+
+const DECORATORS = { result: '@Result', results: '@Results', failure: '@Failure' } as const;
 
 function readGiver(step: unknown, decorator: string, scope: StepScope, say: Say): string | null {
   if (typeof step === 'string' && scope.names.includes(step)) return step;

@@ -9,6 +9,7 @@ import type { WorkflowDefinition } from './workflow-definition.js';
 
 export type {
   ConditionDefinition,
+  ItemSource,
   ParameterBinding,
   StepDefinition,
   WorkflowDefinition,

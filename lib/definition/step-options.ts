@@ -76,6 +76,17 @@ export interface StepOptions<A extends string = string, N extends string = strin
    * @default no wait
    */
   readonly delay?: Duration;
+  /**
+   * Of a fan-out (a step with `@Item`): how many of its items run at once, over all processes. From 1 to 1,000.
+   * @default 100
+   */
+  readonly maxItems?: number;
+  /**
+   * Of a fan-out: how many of its items may fail for good before it does, a number or a share such as `'10%'`; `'100%'`: all of
+   * them. `@Results` leaves out those that failed.
+   * @default 0
+   */
+  readonly tolerate?: number | `${number}%`;
 }
 
 /**
@@ -106,5 +117,5 @@ export const CODE_KEYS = [
   'priority',
   'onFailure',
 ] as const satisfies readonly (keyof CodeOptions)[];
-export const STEP_KEYS = [...CODE_KEYS, 'delay'] as const satisfies readonly (keyof StepOptions)[];
+export const STEP_KEYS = [...CODE_KEYS, 'delay', 'maxItems', 'tolerate'] as const satisfies readonly (keyof StepOptions)[];
 export const PARALLEL_KEYS = [...STEP_KEYS, 'group'] as const satisfies readonly (keyof ParallelOptions)[];

@@ -1,6 +1,7 @@
-import type { GraphNode } from '../engine/graph.js';
+import type { FanOutLimits, GraphNode } from '../engine/graph.js';
 import { COMPENSATE_KEYS } from './compensate-options.js';
 import { readWhen } from './condition-reader.js';
+import { readFanOut } from './fan-out-reader.js';
 import { readJoin } from './join-reader.js';
 import type { StepMember } from './member-faults.js';
 import type { StepMark } from './metadata.js';
@@ -43,6 +44,8 @@ export interface WrittenStep extends PageStep, WrittenCode {
   readonly delayMs: number | undefined;
   /** Of a `@WaitForSignal`. */
   readonly wait: WrittenWait | null;
+  /** How a step with `@Item` runs; null of any other. */
+  readonly fanOut: FanOutLimits | null;
   readonly onFailure: 'fail' | 'continue' | undefined;
   /** Whether `after` names what is no step: then it is not known what this step really waits for. */
   readonly isUncertain: boolean;
@@ -88,6 +91,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     timeoutMs: wait === null ? readTimeout(options['timeout'], 'timeout', say) : undefined,
     retry: readStepRetry(member, options, say),
     renamedFrom: readRenamedFrom(options['renamedFrom'], scope, say),
+    fanOut: readFanOut(member, options, say),
     onFailure: readChoice(options['onFailure'], 'onFailure', ['fail', 'continue'], say),
   };
 }

@@ -103,6 +103,27 @@ export type CheckResult<W, K, I extends number, S extends keyof W, Mode extends 
   `@Result('${S & string}') does not fit its parameter`
 >;
 
+/** As {@link CheckResult}, of a list of what step `S` gives. */
+export type CheckResults<W, K, I extends number, S extends keyof W> = CheckParameter<
+  W,
+  K,
+  I,
+  ResultOf<W[S]>[],
+  `@Results('${S & string}') does not fit its parameter`
+>;
+
+/** `unknown` where `S` is the input, whose type a decorator does not know, or a step that gives a list of what the parameter takes. */
+export type CheckItem<W, K, I extends number, S extends string> = S extends 'input' | `input.${string}`
+  ? unknown
+  : S extends keyof W
+    ? ResultOf<W[S]> extends readonly (infer T)[]
+      ? CheckParameter<W, K, I, T, `@Item('${S}') does not fit its parameter`>
+      : { '@Item needs a step that gives a list': S }
+    : { '@Item must name a step, or the input': S };
+
+/** `unknown` where parameter `I` of method `K` takes a `T`. */
+export type CheckItemOf<W, K, I extends number, T> = CheckParameter<W, K, I, T, '@Item() does not fit its parameter'>;
+
 /** `unknown` where parameter `I` of method `K` takes an Error or undefined; else an object no workflow is. */
 export type CheckFailure<W, K, I extends number, S extends string> = CheckParameter<
   W,

@@ -2,11 +2,19 @@ import type { WorkflowGraph } from '../engine/graph.js';
 import type { BackoffFunction, ErrorClass } from './retry-options.js';
 import type { WorkflowClass } from './workflow-class.js';
 
+/** Where the list of a fan-out comes from. */
+export type ItemSource =
+  | { readonly kind: 'result'; readonly step: string }
+  | { readonly kind: 'input'; readonly path: readonly string[] }
+  | { readonly kind: 'select'; readonly select: (from: { readonly input: unknown }) => unknown };
+
 /** What a parameter of a step is given. */
 export type ParameterBinding =
   | { readonly index: number; readonly kind: 'input' | 'context' }
   | { readonly index: number; readonly kind: 'result'; readonly step: string; readonly isOptional: boolean }
-  | { readonly index: number; readonly kind: 'failure'; readonly step: string }
+  | { readonly index: number; readonly kind: 'failure' | 'results'; readonly step: string }
+  /** One item of the list over which the step fans out. */
+  | { readonly index: number; readonly kind: 'item'; readonly from: ItemSource }
   /** The payload of the signal that ended the wait. */
   | { readonly index: number; readonly kind: 'payload' }
   /** The failure that the compensations are about, where the run was not cancelled. */

@@ -1,6 +1,7 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft, sinceOf, tallyOf } from './draft.js';
 import type { AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
+import { baseOf } from './indexed-graph.js';
 import { findTurn, loseJoin } from './turns.js';
 import { doubted, MARK, type Mark, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
@@ -43,6 +44,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return admitStep(draft, fact.claim);
     case 'step-skipped':
       return skipStep(draft, fact.claim);
+    case 'step-expanded':
+      return expandStep(draft, fact);
     case 'step-parked':
       return parkStep(draft, fact);
     case 'wait-ended':
@@ -88,11 +91,26 @@ function completeStep(draft: Draft, claim: Claim, result: string): NeedsRows | v
 
 /** A step has ended, and that may let others begin, or the run end. */
 function goOn(draft: Draft, position: number): NeedsRows | void {
+  if (draft.items.isItem(position)) return goOnWithItems(draft, baseOf(draft.view.graph, position));
   if (isStopping(draft.status)) return endIfSettled(draft);
   if (advance(draft, position) === NEEDS_ROWS) return NEEDS_ROWS;
   if (draft.isAnythingOpen() || draft.isAnythingPending()) return;
   if (draft.status === 'compensating') endStopped(draft);
   else draft.moveRun('completed');
+}
+
+/** An item has ended: the next begins, or its fan-out has ended. */
+function goOnWithItems(draft: Draft, fanOut: number): NeedsRows | void {
+  draft.beginItems(fanOut);
+  if (!draft.items.isSettled(fanOut)) return;
+  endFanOut(draft, fanOut);
+  return goOn(draft, fanOut);
+}
+
+function endFanOut(draft: Draft, fanOut: number): void {
+  const { attempt } = draft.items.get(fanOut).tally;
+  const status = draft.settleFanOut(fanOut);
+  draft.announce({ step: draft.node(fanOut).name, status, attempt, error: null, delayMs: null });
 }
 
 /** What now has its turn begins, or is skipped, which may let others have theirs. */
@@ -132,19 +150,31 @@ function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRow
     draft.announce({ step: claim.step, status: 'retrying', attempt: claim.attempt, error: failure.error, delayMs });
     return;
   }
-  const isTolerated = onFailure === 'continue' || kind === 'compensation';
+  const isTolerated = onFailure === 'continue' || kind === 'compensation' || isToleratedItem(draft, position);
   if (!isTolerated && mustSeeRows(draft, position)) return NEEDS_ROWS;
+  const isLastStraw = draft.items.isItem(position) && draft.items.isLastStraw(position);
   draft.fail(position, tally, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status: 'failed', attempt: claim.attempt, error: failure.error, delayMs: null });
   if (kind === 'compensation') noteHalfUndone(draft, claim.step, failure.error);
+  blameFanOut(draft, position, isLastStraw, failure.error);
   if (isTolerated) return goOn(draft, position);
   failRun(draft, claim.step, failure.error);
+}
+
+/** Whether the failure of an item is one of those that its fan-out tolerates. */
+function isToleratedItem(draft: Draft, position: number): boolean {
+  return draft.items.isItem(position) && !draft.items.isLastStraw(position);
+}
+
+/** One failure too many: no more items begin. */
+function blameFanOut(draft: Draft, position: number, isLastStraw: boolean, error: string): void {
+  if (isLastStraw) draft.blame(baseOf(draft.view.graph, position), error);
 }
 
 /** Whether a queued sibling is ready (and cancelled now) or running (and may still report) only its row knows. */
 function mustSeeRows(draft: Draft, except: number | null): boolean {
   if (draft.view.rows !== null) return false;
-  return [MARK.queued, MARK.waiting].some((mark) => draft.positionsOf(mark).some((other) => other !== except));
+  return [MARK.queued, MARK.waiting, MARK.fanned].some((mark) => draft.positionsOf(mark).some((other) => other !== except));
 }
 
 function failRun(draft: Draft, step: string, error: string): void {
@@ -220,6 +250,17 @@ function skipStep(draft: Draft, claim: Claim): NeedsRows | void {
   return goOn(draft, position);
 }
 
+/** The items of a fan-out are stored. One without any has ended. */
+function expandStep(draft: Draft, { claim, count }: { readonly claim: Claim; readonly count: number }): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
+  draft.expand(position, tallyOf(claim), count, claim.startedAt);
+  if (!draft.items.isSettled(position)) return;
+  endFanOut(draft, position);
+  return goOn(draft, position);
+}
+
 function parkStep(
   draft: Draft,
   { claim, until, result }: { readonly claim: Claim; readonly until: string; readonly result: string },
@@ -266,11 +307,14 @@ function isPoison({ crashes, alone }: OpenRow, limit: Quarantine): boolean {
 
 function quarantine(draft: Draft, position: number, tally: Tally, error: string): void {
   const { name: step, onFailure, kind } = draft.node(position);
+  const isLastStraw = draft.items.isItem(position) && draft.items.isLastStraw(position);
+  const isTolerated = onFailure === 'continue' || kind === 'compensation' || isToleratedItem(draft, position);
   draft.quarantine(position, tally, error);
   draft.announce({ step, status: 'quarantined', attempt: tally.attempt, error, delayMs: null });
   if (kind === 'compensation') noteHalfUndone(draft, step, error);
+  blameFanOut(draft, position, isLastStraw, error);
   // The rows are at hand: who has lost a worker is told under the run's lock.
-  if (onFailure === 'continue' || kind === 'compensation') void goOn(draft, position);
+  if (isTolerated) void goOn(draft, position);
   else failRun(draft, step, error);
 }
 
@@ -329,7 +373,7 @@ function wake(draft: Draft): NeedsRows | void {
   if (draft.status === 'pending') return begin(draft);
   if (isEnded(draft.status) || isStopping(draft.status)) return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
-  for (const position of [...draft.positionsOf(MARK.queued), ...draft.positionsOf(MARK.waiting)]) {
+  for (const position of openSteps(draft)) {
     const tally = draft.findWaitForTime(position);
     if (tally) draft.wake(position, tally);
   }
@@ -339,13 +383,20 @@ function wake(draft: Draft): NeedsRows | void {
 function stop(draft: Draft): void {
   draft.withdrawStarts();
   for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
-  for (const position of [...draft.positionsOf(MARK.queued), ...draft.positionsOf(MARK.waiting)]) {
+  for (const fanOut of draft.positionsOf(MARK.fanned)) draft.items.close(fanOut, 'cancelled');
+  for (const position of openSteps(draft)) {
     const waiting = draft.findWaiting(position);
     if (!waiting) continue;
     draft.cancelWaiting(position, tallyOf(waiting));
     announceEnd(draft, position, 'cancelled', waiting.attempt);
   }
+  for (const fanOut of draft.positionsOf(MARK.fanned)) if (draft.items.isSettled(fanOut)) endFanOut(draft, fanOut);
   endIfSettled(draft);
+}
+
+/** Steps and items that wait or run, in rows of their own. */
+function openSteps(draft: Draft): number[] {
+  return [...draft.positionsOf(MARK.queued), ...draft.positionsOf(MARK.waiting), ...draft.openItems()];
 }
 
 function endIfSettled(draft: Draft): void {
@@ -403,7 +454,7 @@ function isSame(tally: Tally | undefined, claim: Claim): boolean {
 
 /** The counters of a step of which an attempt has ended, perhaps before its code had. Noted where somebody may have to undo it. */
 function givenUp(draft: Draft, position: number, tally: Tally, inDoubt: boolean): Tally {
-  const matters = draft.view.graph.undoneBy[position] !== undefined;
+  const matters = draft.isUndone(position);
   return { ...tallyOf(tally), ...doubted(matters && (inDoubt || tally.inDoubt)) };
 }
 

@@ -1,15 +1,19 @@
-import type { Decision, Place, RunFailure, RunView, StartHere, StepNews, StepWrite } from './decision.js';
+import type { Decision, Place, RowGuard, RunFailure, RunView, StartHere, StepNews, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
-import type { GraphNode } from './graph.js';
+import { baseOf, findPosition, nodeAt, positionOfItem, type StepNode } from './indexed-graph.js';
+import { ItemLedger } from './item-ledger.js';
 import { doubted, MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
 import { RUN_MOVES, type RunStatus } from './words.js';
 
 type RowChange = Partial<StepWrite> & Pick<StepWrite, 'status' | 'tally'>;
 
 /** Marks of steps that have an open row. */
-const HAS_OPEN_ROW: ReadonlySet<string> = new Set([MARK.queued, MARK.waiting, MARK.aborting]);
+const HAS_OPEN_ROW: ReadonlySet<string> = new Set([MARK.queued, MARK.waiting, MARK.aborting, MARK.fanned]);
 /** Marks of steps that are more than waits for a time. */
-const ACTIVE: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting]);
+const ACTIVE: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting, MARK.fanned]);
+
+/** Marks of items that may have an attempt, now or later. */
+const IS_OPEN: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting]);
 
 const NEVER_CLAIMED: Tally = { attempt: 0, failures: 0, crashes: 0 };
 const RECEIVED: Tally = { ...NEVER_CLAIMED, stage: 'received' };
@@ -28,6 +32,7 @@ export class Draft {
   failure: RunFailure | null = null;
   cancelReason: string | null = null;
   readonly stale: Claim[] = [];
+  readonly items: ItemLedger;
   private readonly marks: string[];
   private readonly holds: Map<string, Hold>;
   private readonly slots: Map<string, number>;
@@ -44,21 +49,74 @@ export class Draft {
     private readonly place: Place,
   ) {
     this.status = view.status;
+    this.items = new ItemLedger(view.graph, view.state);
     this.marks = [...view.state.marks];
     this.holds = new Map(view.state.holds);
     this.slots = new Map(place.slots);
   }
 
-  node(position: number): GraphNode {
-    return this.view.graph.nodes[position]!;
+  node(position: number): StepNode {
+    return nodeAt(this.view.graph, position);
   }
 
   position(step: string): number | undefined {
-    return this.view.graph.positions.get(step);
+    return findPosition(this.view.graph, step);
   }
 
   markOf(position: number): Mark {
-    return this.marks[position] as Mark;
+    if (!this.items.isItem(position)) return this.marks[position] as Mark;
+    const base = this.marks[baseOf(this.view.graph, position)] as Mark;
+    return this.items.markOf(position, base, this.holds, this.node(position).name);
+  }
+
+  /** Items of a fan-out, or of all, that have an open row or a hold, as far as the rows are shown. */
+  openItems(fanOut?: number): number[] {
+    const { graph, rows } = this.view;
+    const names = new Set([...(rows?.keys() ?? []), ...this.writes.keys(), ...this.holds.keys()]);
+    const positions = [...names].flatMap((name) => findPosition(graph, name) ?? []);
+    return positions.filter(
+      (position) =>
+        this.items.isItem(position) &&
+        (fanOut === undefined || baseOf(graph, position) === fanOut) &&
+        IS_OPEN.has(this.markOf(position)),
+    );
+  }
+
+  /** The items of the fan-out are stored: as many as may be begin. */
+  expand(position: number, tally: Tally, count: number, startedAt: string): void {
+    const expanded: Tally = { ...tally, stage: 'expanded' };
+    this.end(position, MARK.fanned, { status: 'waiting', tally: expanded, startedAt }, tally);
+    this.items.open(position, expanded, count);
+    this.beginItems(position);
+  }
+
+  /** As one item of a fan-out ends, the next begins. */
+  beginItems(position: number): void {
+    const { graph } = this.view;
+    const fanOut = baseOf(graph, position);
+    for (let next = this.items.beginNext(fanOut); next !== null; next = this.items.beginNext(fanOut))
+      this.start(positionOfItem(graph, fanOut, next));
+  }
+
+  /** Too many of its items have failed: the fan-out has, as soon as nothing of it is under way. */
+  blame(fanOut: number, error: string): void {
+    const { tally } = this.items.get(fanOut);
+    this.items.close(fanOut, 'fails');
+    this.write(fanOut, { status: 'waiting', tally, error }, false);
+    this.changed = true;
+  }
+
+  /** Nothing of the fan-out is under way, and nothing more begins: it has ended. @returns how */
+  settleFanOut(fanOut: number): 'completed' | 'failed' | 'cancelled' {
+    const { tally, end, completed, isDoubtful } = this.items.get(fanOut);
+    const status = end === undefined ? 'completed' : end === 'fails' ? 'failed' : 'cancelled';
+    const isDone = completed > 0 || isDoubtful === true;
+    const ended: Tally = { ...tally, ...doubted(tally.inDoubt || (end !== undefined && isDone)) };
+    this.write(fanOut, { status, tally: ended }, false, tally);
+    if (end === undefined) this.mark(fanOut, MARK.completed);
+    else this.mark(fanOut, this.markOfEnd(fanOut, ended, end === 'fails' ? FAILED : CANCELLED));
+    this.items.forget(fanOut);
+    return status;
   }
 
   holdOf(step: string): Hold | undefined {
@@ -269,10 +327,17 @@ export class Draft {
 
   /** Ends everything that is open, also what runs: its outcome will be stale. @returns what was open, with its last attempt */
   cancelOpen(): { readonly position: number; readonly attempt: number }[] {
-    const open = this.marks.flatMap((mark, position) =>
+    const steps = this.marks.flatMap((mark, position) =>
       mark === MARK.held || HAS_OPEN_ROW.has(mark) ? [position] : [],
     );
-    return open.map((position) => {
+    // Items before their fan-outs, which count them.
+    return [...this.openItems(), ...steps].map((position) => {
+      if (this.items.has(position) && !this.items.isItem(position)) {
+        this.items.close(position, 'cancelled');
+        const { attempt } = this.items.get(position).tally;
+        this.settleFanOut(position);
+        return { position, attempt };
+      }
       const { name } = this.node(position);
       const hold = this.holds.get(name);
       const row = this.findRow(position);
@@ -294,6 +359,7 @@ export class Draft {
   giveUp(position: number): number {
     const { name } = this.node(position);
     const mark = this.markOf(position);
+    if (mark === MARK.fanned) return this.giveUpItems(position);
     if (this.started.has(name)) {
       const { attempt } = this.started.get(name)!;
       this.withdraw(name);
@@ -309,6 +375,15 @@ export class Draft {
       return waiting.attempt;
     }
     return this.abortRunning(position);
+  }
+
+  private giveUpItems(fanOut: number): number {
+    const { attempt } = this.items.get(fanOut).tally;
+    this.items.close(fanOut, 'cancelled');
+    for (const item of this.openItems(fanOut)) this.giveUp(item);
+    if (this.items.isAnyOpen(fanOut)) this.mark(fanOut, MARK.aborting);
+    else this.settleFanOut(fanOut);
+    return attempt;
   }
 
   /** An attempt under way is no longer wanted. It has a row from now on, also where it was held in the run's state. */
@@ -339,7 +414,12 @@ export class Draft {
   /** Without a result; where the step can be compensated the mark tells whether it may have had its effect. */
   private markOfEnd(position: number, { crashes, inDoubt }: Tally, [plain, doubtful]: readonly [Mark, Mark]): Mark {
     const isDoubtful = crashes > 0 || inDoubt === true;
-    return isDoubtful && this.view.graph.undoneBy[position] !== undefined ? doubtful : plain;
+    return isDoubtful && this.isUndone(position) ? doubtful : plain;
+  }
+
+  /** Whether there is a compensation of the step. */
+  isUndone(position: number): boolean {
+    return this.view.graph.undoneBy[baseOf(this.view.graph, position)] !== undefined;
   }
 
   /** Whether this very fold has already written the step. */
@@ -394,7 +474,7 @@ export class Draft {
       kind: 'decided',
       changed: this.changed,
       status: this.status,
-      state: { marks: this.marks.join(''), holds: this.holds },
+      state: { marks: this.marks.join(''), holds: this.holds, ...this.items.toState() },
       worker: this.workerAfter(),
       writes,
       starts,
@@ -438,19 +518,25 @@ export class Draft {
 
   /** Whether the step had an open row before this fold. */
   private hadRow(position: number): boolean {
+    if (this.items.isItem(position)) return this.items.hadBegun(position, this.node(position).name);
     return HAS_OPEN_ROW.has(this.view.state.marks[position]!);
   }
 
   private mark(position: number, mark: Mark): void {
-    this.marks[position] = mark;
+    if (this.items.isItem(position)) this.items.move(position, mark);
+    else this.marks[position] = mark;
     this.changed = true;
+  }
+
+  private guardOfNew(position: number): RowGuard | null {
+    return this.items.isItem(position) ? UNTOUCHED : null;
   }
 
   /** One row per step and commit: what a later fact of the same fold does to it is laid over the earlier. */
   private write(position: number, row: RowChange, running: boolean, was: Tally = row.tally): void {
     const step = this.node(position).name;
     const earlier = this.writes.get(step);
-    const guard = this.hadRow(position) ? { attempt: was.attempt, running, ...staged(was.stage) } : null;
+    const guard = this.hadRow(position) ? { attempt: was.attempt, running, ...staged(was.stage) } : this.guardOfNew(position);
     this.writes.set(step, {
       step,
       guard: earlier ? earlier.guard : guard,
@@ -465,6 +551,9 @@ export class Draft {
     });
   }
 }
+
+/** The row of an item that has not begun, or is held, holds its payload and has never been claimed. */
+const UNTOUCHED: RowGuard = { attempt: 0, running: false };
 
 /** The database's time of a claim that lies in the run's state, where there is one and it is known. */
 export function sinceOf(hold: Hold | undefined): string | null {

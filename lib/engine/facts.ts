@@ -49,6 +49,8 @@ export type Fact =
   | { readonly type: 'step-skipped'; readonly claim: Claim }
   /** The step's code has said until when it waits (ISO 8601); its result is then this. */
   | { readonly type: 'step-parked'; readonly claim: Claim; readonly until: string; readonly result: string }
+  /** So many items of a fan-out are stored: they may begin. */
+  | { readonly type: 'step-expanded'; readonly claim: Claim; readonly count: number }
   /** The time of a step that waits for a signal is over: unless one has come, it ends so. */
   | { readonly type: 'wait-ended'; readonly claim: Claim; readonly end: WaitEnd }
   /** Signals may have come. */

@@ -35,8 +35,18 @@ export interface GraphNode {
   readonly needs?: readonly string[];
   /** Of `after` so many must complete, and then the rest is given up. @default all must have ended */
   readonly join?: number;
+  /** It runs once for each item of a list. @default once */
+  readonly fanOut?: FanOutLimits;
   /** `continue`: when it fails for good it has ended, and the run goes on. @default 'fail' */
   readonly onFailure?: 'continue';
+}
+
+/** How a fan-out runs. */
+export interface FanOutLimits {
+  /** So many of its items run at once. */
+  readonly maxItems: number;
+  /** So many of its items, or such a part of them, may fail. */
+  readonly tolerate: number | `${number}%`;
 }
 
 /** A workflow as data: what the engine decides from. Nodes stand in the order of the page. */

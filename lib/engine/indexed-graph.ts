@@ -16,6 +16,63 @@ export interface IndexedGraph {
   readonly undoneBy: readonly (number | undefined)[];
 }
 
+/** A node as an attempt of it sees it: one of its items has a name of its own, and neither a condition nor a delay. */
+export type StepNode = GraphNode & { readonly item?: { readonly of: string; readonly index: number } };
+
+const ITEM_NAME = /^(.*)\[(0|[1-9]\d{0,6})\]$/s;
+
+/** The name of one item of a fan-out. */
+export function nameOfItem(step: string, index: number): string {
+  return `${step}[${index}]`;
+}
+
+/** The fan-out and the index that a name of an item is made of; else null. */
+export function findItem({ positions, nodes }: IndexedGraph, name: string): { of: string; index: number } | null {
+  if (positions.has(name)) return null;
+  const [, of, index] = ITEM_NAME.exec(name) ?? [];
+  const position = of === undefined ? undefined : positions.get(of);
+  return position === undefined || nodes[position]!.fanOut === undefined ? null : { of: of!, index: Number(index) };
+}
+
+/**
+ * The position of a step, or of an item of a fan-out: those lie behind the nodes, one row of nodes for each index, so that
+ * whatever the engine says of a step by its position it can say of an item.
+ */
+export function findPosition(graph: IndexedGraph, name: string): number | undefined {
+  const position = graph.positions.get(name);
+  if (position !== undefined) return position;
+  const item = findItem(graph, name);
+  return item === null ? undefined : positionOfItem(graph, graph.positions.get(item.of)!, item.index);
+}
+
+export function positionOfItem({ nodes }: IndexedGraph, fanOut: number, index: number): number {
+  return fanOut + (index + 1) * nodes.length;
+}
+
+/** The position of the node that a step or item belongs to. */
+export function baseOf({ nodes }: IndexedGraph, position: number): number {
+  return position % nodes.length;
+}
+
+/** The index of an item, or -1 of a step. */
+export function indexOfItem({ nodes }: IndexedGraph, position: number): number {
+  return Math.floor(position / nodes.length) - 1;
+}
+
+/** The node at a position. */
+export function nodeAt(graph: IndexedGraph, position: number): StepNode {
+  const node = graph.nodes[baseOf(graph, position)]!;
+  const index = indexOfItem(graph, position);
+  if (index < 0) return node;
+  const { when: _when, delayMs: _delayMs, join: _join, fanOut: _fanOut, ...rest } = node;
+  return { ...rest, name: nameOfItem(node.name, index), item: { of: node.name, index } };
+}
+
+/** The node of a step, or of an item of a fan-out. Its name must be known. */
+export function nodeOf(graph: IndexedGraph, name: string): StepNode {
+  return nodeAt(graph, findPosition(graph, name)!);
+}
+
 /** Indexes a graph. Every name in it must be known: the definition room has seen to that. */
 export function indexGraph(graph: WorkflowGraph): IndexedGraph {
   const { nodes } = graph;

@@ -55,6 +55,8 @@ export interface RunWrite {
 
 /** A step's write with what its row must say for a claim to find it. */
 export interface QueuedStepWrite extends StepWrite {
+  /** Where it lies: items of a fan-out count from 1, a step itself is 0. */
+  readonly row: { readonly name: string; readonly item: number };
   readonly queue: string;
   readonly priority: number;
 }
@@ -218,6 +220,34 @@ export interface WorkerIdentity {
   readonly queues: readonly string[];
 }
 
+/** Items of a fan-out to be stored. */
+export interface NewItems {
+  readonly runId: string;
+  readonly generation: number;
+  readonly step: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** The index of the first of them. */
+  readonly first: number;
+  /** Encoded. */
+  readonly payloads: readonly string[];
+}
+
+/** Which items of a fan-out are looked at. */
+export interface ItemPage {
+  readonly runId: string;
+  readonly generation: number;
+  readonly step: string;
+  /** Only items after this index; -1: from the first on. */
+  readonly after: number;
+  readonly limit: number;
+}
+
+export interface ItemResult {
+  readonly index: number;
+  readonly result: string;
+}
+
 /** A signal on its way to a run. */
 export interface NewSignal {
   readonly runId: string;
@@ -257,6 +287,12 @@ export interface RunStore {
   loadResults(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Encoded errors of those of these steps that have failed, by step. */
   loadFailures(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Stores items of a fan-out; those that are there stay as they are. */
+  addItems(items: NewItems): Promise<void>;
+  /** The payload of an item, encoded; null where there is none. */
+  loadItem(runId: string, generation: number, step: string, index: number): Promise<string | null>;
+  /** Encoded results of the items of a fan-out that have completed, in their order: so many of those after an index. */
+  loadItemResults(page: ItemPage): Promise<readonly ItemResult[]>;
   /** The signal that a step of the run has taken, its payload encoded; null where it has taken none. */
   loadSignal(runId: string, step: string): Promise<TakenSignal | null>;
   /**
@@ -331,6 +367,29 @@ export interface StepRecordView extends Tally {
   readonly endedAt: Date | null;
 }
 
+/** The row of an item of a fan-out; `pending` until it begins. */
+export interface ItemRecordView extends Omit<StepRecordView, 'status'> {
+  readonly status: StepStatus;
+  readonly index: number;
+  readonly payload: string;
+}
+
+/**
+ * How far a fan-out has come.
+ *
+ * @publicApi
+ */
+export interface ItemCounts {
+  readonly total: number;
+  /** Not yet begun. */
+  readonly pending: number;
+  /** Begun and not ended: being run, waiting for a worker or for their next attempt. */
+  readonly running: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+}
+
 /** What `list` filters by. Newest runs come first. */
 export interface RunQuery {
   readonly workflow: string | null;
@@ -355,7 +414,12 @@ export interface RunArchive {
   find(runId: string): Promise<RunRecordView | null>;
   findByKey(workflow: string, key: string): Promise<RunRecordView | null>;
   list(query: RunQuery): Promise<{ readonly runs: readonly RunRecordView[]; readonly last: RunPosition | null }>;
+  /** The rows of its steps, items of fan-outs apart. */
   steps(runId: string, generation: number): Promise<readonly StepRecordView[]>;
+  /** Rows of items of a fan-out, in their order. */
+  items(page: ItemPage): Promise<readonly ItemRecordView[]>;
+  /** How the items of a fan-out that has ended came to their end. */
+  countItems(runId: string, generation: number, step: string): Promise<ItemCounts>;
 }
 
 /** The starts that belong to a caller's own transaction. `Manager` is the database library's, unknown to the engine. */

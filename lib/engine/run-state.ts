@@ -1,4 +1,5 @@
 import { OrchestrateFlowError } from './errors.js';
+import { encodeFanOut, findFanOut, type FanOut } from './fan-out.js';
 import type { GraphNode } from './graph.js';
 
 /**
@@ -6,7 +7,7 @@ import type { GraphNode } from './graph.js';
  * running, retrying or waiting) and only that row knows which, because a claim changes the row and not the run. `waiting`:
  * the same, and when the run was last decided the row waited for a time. `aborting`: it has lost a join; its attempt, in a
  * row of its own, may still report. `late`: it did, and had completed: nobody takes its result. `dormant`: a compensation
- * that nothing has called for. Capital letters: it ended without a result, and an attempt may have had its effect all the
+ * that nothing has called for. `fanned`: its items are on their way; where they are given up it is `aborting`. Capital letters: it ended without a result, and an attempt may have had its effect all the
  * same; told apart only where the step can be compensated.
  */
 export const MARK = {
@@ -15,6 +16,7 @@ export const MARK = {
   queued: 'q',
   waiting: 'w',
   aborting: 'a',
+  fanned: 'i',
   completed: 'c',
   failed: 'f',
   skipped: 's',
@@ -41,9 +43,9 @@ export interface Tally {
 
 /**
  * `admitted`: its condition was met and is not asked again. `parked`: it waits for a signal, or its code has said until when
- * it waits. `received`: the signal that it waited for has come.
+ * it waits. `received`: the signal that it waited for has come. `expanded`: its items are stored and on their way.
  */
-export type Stage = 'admitted' | 'parked' | 'received';
+export type Stage = 'admitted' | 'parked' | 'received' | 'expanded';
 
 /** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
 export interface Hold extends Tally {
@@ -55,6 +57,8 @@ export interface Hold extends Tally {
 export interface RunState {
   readonly marks: string;
   readonly holds: ReadonlyMap<string, Hold>;
+  /** Of each fan-out whose items are on their way, by its name. @default none */
+  readonly fanOuts?: ReadonlyMap<string, FanOut>;
 }
 
 /** The state of a run in which nothing has happened yet. */
@@ -63,13 +67,14 @@ export function newRunState(nodes: readonly GraphNode[]): RunState {
   return { marks: marks.join(''), holds: new Map() };
 }
 
-/** `marks`, then for each hold `;name,attempt,failures,crashes,since[,stage]`: names are method names and hold neither comma nor semicolon once encoded. */
+/** `marks`, then for each hold `;name,attempt,failures,crashes,since[,stage]`, then the fan-outs: names are method names and hold neither comma nor semicolon once encoded. */
 export function encodeRunState(state: RunState): string {
   let text = state.marks;
   for (const [name, hold] of state.holds) {
     text += `;${encodeURIComponent(name)},${hold.attempt},${hold.failures},${hold.crashes},${hold.since ?? ''}`;
     if (hold.stage) text += `,${hold.stage}`;
   }
+  for (const [name, fanOut] of state.fanOuts ?? []) text += `;${encodeFanOut(name, fanOut)}`;
   return text;
 }
 
@@ -85,14 +90,21 @@ export function decodeRunState(text: string): RunState {
   const [marks = '', ...parts] = text.split(';');
   if (!MARKS.test(marks)) throw corrupt(text);
   const holds = new Map<string, Hold>();
+  const fanOuts = new Map<string, FanOut>();
   for (const part of parts) {
+    const found = findFanOut(part);
+    const fanned = found && findDecoded(found[0]);
+    if (found && fanned) {
+      fanOuts.set(fanned, found[1]);
+      continue;
+    }
     const [, name, attempt, failures, crashes, since, stage] = HOLD.exec(part) ?? [];
     const step = name && findDecoded(name);
     if (!step) throw corrupt(text);
     const tally = { attempt: Number(attempt), failures: Number(failures), crashes: Number(crashes), ...staged(stage) };
     holds.set(step, since ? { ...tally, since } : tally);
   }
-  return { marks, holds };
+  return fanOuts.size === 0 ? { marks, holds } : { marks, holds, fanOuts };
 }
 
 /** The stage as a part of a tally, which has none where nothing is behind it. */

@@ -11,7 +11,7 @@ export interface Loser {
 }
 
 /** Not ended, and not given up either. */
-const UNDECIDED: ReadonlySet<Mark> = new Set([MARK.pending, MARK.held, MARK.queued, MARK.waiting]);
+const UNDECIDED: ReadonlySet<Mark> = new Set([MARK.pending, MARK.held, MARK.queued, MARK.waiting, MARK.fanned]);
 /** Ended, and whoever waits for it may go on. A failed step is here only if its run goes on all the same. */
 const GOOD: ReadonlySet<Mark> = new Set([MARK.completed, MARK.failed, MARK.failedInDoubt]);
 

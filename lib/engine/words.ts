@@ -69,7 +69,7 @@ export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
   ready: ['running', 'cancelled'],
   running: ['completed', 'failed', 'retrying', 'ready', 'waiting', 'skipped', 'cancelled', 'quarantined'],
   retrying: ['ready', 'cancelled'],
-  waiting: ['ready', 'cancelled'],
+  waiting: ['ready', 'completed', 'failed', 'cancelled'],
   completed: [],
   failed: [],
   skipped: [],

@@ -1,4 +1,5 @@
 import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
+import { STEP_NAME } from './step-name.js';
 
 /**
  * One commit as one statement, and so as one transaction that no stopped client can hold open:
@@ -34,16 +35,16 @@ locked AS MATERIALIZED (
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
     $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[])
+    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item)
 ),
 guarded AS MATERIALIZED (
-  SELECT b.run_id, b.name
+  SELECT b.run_id, b.name, b.item
   FROM step b
   CROSS JOIN LATERAL (
     SELECT s.run_id FROM orchestrate_flow.workflow_step s
-    WHERE s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = 0 AND s.round = 0
+    WHERE s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = b.item AND s.round = 0
       AND s.attempt = b.guard_attempt AND (s.status = 'running') = b.guard_running
       AND s.stage IS NOT DISTINCT FROM b.guard_stage
     FOR UPDATE SKIP LOCKED) s
@@ -53,7 +54,7 @@ valid AS MATERIALIZED (
   SELECT l.* FROM locked l
   WHERE l.id NOT IN (
     SELECT b.run_id FROM step b
-    WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name) NOT IN (SELECT g.run_id, g.name FROM guarded g))
+    WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name, b.item) NOT IN (SELECT g.run_id, g.name, g.item FROM guarded g))
   AND NOT (l.expects_no_signals AND EXISTS (
     SELECT 1 FROM orchestrate_flow.workflow_signal g WHERE g.run_id = l.id AND g.step IS NULL))
 ),
@@ -90,9 +91,9 @@ created AS (
   RETURNING id
 ),
 written AS (
-  INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, status, attempt, failures, crashes,
+  INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, item, status, attempt, failures, crashes,
     worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt)
-  SELECT b.run_id, b.definition, b.generation, b.name, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
+  SELECT b.run_id, b.definition, b.generation, b.name, b.item, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
     coalesce(b.due_at, orchestrate_flow.now() + b.delay_ms * interval '1 millisecond'),
     coalesce(b.started_at, orchestrate_flow.now()),
@@ -150,7 +151,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     steps.map(([run]) => run.id),
     steps.map(([run]) => run.definition),
     steps.map(([run]) => ('generation' in run ? run.generation : 0)),
-    steps.map(([, step]) => step.step),
+    steps.map(([, step]) => step.row.name),
     steps.map(([, step]) => step.guard?.attempt ?? null),
     steps.map(([, step]) => step.guard?.running ?? null),
     steps.map(([, step]) => step.status),
@@ -186,6 +187,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     signals.map(([, { step }]) => step),
     steps.map(([, step]) => step.tally.inDoubt === true),
     starts.map((run) => run.deadlineMs),
+    steps.map(([, step]) => step.row.item),
   ];
 }
 
@@ -212,10 +214,10 @@ FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
 
 /** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */
 export const LOCK_OPEN_ROWS = `
-SELECT name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", worker, alone
+SELECT ${STEP_NAME} AS name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", worker, alone
 FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying', 'waiting')
-ORDER BY name FOR UPDATE`;
+ORDER BY workflow_step.name, item FOR UPDATE`;
 
 /**
  * Signals to a run that nobody has taken. In a statement begun after the run was locked: its snapshot shows what was sent by

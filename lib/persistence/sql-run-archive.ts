@@ -1,7 +1,7 @@
 import { unreadable } from './database-failure.js';
-import { Brackets, type DataSource, type SelectQueryBuilder } from 'typeorm';
+import { Brackets, MoreThan, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
-import type { RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
+import type { ItemCounts, ItemPage, ItemRecordView, RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';
@@ -37,10 +37,35 @@ export class SqlRunArchive implements RunArchive {
 
   async steps(runId: string, generation: number): Promise<StepRecordView[]> {
     return this.read(async (manager) => {
-      const steps = await manager.findBy(WorkflowStep, { runId, generation });
-      return steps.map(({ stage, inDoubt, errors, ...step }) => {
-        return { ...step, ...staged(stage), ...doubted(inDoubt), errors: errors ?? [] };
-      });
+      const steps = await manager.findBy(WorkflowStep, { runId, generation, item: 0 });
+      // Only an item of a fan-out has a row before it begins.
+      return steps.map((step) => toStepView(step) as StepRecordView);
+    });
+  }
+
+  async items({ runId, generation, step, after, limit }: ItemPage): Promise<ItemRecordView[]> {
+    return this.read(async (manager) => {
+      const where = { runId, generation, name: step, item: MoreThan(after + 1) };
+      const items = await manager.find(WorkflowStep, { where, order: { item: 'ASC' }, take: limit });
+      return items.map((item) => ({ ...toStepView(item), index: item.item - 1, payload: item.payload! }));
+    });
+  }
+
+  async countItems(runId: string, generation: number, name: string): Promise<ItemCounts> {
+    return this.read(async (manager) => {
+      const rows = await manager
+        .createQueryBuilder(WorkflowStep, 'step')
+        .select('step.status', 'status')
+        .addSelect('CAST(count(*) AS integer)', 'items')
+        .where({ runId, generation, name, item: MoreThan(0) })
+        .groupBy('step.status')
+        .getRawMany<{ status: string; items: number }>();
+      const of = (...statuses: readonly string[]) =>
+        rows.filter(({ status }) => statuses.includes(status)).reduce((sum, { items }) => sum + items, 0);
+      const [completed, failed] = [of('completed'), of('failed', 'quarantined')];
+      const total = rows.reduce((sum, { items }) => sum + items, 0);
+      // What never began has ended with its fan-out.
+      return { total, completed, failed, cancelled: total - completed - failed, pending: 0, running: 0 };
     });
   }
 
@@ -56,6 +81,10 @@ export class SqlRunArchive implements RunArchive {
       throw unreadable(error);
     }
   }
+}
+
+function toStepView({ stage, inDoubt, errors, ...step }: WorkflowStep) {
+  return { ...step, ...staged(stage), ...doubted(inDoubt), errors: errors ?? [] };
 }
 
 function filter(select: SelectQueryBuilder<WorkflowRun>, { workflow, statuses, from, to, after }: RunQuery): void {

@@ -4,8 +4,11 @@ import type {
   ClaimedStep,
   ClaimRequest,
   EndedRun,
+  ItemPage,
+  ItemResult,
   LostClaims,
   NewDefinition,
+  NewItems,
   NewSignal,
   OwnClaim,
   RunStore,
@@ -128,6 +131,24 @@ export class SqlRunStore implements RunStore {
     type Row = { name: string; error: string };
     const rows = await this.read<Row>('load_failures', sql.LOAD_FAILURES, [runId, generation, steps]);
     return new Map(rows.map(({ name, error }) => [name, error]));
+  }
+
+  async addItems({ runId, generation, step, first, queue, priority, payloads }: NewItems): Promise<void> {
+    const values = [runId, generation, step, first + 1, queue, priority, payloads];
+    await this.read('add_items', sql.ADD_ITEMS, values);
+  }
+
+  async loadItem(runId: string, generation: number, step: string, index: number): Promise<string | null> {
+    type Row = { payload: string };
+    const [row] = await this.read<Row>('load_item', sql.LOAD_ITEM, [runId, generation, step, index + 1]);
+    return row?.payload ?? null;
+  }
+
+  async loadItemResults({ runId, generation, step, after, limit }: ItemPage): Promise<ItemResult[]> {
+    type Row = { item: number; result: string };
+    const values = [runId, generation, step, after + 1, limit];
+    const rows = await this.read<Row>('load_item_results', sql.LOAD_ITEM_RESULTS, values);
+    return rows.map(({ item, result }) => ({ index: item - 1, result }));
   }
 
   async loadSignal(runId: string, step: string): Promise<TakenSignal | null> {

@@ -1,4 +1,5 @@
 import { SUSPECT_CRASHES } from '../engine/suspects.js';
+import { STEP_NAME } from './step-name.js';
 
 // Two clocks: workflows live in the time of `orchestrate_flow.now()`, which a test may set. Whether a process lives is a matter of
 // the machine's, `statement_timestamp()`.
@@ -18,7 +19,7 @@ claimed AS (
   SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}
   FROM picked p
   WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
-  RETURNING s.run_id, s.name AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
+  RETURNING s.run_id, ${STEP_NAME.replace(/\b(item|name)\b/g, 's.$1')} AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
 )
 SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.in_doubt, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
   r.generation, r.state, r.worker, r.priority, r.input, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
@@ -65,6 +66,29 @@ added AS (
 SELECT id FROM run
 UNION ALL
 SELECT run_id FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND name = $2 AND key = $3`;
+
+/**
+ * Stores items of a fan-out, from the given number on, in a run that has not ended. Those that are there stay as they are:
+ * an attempt that has died had stored them, or one that is believed dead does so too late.
+ */
+export const ADD_ITEMS = `
+INSERT INTO orchestrate_flow.workflow_step (run_id, definition, generation, name, item, status, attempt, failures, crashes, queue,
+  priority, payload, created_at)
+SELECT r.id, r.definition, r.generation, $3, $4::int + p.number::int - 1, 'pending', 0, 0, 0, $5, $6::int, p.payload,
+  orchestrate_flow.now()
+FROM orchestrate_flow.workflow_run r, unnest($7::text[]) WITH ORDINALITY AS p (payload, number)
+WHERE r.id = $1 AND r.generation = $2 AND r.ended_at IS NULL
+ON CONFLICT DO NOTHING`;
+
+export const LOAD_ITEM = `
+SELECT payload FROM orchestrate_flow.workflow_step
+WHERE run_id = $1 AND generation = $2 AND name = $3 AND item = $4 AND round = 0`;
+
+/** Results of the items of a fan-out, in their order, a page at a time. */
+export const LOAD_ITEM_RESULTS = `
+SELECT item, result FROM orchestrate_flow.workflow_step
+WHERE run_id = $1 AND generation = $2 AND name = $3 AND item > $4 AND item > 0 AND round = 0 AND status = 'completed'
+ORDER BY item LIMIT $5`;
 
 /** The output is where it was written: in the row of the step that the run's definition names, unless that has lost a join. */
 export const FIND_ENDED = `
@@ -188,7 +212,7 @@ SELECT
     SELECT id FROM orchestrate_flow.workflow_run WHERE id = ANY ($7::uuid[]) AND ended_at IS NOT NULL
   ) AS stopped_runs,
   ARRAY(
-    SELECT json_build_array(run_id, name, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt)::text FROM orchestrate_flow.workflow_step
+    SELECT json_build_array(run_id, ${STEP_NAME}, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt)::text FROM orchestrate_flow.workflow_step
     WHERE worker = $1 AND status = 'running'
   ) AS claims,
   ARRAY(

@@ -1,6 +1,6 @@
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Claim } from '../engine/facts.js';
-import type { GraphNode } from '../engine/graph.js';
+import type { StepNode } from '../engine/indexed-graph.js';
 import type { OpenRun } from './open-run.js';
 
 /** Why an attempt's AbortSignal was raised. */
@@ -15,7 +15,7 @@ export class Attempt {
 
   constructor(
     readonly run: OpenRun,
-    readonly node: GraphNode,
+    readonly node: StepNode,
     readonly claim: Claim,
     /** What had become of the other steps when this one was taken up: one letter each, as in the run's state. */
     readonly marks: string,

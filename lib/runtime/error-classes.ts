@@ -17,6 +17,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OF_WORKFLOW_UNKNOWN',
   'OF_CONDITION_INVALID',
   'OF_TIME_INVALID',
+  'OF_ITEMS_INVALID',
 ]);
 
 /** Classifies what a step threw: our own errors first, then what the step's policy names. Never throws. */
@@ -29,7 +30,7 @@ export function classifyError(error: unknown, attempt: Attempt): ErrorClass {
 }
 
 function isRetryable(error: unknown, { node, run }: Attempt): boolean {
-  const step = run.definition.code?.steps.get(node.name);
+  const step = run.definition.code?.steps.get(node.item?.of ?? node.name);
   if (step?.doNotRetryOn.some((type) => isInstance(error, type))) return false;
   return step?.retryOn?.some((type) => isInstance(error, type)) ?? true;
 }

@@ -18,6 +18,8 @@ import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
 import { DefinitionShelf } from './definition-shelf.js';
 import type { OrchestratorPorts } from './orchestrator.js';
+import { ItemDesk } from './item-desk.js';
+import { ItemPages } from './item-pages.js';
 import { ResultDesk } from './result-desk.js';
 import { RunDesk } from './run-desk.js';
 import { RunStarter } from './run-starter.js';
@@ -80,7 +82,13 @@ export class FlowRuntime {
       isHere: (runId) => this.desk.isOpen(runId),
       onError: (error) => events.announceDatabase(error),
     });
+    const items = new ItemDesk({
+      ...{ store, codec },
+      untilRead: (signal, read) => this.untilRead(signal, read),
+      loadResults: (attempt, steps) => this.loadResults(attempt, steps),
+    });
     const runner = new StepRunner({
+      items,
       ...{ codec, clock, timeouts },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       loadFailures: ({ run, signal }, steps) =>
@@ -135,7 +143,8 @@ export class FlowRuntime {
     const { shelf, desk, results } = this;
     const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock });
     const signals = new SignalSender({ registry, desk, store, transactions, codec, events });
-    return { signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
+    const items = new ItemPages({ archive, shelf, codec });
+    return { items, signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */

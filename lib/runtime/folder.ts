@@ -1,5 +1,6 @@
 import { decide } from '../engine/decide.js';
 import type { Decision, StartHere } from '../engine/decision.js';
+import { nodeOf } from '../engine/indexed-graph.js';
 import type { LockedRun, RunWrite } from '../engine/ports.js';
 import { newRunState } from '../engine/run-state.js';
 import type { ShelvedDefinition } from './definition-shelf.js';
@@ -87,7 +88,7 @@ function countSlots(facts: readonly PendingFact[]): ReadonlyMap<string, number> 
 
 /** The queue of a step. */
 export function queueOf({ graph }: ShelvedDefinition, step: string): string {
-  return graph.nodes[graph.positions.get(step)!]!.queue;
+  return nodeOf(graph, step).queue;
 }
 
 function queuesOf(definition: ShelvedDefinition, starts: readonly StartHere[]): string[] {

@@ -1,6 +1,7 @@
 import type { PayloadCodec } from '../engine/codec.js';
 import type { Decision } from '../engine/decision.js';
 import type { Claim } from '../engine/facts.js';
+import { nodeOf } from '../engine/indexed-graph.js';
 import { isStopping, type RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { OpenRun } from './open-run.js';
@@ -51,5 +52,5 @@ export class Herald {
 }
 
 function isCompensation({ definition: { graph } }: OpenRun, step: string): boolean {
-  return graph.nodes[graph.positions.get(step)!]!.kind === 'compensation';
+  return nodeOf(graph, step).kind === 'compensation';
 }

@@ -114,5 +114,5 @@ export class OpenRun {
 function dated(state: RunState, at: string): RunState {
   if (state.holds.size === 0) return state;
   const holds = [...state.holds].map(([step, hold]) => [step, hold.since ? hold : { ...hold, since: at }] as const);
-  return { marks: state.marks, holds: new Map(holds) };
+  return { ...state, holds: new Map(holds) };
 }

@@ -23,6 +23,7 @@ import type {
   SignalToSend,
   StartOptions,
 } from './orchestrator-options.js';
+import type { ItemPages, ItemsOptions, ItemsPage } from './item-pages.js';
 import type { ResultDesk } from './result-desk.js';
 import { readListOptions, writeCursor } from './run-list.js';
 import { Run, type RunControls } from './run.js';
@@ -69,6 +70,7 @@ export interface OrchestratorPorts {
   readonly results: ResultDesk;
   readonly starter: RunStarter;
   readonly signals: SignalSender;
+  readonly items: ItemPages;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
@@ -172,10 +174,21 @@ export class Orchestrator {
       const rows = await archive.steps(record.id, record.generation);
       const again = await this.getRecord(record.id);
       if (again.updatedAt.getTime() === record.updatedAt.getTime() && again.state === record.state) {
-        return toStepDetails(record, definition.graph, rows, codec);
+        const fannedOut = rows.filter(({ stage }) => stage === 'expanded').map(({ name }) => name);
+        const counts = await this.connected.items.count(record, fannedOut);
+        return toStepDetails(record, definition.graph, rows, codec, counts);
       }
       record = again;
     }
+  }
+
+  /**
+   * The items of a fan-out as they stand, in their order, a page at a time.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_ARGUMENT_INVALID` where the step is no fan-out
+   */
+  async items(address: RunAddress, step: string, options?: ItemsOptions): Promise<ItemsPage> {
+    return this.connected.items.read(await this.getRecord(address), step, options);
   }
 
   /**

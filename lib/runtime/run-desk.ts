@@ -3,6 +3,7 @@ import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Claim, Fact } from '../engine/facts.js';
 import type { ClaimedStep, LockedRun, NewRun, RunDoor, RunStore } from '../engine/ports.js';
+import { findPosition, nodeOf } from '../engine/indexed-graph.js';
 import { MARK } from '../engine/run-state.js';
 import { isEnded, isStopping } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
@@ -119,9 +120,9 @@ export class RunDesk {
 
   /** The run only waited, and from now on it runs; where all that is left is to end the wait, that says as much. */
   private rouse(run: OpenRun, claim: Claim): void {
-    const { positions, nodes } = run.definition.graph;
-    const position = positions.get(claim.step)!;
-    if (endsWait(nodes[position]!, claim) || run.state.marks[position] !== MARK.waiting) return;
+    const { graph } = run.definition;
+    const position = findPosition(graph, claim.step)!;
+    if (endsWait(nodeOf(graph, claim.step), claim) || run.state.marks[position] !== MARK.waiting) return;
     run.facts.push({ fact: { type: 'step-awake', claim }, slot: null });
     this.work(run);
   }
@@ -239,7 +240,7 @@ export class RunDesk {
    * has been standing still for longer than a lease does not know yet whether it is: the claim may be another's already.
    */
   private begin(run: OpenRun, claim: Claim, { worker, marks, onSettled }: Beginning): void {
-    const node = run.definition.graph.nodes[run.definition.graph.positions.get(claim.step)!]!;
+    const node = nodeOf(run.definition.graph, claim.step);
     if (this.isLeaving || worker !== this.ports.self.id || !this.ports.slots.holdsLease()) {
       run.facts.push({ fact: { type: 'step-released', claim }, slot: node.queue, settle: onSettled });
       return this.work(run);

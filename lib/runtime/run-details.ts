@@ -1,6 +1,6 @@
 import type { PayloadCodec } from '../engine/codec.js';
 import type { IndexedGraph } from '../engine/indexed-graph.js';
-import type { RunRecordView, StepRecordView } from '../engine/ports.js';
+import type { ItemCounts, RunRecordView, StepRecordView } from '../engine/ports.js';
 import { decodeRunState, MARK } from '../engine/run-state.js';
 import { isEnded, type RunStatus, type StepStatus } from '../engine/words.js';
 
@@ -55,6 +55,8 @@ export interface StepDetails {
   readonly dueAt: Date | null;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
+  /** Of a fan-out whose list is known: how far its items are. */
+  readonly items?: ItemCounts;
 }
 
 /**
@@ -96,18 +98,26 @@ export function toStepDetails(
   graph: IndexedGraph,
   rows: readonly StepRecordView[],
   codec: PayloadCodec,
+  counts: ReadonlyMap<string, ItemCounts>,
 ): StepDetails[] {
   const state = decodeRunState(run.state);
   const byName = new Map(rows.map((row) => [row.name, row]));
   return graph.nodes.map(({ name, queue }, position): StepDetails => {
     const row = byName.get(name);
-    if (row) return fromRow(row, codec);
+    if (row) return { ...fromRow(row, codec), ...countsOf(row, counts) };
     const hold = state.holds.get(name);
     if (!hold) return { ...UNTOUCHED, name, queue, status: statusWithoutRow(run, state.marks[position]) };
     const startedAt = hold.since ? new Date(hold.since) : run.updatedAt;
     const { attempt, failures, crashes } = hold;
     return { ...UNTOUCHED, name, queue, status: 'running', attempt, failures, crashes, worker: run.worker, startedAt };
   });
+}
+
+/** A fan-out waits in its row while its items run. */
+function countsOf({ name, status, stage }: StepRecordView, counts: ReadonlyMap<string, ItemCounts>) {
+  const items = counts.get(name);
+  if (!items || stage !== 'expanded') return {};
+  return { items, ...(status === 'waiting' && { status: 'running' as const }) };
 }
 
 const UNTOUCHED = {

@@ -1,5 +1,6 @@
 import type { Decision } from '../engine/decision.js';
 import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
+import { nodeOf } from '../engine/indexed-graph.js';
 import { encodeRunState, newRunState } from '../engine/run-state.js';
 import { isEnded } from '../engine/words.js';
 import type { ShelvedDefinition } from './definition-shelf.js';
@@ -53,14 +54,15 @@ export function toNewRun({ definition, ...request }: StartRequest, decision: Dec
 /** Those with ready steps, and those of steps that wait for a time: of a near one a worker has to know. */
 function queuesOf({ graph }: ShelvedDefinition, { rings, writes }: Decision): string[] {
   const waiting = writes.filter(({ status }) => status === 'waiting');
-  const queues = waiting.map(({ step }) => graph.nodes[graph.positions.get(step)!]!.queue);
+  const queues = waiting.map(({ step }) => nodeOf(graph, step).queue);
   return [...new Set([...rings, ...queues])];
 }
 
 /** A run's own priority comes before its steps': lower runs first, as in BullMQ. */
 function queuedWrites({ graph }: ShelvedDefinition, runPriority: number, { writes }: Decision): QueuedStepWrite[] {
   return writes.map((write) => {
-    const node = graph.nodes[graph.positions.get(write.step)!]!;
-    return { ...write, queue: node.queue, priority: runPriority + node.priority };
+    const node = nodeOf(graph, write.step);
+    const row = node.item ? { name: node.item.of, item: node.item.index + 1 } : { name: node.name, item: 0 };
+    return { ...write, row, queue: node.queue, priority: runPriority + node.priority };
   });
 }

@@ -17,6 +17,7 @@ import type { Clock, TakenSignal } from '../engine/ports.js';
 import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
+import type { ItemDesk } from './item-desk.js';
 import { classifyError } from './error-classes.js';
 import { askBackoff } from './own-backoff.js';
 
@@ -32,6 +33,8 @@ export interface StepRunnerPorts {
   readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** Encoded errors of earlier steps that have failed. */
   readonly loadFailures: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  /** The lists of fan-outs. */
+  readonly items: ItemDesk;
   /** The signal that a step has taken. */
   readonly loadSignal: (attempt: Attempt) => Promise<TakenSignal>;
   /** An outcome that came after the attempt had already reported. */
@@ -52,12 +55,16 @@ export class StepRunner {
   async run(attempt: Attempt): Promise<Fact> {
     try {
       const code = codeOf(attempt);
-      const step = code.steps.get(attempt.node.name)!;
+      const step = code.steps.get(attempt.node.item?.of ?? attempt.node.name)!;
       const { node, claim } = attempt;
-      if (step.condition !== null && claim.stage === undefined) return await this.decide(attempt, code, step.condition);
+      if (step.condition !== null && claim.stage === undefined && !node.item) return await this.decide(attempt, code, step.condition);
       if (node.kind === 'sleep') return this.complete(attempt, undefined);
       if (claim.stage === 'parked')
         return node.kind === 'signal' ? this.endWaitForSignal(attempt, step) : await this.endWait(attempt);
+      if (node.fanOut !== undefined) {
+        const count = await this.ports.items.expand(attempt, code, step.parameters);
+        return { type: 'step-expanded', claim, count };
+      }
       const value = await this.call(attempt, code, step);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
     } catch (error) {
@@ -151,6 +158,10 @@ export class StepRunner {
       case 'result':
         if (isMissing(binding, attempt)) return undefined;
         return this.ports.codec.decode(resultOf(binding.step, attempt, results));
+      case 'item':
+        return this.ports.items.load(attempt);
+      case 'results':
+        return this.ports.items.loadResults(attempt, binding.step);
       case 'failure': {
         const error = failures.get(binding.step);
         return error === undefined ? undefined : this.ports.codec.decodeError(error);

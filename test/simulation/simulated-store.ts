@@ -4,7 +4,12 @@ import type {
   ClaimedStep,
   ClaimRequest,
   EndedRun,
+  ItemCounts,
+  ItemPage,
+  ItemRecordView,
+  ItemResult,
   NewDefinition,
+  NewItems,
   NewSignal,
   RunArchive,
   RunRecordView,
@@ -80,6 +85,25 @@ export class SimulatedStore implements RunStore {
         }),
       );
     });
+  }
+
+  addItems(items: NewItems): Promise<void> {
+    return this.wire.call(`items ${items.step} of ${short(items.runId)}`, () => this.tables.addItems(items));
+  }
+
+  loadItem(runId: string, _generation: number, step: string, index: number): Promise<string | null> {
+    return this.wire.call(`item of ${short(runId)}`, () => {
+      return this.tables.stepsOf(runId).get(`${step}[${index}]`)?.payload ?? null;
+    });
+  }
+
+  loadItemResults({ runId, step, after, limit }: ItemPage): Promise<ItemResult[]> {
+    return this.wire.call(`results of items of ${short(runId)}`, () =>
+      this.tables.itemsOf(runId, step).flatMap(({ row, index }) => {
+        const isOnPage = index > after && row.status === 'completed';
+        return isOnPage ? [{ index, result: row.result! }] : [];
+      }).slice(0, limit),
+    );
   }
 
   loadSignal(runId: string, step: string): Promise<TakenSignal | null> {
@@ -170,13 +194,23 @@ export class SimulatedArchive implements RunArchive {
 
   steps(runId: string): Promise<StepRecordView[]> {
     return this.wire.call(`steps of ${short(runId)}`, () =>
-      [...this.tables.stepsOf(runId).values()].map((row) => ({
+      [...this.tables.stepsOf(runId).values()].filter(({ payload }) => payload === null).map((row) => ({
         ...row,
+        status: row.status as StepRecordView['status'],
         dueAt: this.date(row.dueAt),
         startedAt: row.startedAt === null ? null : new Date(row.startedAt),
         endedAt: this.date(row.endedAt),
       })),
     );
+  }
+
+  /** Pages are no part of what is simulated. */
+  items(): Promise<ItemRecordView[]> {
+    return Promise.reject(new Error('The simulated archive has no pages of items.'));
+  }
+
+  countItems(): Promise<ItemCounts> {
+    return Promise.reject(new Error('The simulated archive counts no items.'));
   }
 
   private toView(run: RunRow | null): RunRecordView | null {

@@ -5,6 +5,7 @@ import type {
   LockedRun,
   LostClaims,
   NewDefinition,
+  NewItems,
   NewRun,
   NewSignal,
   QueuedStepWrite,
@@ -53,7 +54,9 @@ export interface SignalRow extends NewSignal {
 export interface StepRow extends Tally {
   readonly runId: string;
   readonly name: string;
-  readonly status: Exclude<StepStatus, 'pending'>;
+  readonly status: StepStatus;
+  /** Of an item of a fan-out. */
+  readonly payload: string | null;
   readonly definition: number;
   readonly queue: string;
   readonly priority: number;
@@ -221,6 +224,32 @@ export class Tables {
       this.observer.taken?.(this.signals[index]!, step);
       this.signals[index] = { ...this.signals[index]!, seen: true, step };
     }
+  }
+
+  // ── items ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `ADD_ITEMS`. */
+  addItems({ runId, step, queue, priority, first, payloads }: NewItems): void {
+    const run = this.runs.get(runId);
+    if (!run || run.endedAt !== null) return;
+    payloads.forEach((payload, index) => {
+      const name = `${step}[${first + index}]`;
+      if (this.stepsOf(runId).has(name)) return;
+      this.put({
+        ...{ runId, name, status: 'pending', payload, definition: run.definition, queue, priority, worker: null },
+        ...{ attempt: 0, failures: 0, crashes: 0, alone: false, aborting: false, result: null, errors: [] },
+        ...{ dueAt: null, createdAt: this.now, startedAt: null, endedAt: null },
+      });
+    });
+  }
+
+  /** The items of a fan-out, in their order. */
+  itemsOf(runId: string, step: string): { row: StepRow; index: number }[] {
+    const rows = this.stepsOf(runId);
+    const items: { row: StepRow; index: number }[] = [];
+    for (let row = rows.get(`${step}[0]`); row; row = rows.get(`${step}[${items.length}]`))
+      items.push({ row, index: items.length });
+    return items;
   }
 
   // ── claims ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -402,8 +431,8 @@ export class Tables {
     return this.openRuns()
       .filter(({ id, dueAt, worker }) => {
         const rows = [...this.stepsOf(id).values()];
-        const moves = ({ status, worker: by }: StepRow) =>
-          status === 'ready' || status === 'retrying' || status === 'waiting' || (status === 'running' && isAlive(by));
+        const moves = ({ status, stage, worker: by }: StepRow) =>
+          status === 'ready' || status === 'retrying' || (status === 'waiting' && stage !== 'expanded') || (status === 'running' && isAlive(by));
         return dueAt === null && !isAlive(worker) && !rows.some(moves);
       })
       .map(({ id }) => id);
@@ -521,6 +550,7 @@ export class Tables {
     const { status, tally, worker, result, error, delayMs, queue, priority } = write;
     const began = write.startedAt ?? (status === 'running' ? this.text(this.now) : null);
     const after: StepRow = {
+      payload: before?.payload ?? null,
       ...{ runId: run.id, name: write.step, status, worker, definition: run.definition, queue, priority },
       ...{ attempt: tally.attempt, failures: tally.failures, crashes: tally.crashes, alone: before?.alone ?? false },
       ...{

@@ -45,6 +45,7 @@ export function runWrite(change: Partial<RunWrite> & Pick<RunWrite, 'id' | 'defi
 export function stepWrite(change: Partial<QueuedStepWrite> = {}): QueuedStepWrite {
   return {
     step: 'one',
+    row: { name: change.step ?? 'one', item: 0 },
     guard: null,
     status: 'ready',
     tally: { attempt: 0, failures: 0, crashes: 0 },

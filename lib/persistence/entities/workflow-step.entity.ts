@@ -21,6 +21,7 @@ export class WorkflowStep {
   @PrimaryColumn({ type: 'text' })
   name!: string;
 
+  /** 0 of a step; the items of a fan-out count from 1. */
   @PrimaryColumn({ type: 'integer' })
   item!: number;
 
@@ -28,7 +29,7 @@ export class WorkflowStep {
   round!: number;
 
   @Column({ type: 'text' })
-  status!: Exclude<StepStatus, 'pending'>;
+  status!: StepStatus;
 
   /** How often the step was taken up. */
   @Column({ type: 'integer' })
@@ -42,7 +43,7 @@ export class WorkflowStep {
   @Column({ type: 'integer' })
   crashes!: number;
 
-  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time; `received`, its wait for a signal. */
+  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time; `received`, its wait for a signal; `expanded`, the storing of its items. */
   @Column({ type: 'text', nullable: true })
   stage!: string | null;
 
@@ -69,6 +70,10 @@ export class WorkflowStep {
 
   @Column({ type: 'uuid', nullable: true })
   worker!: string | null;
+
+  /** Of an item of a fan-out: the item, encoded. */
+  @Column({ type: 'text', nullable: true })
+  payload!: string | null;
 
   /** Encoded; `orchestrator.steps()` decodes it. */
   @Column({ type: 'text', nullable: true })

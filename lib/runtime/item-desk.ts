@@ -1,0 +1,109 @@
+import { show } from '../definition/option-readers.js';
+import type { ItemSource, ParameterBinding, WorkflowDefinition } from '../definition/registry.js';
+import { reviveInput } from '../definition/workflow-input.js';
+import type { PayloadCodec } from '../engine/codec.js';
+import { OrchestrateFlowError } from '../engine/errors.js';
+import { MAX_ITEMS } from '../engine/fan-out.js';
+import type { ItemResult, RunStore } from '../engine/ports.js';
+import type { Attempt } from './attempt.js';
+
+/** So many items are stored, and so many results read, by one statement. */
+const CHUNK = 1_000;
+/** A statement with items carries about so many characters at most. */
+const CHUNK_CHARACTERS = 1_000_000;
+
+export interface ItemDeskPorts {
+  readonly store: Pick<RunStore, 'addItems' | 'loadItem' | 'loadItemResults'>;
+  readonly codec: PayloadCodec;
+  /** Reads as often as it takes: that the store does not answer is not the step's fault. */
+  readonly untilRead: <T>(signal: AbortSignal, read: () => Promise<T>) => Promise<T>;
+  /** Encoded results of earlier steps. */
+  readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+}
+
+/** Where the list of a fan-out becomes stored items, and their results a list. */
+export class ItemDesk {
+  constructor(private readonly ports: ItemDeskPorts) {}
+
+  /** Stores the items of a fan-out, a chunk at a time. @returns how many there are */
+  async expand(attempt: Attempt, code: WorkflowDefinition, parameters: readonly ParameterBinding[]): Promise<number> {
+    const { from } = parameters.find((binding) => binding.kind === 'item')!;
+    const items = await this.list(attempt, code, from);
+    for (let first = 0; first < items.length;) {
+      const payloads = this.encode(attempt, items, first);
+      await this.store(attempt, first, payloads);
+      first += payloads.length;
+    }
+    return items.length;
+  }
+
+  /** The item that this attempt is for, decoded. */
+  async load({ run, node, signal }: Attempt): Promise<unknown> {
+    const { of, index } = node.item!;
+    const { store, codec } = this.ports;
+    const payload = await this.ports.untilRead(signal, () => store.loadItem(run.id, run.generation, of, index));
+    if (payload !== null) return codec.decode(payload);
+    throw new OrchestrateFlowError(
+      'OF_STATE_CORRUPT',
+      `Cannot run step "${node.name}" of run ${run.id}: its item is not in the store.`,
+    );
+  }
+
+  /** What the items of a fan-out that have completed gave, in their order, decoded. */
+  async loadResults({ run, signal }: Attempt, step: string): Promise<unknown[]> {
+    const { store, codec, untilRead } = this.ports;
+    const values: unknown[] = [];
+    for (let after = -1; ;) {
+      const page = { runId: run.id, generation: run.generation, step, after, limit: CHUNK };
+      const results: readonly ItemResult[] = await untilRead(signal, () => store.loadItemResults(page));
+      for (const { result } of results) values.push(codec.decode(result));
+      if (results.length < CHUNK) return values;
+      after = results.at(-1)!.index;
+    }
+  }
+
+  private async list(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<readonly unknown[]> {
+    const list = await this.find(attempt, code, from);
+    const { name } = attempt.node;
+    if (!Array.isArray(list)) throw invalid(attempt, `Expected the items of "${name}" to be an array, got ${show(list)}.`);
+    if (list.length > MAX_ITEMS)
+      throw invalid(attempt, `Expected at most ${MAX_ITEMS} items for "${name}", got ${list.length}.`);
+    return list;
+  }
+
+  private async find(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<unknown> {
+    const { codec } = this.ports;
+    if (from.kind === 'result') {
+      const results = await this.ports.loadResults(attempt, [from.step]);
+      return codec.decode(results.get(from.step)!);
+    }
+    const input = reviveInput(code, codec.decode(attempt.run.input));
+    if (from.kind === 'select') return from.select({ input });
+    return from.path.reduce<unknown>((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], input);
+  }
+
+  private encode({ node }: Attempt, items: readonly unknown[], first: number): string[] {
+    const payloads: string[] = [];
+    let characters = 0;
+    for (let index = first; index < items.length && payloads.length < CHUNK; index++) {
+      const payload = this.ports.codec.encode(items[index], `item ${index} of step "${node.name}"`);
+      characters += payload.length;
+      if (payloads.length > 0 && characters > CHUNK_CHARACTERS) break;
+      payloads.push(payload);
+    }
+    return payloads;
+  }
+
+  private async store({ run, node, signal }: Attempt, first: number, payloads: readonly string[]): Promise<void> {
+    const { id: runId, generation } = run;
+    const { name: step, queue } = node;
+    const priority = run.priority + node.priority;
+    await this.ports.untilRead(signal, () =>
+      this.ports.store.addItems({ runId, generation, step, queue, priority, first, payloads }),
+    );
+  }
+}
+
+function invalid({ node, run }: Attempt, why: string): OrchestrateFlowError {
+  return new OrchestrateFlowError('OF_ITEMS_INVALID', `Cannot fan out step "${node.name}" of run ${run.id}: ${why}`);
+}
