@@ -46,7 +46,9 @@ export function checkCompensationBindings(
       const fault =
         describeOwn(compensates, binding) ??
         describeWanted(byName.get(binding.step)!, binding) ??
-        (isRequired(binding) && !isOwnList(compensates, binding) && !isSure(binding.step) ? describeUnsure(compensates!, binding.step) : null);
+        (isRequired(binding) && !isOwnList(compensates, binding) && !isSure(binding.step)
+          ? describeUnsure(compensates!, binding.step)
+          : null);
       if (fault !== null) blame.member(name)(`parameter ${binding.index} takes ${fault}`);
     }
   }

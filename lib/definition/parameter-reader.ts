@@ -12,7 +12,9 @@ export function readParameters(member: StepMember, scope: StepScope, say: Say): 
   const marks = member.parameters.toSorted((a, b) => a.index - b.index);
   marks.forEach((mark, index) => {
     if (mark.index === marks[index + 1]?.index)
-      say(`parameter ${mark.index} bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload and @Ctx. Keep one of them.`);
+      say(
+        `parameter ${mark.index} bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload and @Ctx. Keep one of them.`,
+      );
   });
   checkUnbound(member, marks, foreign, say);
   return marks.filter((mark) => isInPlace(mark, member, say)).flatMap((mark) => toBinding(mark, scope, say) ?? []);

@@ -117,5 +117,10 @@ export const CODE_KEYS = [
   'priority',
   'onFailure',
 ] as const satisfies readonly (keyof CodeOptions)[];
-export const STEP_KEYS = [...CODE_KEYS, 'delay', 'maxItems', 'tolerate'] as const satisfies readonly (keyof StepOptions)[];
+export const STEP_KEYS = [
+  ...CODE_KEYS,
+  'delay',
+  'maxItems',
+  'tolerate',
+] as const satisfies readonly (keyof StepOptions)[];
 export const PARALLEL_KEYS = [...STEP_KEYS, 'group'] as const satisfies readonly (keyof ParallelOptions)[];

@@ -46,7 +46,9 @@ export function readOutput(output: unknown, steps: readonly WrittenStep[], scope
     return null;
   }
   if (steps.some(({ name, fanOut }) => name === output && fanOut !== null)) {
-    say(`static output is ${show(output)}, which is a fan-out. Name a step that takes its list by @Results('${String(output)}').`);
+    say(
+      `static output is ${show(output)}, which is a fan-out. Name a step that takes its list by @Results('${String(output)}').`,
+    );
     return null;
   }
   if (typeof output === 'string' && scope.names.includes(output)) return output;

@@ -62,6 +62,9 @@ const turns = fc.record({
     'met signal',
     'skips',
     'fails',
+    'fan-out',
+    'tolerant',
+    'met fan-out',
   ),
   isUndone: fc.boolean(),
   join: fc.nat(2 * MAX_STEPS),
@@ -96,7 +99,14 @@ function withoutUndefined(node: GraphNode): GraphNode {
 /** What a compensation has nothing of. */
 const UNDO = {
   kind: 'compensation',
-  ...{ when: undefined, needs: undefined, join: undefined, delayMs: undefined, onFailure: undefined },
+  ...{
+    when: undefined,
+    needs: undefined,
+    join: undefined,
+    delayMs: undefined,
+    onFailure: undefined,
+    fanOut: undefined,
+  },
   ...{ signals: undefined, waitMs: undefined },
 } as unknown as Partial<GraphNode>;
 
@@ -113,6 +123,9 @@ const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
   short: { kind: 'signal', signals: ['one'], waitMs: 5 },
   'met signal': { kind: 'signal', signals: ['other'], when: MET },
   skips: { kind: 'signal', signals: ['skips'], waitMs: 5 },
+  'fan-out': { fanOut: { maxItems: 2, tolerate: 0 } },
+  tolerant: { fanOut: { maxItems: 3, tolerate: '50%' }, onFailure: 'continue' },
+  'met fan-out': { fanOut: { maxItems: 1, tolerate: 1 }, when: MET },
   fails: { kind: 'signal', signals: ['fails'], waitMs: 5 },
 };
 

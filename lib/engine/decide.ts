@@ -174,7 +174,9 @@ function blameFanOut(draft: Draft, position: number, isLastStraw: boolean, error
 /** Whether a queued sibling is ready (and cancelled now) or running (and may still report) only its row knows. */
 function mustSeeRows(draft: Draft, except: number | null): boolean {
   if (draft.view.rows !== null) return false;
-  return [MARK.queued, MARK.waiting, MARK.fanned].some((mark) => draft.positionsOf(mark).some((other) => other !== except));
+  return [MARK.queued, MARK.waiting, MARK.fanned].some((mark) =>
+    draft.positionsOf(mark).some((other) => other !== except),
+  );
 }
 
 function failRun(draft: Draft, step: string, error: string): void {
@@ -251,7 +253,10 @@ function skipStep(draft: Draft, claim: Claim): NeedsRows | void {
 }
 
 /** The items of a fan-out are stored. One without any has ended. */
-function expandStep(draft: Draft, { claim, count }: { readonly claim: Claim; readonly count: number }): NeedsRows | void {
+function expandStep(
+  draft: Draft,
+  { claim, count }: { readonly claim: Claim; readonly count: number },
+): NeedsRows | void {
   const position = findRunning(draft, claim);
   if (position === undefined) return;
   if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);

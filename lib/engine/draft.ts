@@ -536,7 +536,9 @@ export class Draft {
   private write(position: number, row: RowChange, running: boolean, was: Tally = row.tally): void {
     const step = this.node(position).name;
     const earlier = this.writes.get(step);
-    const guard = this.hadRow(position) ? { attempt: was.attempt, running, ...staged(was.stage) } : this.guardOfNew(position);
+    const guard = this.hadRow(position)
+      ? { attempt: was.attempt, running, ...staged(was.stage) }
+      : this.guardOfNew(position);
     this.writes.set(step, {
       step,
       guard: earlier ? earlier.guard : guard,

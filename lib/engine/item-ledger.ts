@@ -44,8 +44,9 @@ export class ItemLedger {
   markOf(item: number, base: Mark, holds: ReadonlyMap<string, Hold>, name: string): Mark {
     const moved = this.moved.get(item);
     if (moved !== undefined) return moved;
-    if (holds.has(name)) return MARK.held;
+    // Also where an outcome that came twice, and that the commit's guard refuses, has seemed to be the last.
     if (!this.has(item)) return MARK.completed;
+    if (holds.has(name)) return MARK.held;
     if (indexOfItem(this.graph, item) >= this.get(item).next) return MARK.pending;
     return base === MARK.aborting ? MARK.aborting : MARK.queued;
   }

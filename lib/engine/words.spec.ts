@@ -66,9 +66,9 @@ describe('a step', () => {
     expect(leadToRunning).toEqual(['pending', 'ready']);
   });
 
-  it('completes and fails only out of an attempt', () => {
+  it('completes and fails only out of an attempt, or, a fan-out, while it waits for its items', () => {
     for (const end of ['completed', 'failed'] as const) {
-      expect(STEP_STATUSES.filter((status) => STEP_MOVES[status].includes(end))).toEqual(['running']);
+      expect(STEP_STATUSES.filter((status) => STEP_MOVES[status].includes(end))).toEqual(['running', 'waiting']);
     }
   });
 });

@@ -1,7 +1,16 @@
 import { unreadable } from './database-failure.js';
 import { Brackets, MoreThan, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
-import type { ItemCounts, ItemPage, ItemRecordView, RunArchive, RunPosition, RunQuery, RunRecordView, StepRecordView } from '../engine/ports.js';
+import type {
+  ItemCounts,
+  ItemPage,
+  ItemRecordView,
+  RunArchive,
+  RunPosition,
+  RunQuery,
+  RunRecordView,
+  StepRecordView,
+} from '../engine/ports.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';

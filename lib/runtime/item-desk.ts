@@ -65,7 +65,8 @@ export class ItemDesk {
   private async list(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<readonly unknown[]> {
     const list = await this.find(attempt, code, from);
     const { name } = attempt.node;
-    if (!Array.isArray(list)) throw invalid(attempt, `Expected the items of "${name}" to be an array, got ${show(list)}.`);
+    if (!Array.isArray(list))
+      throw invalid(attempt, `Expected the items of "${name}" to be an array, got ${show(list)}.`);
     if (list.length > MAX_ITEMS)
       throw invalid(attempt, `Expected at most ${MAX_ITEMS} items for "${name}", got ${list.length}.`);
     return list;
@@ -77,9 +78,12 @@ export class ItemDesk {
       const results = await this.ports.loadResults(attempt, [from.step]);
       return codec.decode(results.get(from.step)!);
     }
-    const input = reviveInput(code, codec.decode(attempt.run.input));
+    const input = await reviveInput(code, codec.decode(attempt.run.input));
     if (from.kind === 'select') return from.select({ input });
-    return from.path.reduce<unknown>((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], input);
+    return from.path.reduce<unknown>(
+      (value, key) => (value as Record<string, unknown> | null | undefined)?.[key],
+      input,
+    );
   }
 
   private encode({ node }: Attempt, items: readonly unknown[], first: number): string[] {

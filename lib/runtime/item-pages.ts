@@ -81,7 +81,9 @@ export class ItemPages {
     const { graph } = await shelf.get(run.definition, run.workflow);
     const position = graph.positions.get(step);
     if (position === undefined || graph.nodes[position]!.fanOut === undefined)
-      throw invalid(`Expected a fan-out of workflow "${run.workflow}", got ${show(step)}: no step of this name has @Item.`);
+      throw invalid(
+        `Expected a fan-out of workflow "${run.workflow}", got ${show(step)}: no step of this name has @Item.`,
+      );
     const page = { runId: run.id, generation: run.generation, step, after: cursor - 1, limit: limit + 1 };
     const rows = await archive.items(page);
     const state = decodeRunState(run.state);

@@ -57,7 +57,8 @@ export class StepRunner {
       const code = codeOf(attempt);
       const step = code.steps.get(attempt.node.item?.of ?? attempt.node.name)!;
       const { node, claim } = attempt;
-      if (step.condition !== null && claim.stage === undefined && !node.item) return await this.decide(attempt, code, step.condition);
+      if (step.condition !== null && claim.stage === undefined && !node.item)
+        return await this.decide(attempt, code, step.condition);
       if (node.kind === 'sleep') return this.complete(attempt, undefined);
       if (claim.stage === 'parked')
         return node.kind === 'signal' ? this.endWaitForSignal(attempt, step) : await this.endWait(attempt);

@@ -99,10 +99,13 @@ export class SimulatedStore implements RunStore {
 
   loadItemResults({ runId, step, after, limit }: ItemPage): Promise<ItemResult[]> {
     return this.wire.call(`results of items of ${short(runId)}`, () =>
-      this.tables.itemsOf(runId, step).flatMap(({ row, index }) => {
-        const isOnPage = index > after && row.status === 'completed';
-        return isOnPage ? [{ index, result: row.result! }] : [];
-      }).slice(0, limit),
+      this.tables
+        .itemsOf(runId, step)
+        .flatMap(({ row, index }) => {
+          const isOnPage = index > after && row.status === 'completed';
+          return isOnPage ? [{ index, result: row.result! }] : [];
+        })
+        .slice(0, limit),
     );
   }
 
@@ -194,13 +197,15 @@ export class SimulatedArchive implements RunArchive {
 
   steps(runId: string): Promise<StepRecordView[]> {
     return this.wire.call(`steps of ${short(runId)}`, () =>
-      [...this.tables.stepsOf(runId).values()].filter(({ payload }) => payload === null).map((row) => ({
-        ...row,
-        status: row.status as StepRecordView['status'],
-        dueAt: this.date(row.dueAt),
-        startedAt: row.startedAt === null ? null : new Date(row.startedAt),
-        endedAt: this.date(row.endedAt),
-      })),
+      [...this.tables.stepsOf(runId).values()]
+        .filter(({ payload }) => payload === null)
+        .map((row) => ({
+          ...row,
+          status: row.status as StepRecordView['status'],
+          dueAt: this.date(row.dueAt),
+          startedAt: row.startedAt === null ? null : new Date(row.startedAt),
+          endedAt: this.date(row.endedAt),
+        })),
     );
   }
 

@@ -432,7 +432,10 @@ export class Tables {
       .filter(({ id, dueAt, worker }) => {
         const rows = [...this.stepsOf(id).values()];
         const moves = ({ status, stage, worker: by }: StepRow) =>
-          status === 'ready' || status === 'retrying' || (status === 'waiting' && stage !== 'expanded') || (status === 'running' && isAlive(by));
+          status === 'ready' ||
+          status === 'retrying' ||
+          (status === 'waiting' && stage !== 'expanded') ||
+          (status === 'running' && isAlive(by));
         return dueAt === null && !isAlive(worker) && !rows.some(moves);
       })
       .map(({ id }) => id);

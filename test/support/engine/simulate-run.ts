@@ -1,7 +1,8 @@
 import { decide } from '../../../lib/engine/decide.js';
 import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
 import type { Claim, Fact, Quarantine, WaitEnd } from '../../../lib/engine/facts.js';
-import type { IndexedGraph } from '../../../lib/engine/indexed-graph.js';
+import { findItem, nameOfItem, nodeOf, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
+import { openItemsOf } from '../../../lib/engine/fan-out.js';
 import {
   decodeRunState,
   encodeRunState,
@@ -27,7 +28,7 @@ export const QUARANTINE: Quarantine = { crashes: 2, error: 'poison' };
 
 /** A row of the step table, with the columns that decisions and claims write. */
 export interface StepRow {
-  readonly status: Exclude<StepStatus, 'pending'>;
+  readonly status: StepStatus;
   readonly attempt: number;
   readonly failures: number;
   readonly crashes: number;
@@ -82,7 +83,7 @@ export const MET = 'isMet';
 
 const GOOD: readonly string[] = [MARK.completed, MARK.failed, MARK.failedInDoubt];
 const MAY_BE_DONE: readonly string[] = [MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt];
-const UNDECIDED: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting];
+const UNDECIDED: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting, MARK.fanned];
 const WAITS: ReadonlySet<string> = new Set(['retrying', 'waiting']);
 
 /** Of so many choices one makes mischief, where there is any. */
@@ -127,8 +128,8 @@ export class RunSimulation {
     slots: readonly ReadonlyMap<string, number>[],
     private readonly chaos: Chaos = {},
   ) {
-    this.isPlain = graph.nodes.every(({ kind, when, join, delayMs, onFailure }) => {
-      return [kind, when, join, delayMs, onFailure].every((said) => said === undefined);
+    this.isPlain = graph.nodes.every(({ kind, when, join, delayMs, onFailure, fanOut }) => {
+      return [kind, when, join, delayMs, onFailure, fanOut].every((said) => said === undefined);
     });
     const state = encodeRunState(newRunState(graph.nodes));
     this.run = {
@@ -318,8 +319,8 @@ export class RunSimulation {
   }
 
   private progressOfRow(step: string, row: StepRow): Action[] {
-    const { waitMs, kind } = this.graph.nodes[this.graph.positions.get(step)!]!;
-    const hasTime = kind !== 'signal' || waitMs !== undefined;
+    const { waitMs, kind } = nodeOf(this.graph, step);
+    const hasTime = (kind !== 'signal' || waitMs !== undefined) && row.stage !== 'expanded';
     if (row.status === 'retrying' || (row.status === 'waiting' && hasTime))
       return [() => this.rows.set(step, { ...row, status: 'ready' })];
     if (row.status !== 'ready') return [];
@@ -401,7 +402,8 @@ export class RunSimulation {
     this.noteStart(step, tally, process.worker);
     const claim = { step, ...tally, startedAt: this.now };
     process.attempts.push(claim);
-    if (this.marks[this.graph.positions.get(step)!] === MARK.waiting) process.facts.push({ type: 'step-awake', claim });
+    if (this.marks[this.graph.positions.get(step) ?? -1] === MARK.waiting)
+      process.facts.push({ type: 'step-awake', claim });
     // While a commit of the run is under way in the process, it learns nothing from a claim.
     if (refreshes) process.known = this.look();
   }
@@ -476,8 +478,8 @@ export class RunSimulation {
     const row = this.rows.get(step);
     if (guard === null && row) throw new Error(`The row of step ${step} is inserted twice.`);
     same('a running row has a worker', status === 'running', worker !== null);
-    const { kind } = this.graph.nodes[this.graph.positions.get(step)!]!;
-    if (kind !== 'signal' || status !== 'waiting')
+    const { kind } = nodeOf(this.graph, step);
+    if ((kind !== 'signal' && write.tally.stage !== 'expanded') || status !== 'waiting')
       same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
     const { attempt, failures, crashes, stage, inDoubt } = tally;
     const isPoison = row?.alone === true && crashes > row.crashes && crashes >= QUARANTINE.crashes;
@@ -509,7 +511,7 @@ export class RunSimulation {
   }
 
   private queueOf(step: string): string {
-    return this.graph.nodes[this.graph.positions.get(step)!]!.queue;
+    return nodeOf(this.graph, step).queue;
   }
 
   private freeSlotsOf(process: Process): ReadonlyMap<string, number> {
@@ -546,7 +548,8 @@ export class RunSimulation {
   }
 
   private noteStart(step: string, { attempt, stage }: Tally, worker: string): void {
-    const position = this.graph.positions.get(step)!;
+    const item = findItem(this.graph, step);
+    const position = this.graph.positions.get(item?.of ?? step)!;
     const start = `${step}#${attempt}`;
     const stages = this.stages.get(start) ?? new Set();
     // An attempt whose condition was met begins anew, with its own code.
@@ -554,11 +557,12 @@ export class RunSimulation {
     if (attempt > 1 && !this.started.has(`${step}#${attempt - 1}`)) throw new Error(`Attempt ${start} leaves one out.`);
     this.started.add(start);
     this.stages.set(start, stages.add(stage));
-    if (!this.hasTurn(position)) throw new Error(`Step ${step} starts before its turn: ${this.marks}.`);
+    if (item) same(`the fan-out of which ${step} starts`, this.marks[position], MARK.fanned);
+    else if (!this.hasTurn(position)) throw new Error(`Step ${step} starts before its turn: ${this.marks}.`);
     const isUndoing = this.graph.nodes[position]!.kind === 'compensation';
     if (isUndoing) this.expectUndoing(position);
     else if (this.run.status !== 'waiting') same('the run in which a step starts', this.run.status, 'running');
-    const holder = this.marks[position] === MARK.held ? this.run.worker : this.rows.get(step)?.worker;
+    const holder = this.state.holds.has(step) ? this.run.worker : this.rows.get(step)?.worker;
     same(`the worker that claims ${start}`, holder, worker);
   }
 
@@ -566,7 +570,7 @@ export class RunSimulation {
   private expectUndoing(position: number): void {
     const { nodes, positions } = this.graph;
     same('the run in which a compensation starts', this.run.status, 'compensating');
-    const open = nodes.filter(({ kind }, other) => kind !== 'compensation' && /[.hqwa]/.test(this.marks[other]!));
+    const open = nodes.filter(({ kind }, other) => kind !== 'compensation' && /[.hqwai]/.test(this.marks[other]!));
     if (open.length > 0) throw new Error(`A compensation starts beside ${open[0]!.name}: ${this.marks}.`);
     const undone = this.marks[positions.get(nodes[position]!.compensates!)!]!;
     if (!MAY_BE_DONE.includes(undone)) throw new Error(`What was not done is undone: ${this.marks}.`);
@@ -597,17 +601,27 @@ export class RunSimulation {
 
   /** The outcome of an attempt: its condition says what it is called, and everything else completes. */
   private endOf(claim: Claim): Fact & { claim: Claim } {
-    const { when, kind } = this.graph.nodes[this.graph.positions.get(claim.step)!]!;
+    const { when, kind, fanOut } = nodeOf(this.graph, claim.step);
     if (when !== undefined && claim.stage === undefined)
       return { type: when === MET ? 'step-admitted' : 'step-skipped', claim };
     if (kind === 'signal' && claim.stage === 'parked') return { type: 'wait-ended', claim, end: this.endOfWait(claim) };
     if (kind === 'sleep-until' && claim.stage !== 'parked')
       return { type: 'step-parked', claim, until: 'then', result: `result of ${claim.step}` };
-    return complete(claim);
+    return fanOut === undefined ? complete(claim) : this.expand(claim);
+  }
+
+  /** The items of a fan-out are stored before the run is told of them: as many as its name says. */
+  private expand(claim: Claim): Fact & { claim: Claim } {
+    const count = ITEMS_OF[claim.step.length % ITEMS_OF.length]!;
+    for (let index = 0; index < count; index++) {
+      const name = nameOfItem(claim.step, index);
+      if (!this.rows.has(name)) this.rows.set(name, ITEM);
+    }
+    return { type: 'step-expanded', claim, count };
   }
 
   private endOfWait({ step }: Claim): WaitEnd {
-    const { signals } = this.graph.nodes[this.graph.positions.get(step)!]!;
+    const { signals } = nodeOf(this.graph, step);
     if (signals![0] === 'skips') return { kind: 'is skipped' };
     if (signals![0] === 'fails') return { kind: 'fails', error: 'nothing came' };
     return { kind: 'completes', result: `result of ${step}` };
@@ -629,9 +643,11 @@ export class RunSimulation {
     const { marks, holds } = this.state;
     const { nodes } = this.graph;
     same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
-    same('holds', [...holds.keys()].sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
+    const heldSteps = [...holds.keys()].filter((name) => findItem(this.graph, name) === null);
+    same('holds', heldSteps.sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
+    this.expectCounted();
     if (isEnded(status)) this.expectUndone();
-    if (isEnded(status) && /[.hqwa]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
+    if (isEnded(status) && /[.hqwai]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
     // A run that was being cancelled stays so, even where its last attempts have completed after all.
     if (status !== 'cancelled' && this.isPlain) same('all completed', status === 'completed', /^c+$/.test(marks));
     if (status === 'completed') {
@@ -639,8 +655,8 @@ export class RunSimulation {
       if (failed.length > 0) throw new Error(`The run has completed although ${failed[0]!.name} failed.`);
     }
     if (status === 'running' || status === 'waiting') {
-      same('a run that waits', status === 'waiting', !/[hqa]/.test(marks));
-      if (!/[hqwa]/.test(marks)) throw new Error(`The run is ${status}, and nothing in it is: ${marks}.`);
+      same('a run that waits', status === 'waiting', !/[hqai]/.test(marks));
+      if (!/[hqwai]/.test(marks)) throw new Error(`The run is ${status}, and nothing in it is: ${marks}.`);
     }
     if (status === 'failing' || status === 'failed') {
       if (!this.run.failure) throw new Error('The failure that stopped the run is not told.');
@@ -660,11 +676,38 @@ export class RunSimulation {
     });
   }
 
+  /** The counts of each fan-out are those of its items; no more run at once than may. */
+  private expectCounted(): void {
+    const { fanOuts = new Map(), holds } = this.state;
+    const fanned = this.graph.nodes.filter(
+      ({ fanOut }, n) => fanOut && (this.marks[n] === MARK.fanned || fanOuts.has(this.graph.nodes[n]!.name)),
+    );
+    same(
+      'fan-outs',
+      [...fanOuts.keys()].sort().join(),
+      fanned
+        .map(({ name }) => name)
+        .sort()
+        .join(),
+    );
+    for (const [name, fanOut] of fanOuts) {
+      const items = Array.from({ length: fanOut.total }, (_, index) => this.rows.get(nameOfItem(name, index))!);
+      const of = (...statuses: readonly string[]) => items.filter(({ status }) => statuses.includes(status)).length;
+      const held = items.filter((_, index) => holds.has(nameOfItem(name, index))).length;
+      same(`completed items of ${name}`, fanOut.completed, of('completed'));
+      same(`failed items of ${name}`, fanOut.failed, of('failed', 'quarantined'));
+      same(`open items of ${name}`, openItemsOf(fanOut), of('ready', 'running', 'retrying') + held);
+      const { maxItems } = nodeOf(this.graph, name).fanOut!;
+      if (openItemsOf(fanOut) > maxItems) throw new Error(`More than ${maxItems} items of ${name} run at once.`);
+      if (openItemsOf(fanOut) === 0) throw new Error(`Nothing of ${name} runs, and it has not ended.`);
+    }
+  }
+
   private isUnderWay({ step, attempt, stage }: Claim): boolean {
-    const { marks, holds } = this.state;
+    const { holds } = this.state;
     const row = this.rows.get(step);
     const isSame = (tally: Tally) => tally.attempt === attempt && tally.stage === stage;
-    if (marks[this.graph.positions.get(step)!] === MARK.held) return isSame(holds.get(step)!);
+    if (holds.has(step)) return isSame(holds.get(step)!);
     return row?.status === 'running' && isSame(row);
   }
 
@@ -712,7 +755,8 @@ export const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
   [MARK.held]: ['none'],
   [MARK.queued]: ['ready', 'running', 'retrying'],
   [MARK.waiting]: ['waiting', 'ready', 'running'],
-  [MARK.aborting]: ['running'],
+  [MARK.fanned]: ['waiting'],
+  [MARK.aborting]: ['running', 'waiting'],
   [MARK.skipped]: ['none', 'skipped'],
   [MARK.late]: ['completed'],
   [MARK.dormant]: ['none'],
@@ -723,11 +767,19 @@ export const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
   [MARK.cancelled]: ['none', 'cancelled'],
 };
 
+/** How many items fan-outs have. */
+const ITEMS_OF = [0, 4, 2] as const;
+
+const ITEM: StepRow = {
+  ...{ status: 'pending', attempt: 0, failures: 0, crashes: 0, worker: null, alone: false, aborting: false },
+  ...{ result: null, errors: [], startedAt: null },
+};
+
 /** A claim made by the newest commit carries no time in the stored state: it is the commit's own. */
 function dated(state: RunState, at: string): RunState {
   if (state.holds.size === 0) return state;
   const holds = [...state.holds].map(([step, hold]) => [step, { ...hold, since: hold.since ?? at }] as const);
-  return { marks: state.marks, holds: new Map(holds) };
+  return { ...state, holds: new Map(holds) };
 }
 
 function namesOf(nodes: IndexedGraph['nodes'], marks: string, mark: string): string[] {
