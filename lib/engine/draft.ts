@@ -73,7 +73,7 @@ export class Draft {
   openItems(fanOut?: number): number[] {
     const { graph, rows } = this.view;
     const names = new Set([...(rows?.keys() ?? []), ...this.writes.keys(), ...this.holds.keys()]);
-    const positions = [...names].flatMap((name) => findPosition(graph, name) ?? []);
+    const positions = [...names].map((name) => findPosition(graph, name)!);
     return positions.filter(
       (position) =>
         this.items.isItem(position) &&

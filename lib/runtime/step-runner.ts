@@ -162,7 +162,7 @@ export class StepRunner {
       case 'item':
         return this.ports.items.load(attempt);
       case 'results':
-        return this.ports.items.loadResults(attempt, binding.step);
+        return hasItems(binding.step, attempt) ? this.ports.items.loadResults(attempt, binding.step) : [];
       case 'failure': {
         const error = failures.get(binding.step);
         return error === undefined ? undefined : this.ports.codec.decodeError(error);
@@ -268,6 +268,11 @@ function hasFailed(step: string, { run, marks }: Attempt): boolean {
 /** As it was when this step was taken up: a step that has lost a join gives nothing, whenever it completes. */
 function hasCompleted(step: string, { run, marks }: Attempt): boolean {
   return marks[run.definition.graph.positions.get(step)!] === MARK.completed;
+}
+
+/** Of a fan-out that was given up items may still complete: nobody takes their results but who undoes them. */
+function hasItems(step: string, attempt: Attempt): boolean {
+  return attempt.node.kind === 'compensation' || hasCompleted(step, attempt) || hasFailed(step, attempt);
 }
 
 /** Of a compensation: what is known of the step that it undoes. */

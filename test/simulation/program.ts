@@ -141,7 +141,9 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
     if (dice.chance(0.2)) return { ...node, kind: 'signal', signals, waitMs, ...join, ...when };
     const kind = dice.chance(0.1) ? { kind: 'sleep-until' as const } : dice.chance(0.1) ? wait : {};
     const onFailure = dice.chance(0.2) ? { onFailure: 'continue' as const } : {};
-    return { ...node, ...kind, ...join, ...when, ...onFailure };
+    const tolerate = dice.pick([0, 0, 1, '50%'] as const);
+    const fanOut = !('kind' in kind) && dice.chance(0.3) ? { fanOut: { maxItems: dice.int(1, 3), tolerate } } : {};
+    return { ...node, ...kind, ...join, ...when, ...onFailure, ...fanOut };
   });
   const missing = findMissing(nodes);
   const needy = nodes.map((node) => {
@@ -278,7 +280,8 @@ function writeStep(
     durationMs: Math.round(dice.delay(dice.chance(0.1) ? 1_500 : 150)) % (node.timeoutMs ?? Infinity),
     failures: dice.chance(0.3) ? dice.int(0, attempts - 1) : 0,
     fails: dice.pick(['throws', ...(node.timeoutMs === null ? [] : ['hangs' as const]), 'asks for a delay']),
-    ends: isPoison && node.kind === undefined ? 'kills its process' : ends,
+    // One item after the other would kill its processes.
+    ends: isPoison && node.kind === undefined && !node.fanOut?.tolerate ? 'kills its process' : ends,
     isPlain: dice.chance(0.1),
     isMet: dice.chance(0.6),
     untilMs: dice.int(-100, 1_000),

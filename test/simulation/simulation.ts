@@ -9,7 +9,7 @@ import type { RunAddress } from '../../lib/runtime/orchestrator-options.js';
 import { writeProgram, type Mischief, type Program, type RunPlan, type SignalPlan } from './program.js';
 import { SimulatedBells } from './simulated-bells.js';
 import { SimulatedProcess } from './simulated-process.js';
-import { endOf, type StepCode } from './step-code.js';
+import { endOf, stepOf, type StepCode } from './step-code.js';
 import { Tables } from './tables.js';
 import { Timeline } from './timeline.js';
 import { Disconnected, toError } from './wire.js';
@@ -186,7 +186,7 @@ class Simulation implements World {
   private codeFor(process: SimulatedProcess): StepCode {
     return (input, context, results) => {
       const run = this.program.runs[input.run]!;
-      const plan = run.steps[context.step]!;
+      const plan = run.steps[stepOf(context.step)]!;
       this.witness.began(process, input, context, results);
       const failures = this.tables.stepsOf(context.runId).get(context.step)?.failures ?? 0;
       const hangs = failures < plan.failures && plan.fails === 'hangs';
@@ -310,7 +310,7 @@ class Simulation implements World {
   }
 
   private nodeOf({ workflow }: RunPlan, step: string): GraphNode {
-    return this.program.workflows[workflow]!.nodes.find(({ name }) => name === step)!;
+    return this.program.workflows[workflow]!.nodes.find(({ name }) => name === stepOf(step))!;
   }
 
   private nameOf({ workflow }: RunPlan): string {

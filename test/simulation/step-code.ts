@@ -1,5 +1,10 @@
 import { hashOf } from '../../lib/definition/graph-hash.js';
-import type { ParameterBinding, StepDefinition, WorkflowDefinition } from '../../lib/definition/registry.js';
+import type {
+  ItemSource,
+  ParameterBinding,
+  StepDefinition,
+  WorkflowDefinition,
+} from '../../lib/definition/registry.js';
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { NonRetryableError, RetryAfterError } from '../../lib/engine/errors.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
@@ -23,6 +28,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
   for (const { name, results, when, needs = [], kind, retry } of graph.nodes) {
+  for (const { name, results, when, needs = [], kind, fanOut } of graph.nodes) {
     instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
     const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
@@ -31,11 +37,13 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
     const parameters = [
       ...asked,
       ...results.map((step, n): ParameterBinding => {
+        if (graph.nodes.find((node) => node.name === step)!.fanOut) return { index: n + 2, kind: 'results', step };
         // Of a graph in which nothing may be missing every result is required.
         const mayFail = graph.nodes.find((node) => node.name === step)!.onFailure === 'continue';
         const isOptional = mayFail || (!needs.includes(step) && graph.nodes.some(mayBeMissing));
         return { index: n + 2, kind: 'result', step, isOptional };
       }),
+      ...(fanOut ? [{ index: results.length + 2, kind: 'item', from: LISTS[name]! } as const] : []),
     ];
     if (when !== undefined) instance[when] = asks;
     const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
@@ -67,6 +75,22 @@ const ENDS = ['skip', { value: 'nothing came' }] as const;
 function backOff(failures: number): number {
   if (failures === 2) throw new Error('no idea');
   return failures * 70;
+/** The items of fan-outs, by the names of steps: as many as their number says. */
+const LISTS: Readonly<Record<string, ItemSource>> = Object.fromEntries(
+  [2, 4, 0, 3, 1, 5].map((count, position) => {
+    const items = Array.from({ length: count }, (_, index) => itemOf(index));
+    return [`s${position}`, { kind: 'select', select: () => items }];
+  }),
+);
+
+/** An item of any fan-out. */
+export function itemOf(index: number): string {
+  return `item ${index}`;
+}
+
+/** The step to which an item belongs, or the step itself. */
+export function stepOf(name: string): string {
+  return name.split('[', 1)[0]!;
 }
 
 /** What an attempt is known by, wherever it leaves a mark. */

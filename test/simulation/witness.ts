@@ -3,10 +3,11 @@ import { decodeRunState, MARK } from '../../lib/engine/run-state.js';
 import { isEnded, isStopping, RUN_MOVES, STEP_MOVES, type StepStatus } from '../../lib/engine/words.js';
 import { JsonCodec } from '../../lib/persistence/codec.js';
 import { isReachable, WORDS_OF_MARK } from '../support/engine/simulate-run.js';
+import { openItemsOf } from '../../lib/engine/fan-out.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
-import type { Program, RunPlan } from './program.js';
+import type { Program, RunPlan, StepPlan } from './program.js';
 import { short } from './simulated-door.js';
-import { tokenOf, type SimulatedInput } from './step-code.js';
+import { itemOf, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
 import type { Observer, RunRow, SignalRow, StepRow, Tables } from './tables.js';
 
 const codec = new JsonCodec();
@@ -135,19 +136,28 @@ export class Witness implements Observer {
     this.begun.add(`${runId}/${step}/${attempt}`);
     const run = this.tables.runs.get(runId)!;
     if (numberOf(run) !== input.run) this.fault(`${name} is given the input of another run.`);
-    const node = this.graphOf(run).nodes.find((other) => other.name === step)!;
-    if (node.when !== undefined && !this.admitted.has(`${runId}/${step}`))
+    const node = this.graphOf(run).nodes.find((other) => other.name === stepOf(step))!;
+    if (node.when !== undefined && !this.admitted.has(`${runId}/${node.name}`))
       this.fault(`${name} begins, and its condition is not known to be met.`);
     if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);
     const rows = this.tables.stepsOf(runId);
     const markOf = this.markReader(run);
     if (node.kind === 'compensation') this.expectUndoing(run, node, name);
     else if (!hasItsTurn(node, markOf)) this.fault(`${name} begins before its turn: ${run.state}.`);
-    const recorded = node.results.map((before) =>
-      markOf(before) === MARK.completed ? codec.decode(rows.get(before)!.result!) : undefined,
-    );
+    const recorded = node.results.map((before) => {
+      if (this.graphOf(run).nodes.find(({ name: other }) => other === before)!.fanOut)
+        return GOOD.includes(markOf(before)) ? this.resultsOf(runId, before) : [];
+      return markOf(before) === MARK.completed ? codec.decode(rows.get(before)!.result!) : undefined;
+    });
+    if (node.fanOut && step === node.name) this.fault(`${name} is a fan-out and has no code of its own.`);
+    if (node.fanOut) recorded.push(itemOf(Number(/\d+(?=\]$)/.exec(step))));
     if (JSON.stringify(recorded) !== JSON.stringify(results))
       this.fault(`${name} is given ${JSON.stringify(results)}, and what was recorded is ${JSON.stringify(recorded)}.`);
+  }
+
+  private resultsOf(runId: string, step: string): unknown[] {
+    const items = this.tables.itemsOf(runId, step);
+    return items.flatMap(({ row }) => (row.status === 'completed' ? [codec.decode(row.result!)] : []));
   }
 
   /** A compensation undoes what was done or may have been, after what came later has been undone, beside no attempt of a step. */
@@ -200,9 +210,16 @@ export class Witness implements Observer {
   }
 
   private expectSound(run: RunRow): void {
-    const { marks, holds } = decodeRunState(run.state);
+    const { marks, holds, fanOuts } = decodeRunState(run.state);
     if ((run.worker === null) !== (holds.size === 0)) this.fault(`Run ${short(run.id)} names a worker without holds.`);
-    if (isEnded(run.status) && /[.hqwa]/.test(marks)) this.fault(`Run ${short(run.id)} has ended as ${marks}.`);
+    if (isEnded(run.status) && /[.hqwai]/.test(marks)) this.fault(`Run ${short(run.id)} has ended as ${marks}.`);
+    for (const [name, fanOut] of fanOuts ?? []) {
+      const count = (status: string) =>
+        this.tables.itemsOf(run.id, name).filter(({ row }) => row.status === status).length;
+      const { fanOut: limits } = this.graphOf(run).nodes.find((node) => node.name === name)!;
+      if (count('completed') !== fanOut.completed || openItemsOf(fanOut) > limits!.maxItems)
+        this.fault(`Items of ${name} in run ${short(run.id)} are miscounted, or too many run: ${run.state}.`);
+    }
     this.graphOf(run).nodes.forEach(({ name, retry }, position) => {
       const row = this.tables.stepsOf(run.id).get(name);
       const mark = marks[position]!;
@@ -222,8 +239,9 @@ export class Witness implements Observer {
 
   private expectStep(run: RunRow, { before, after }: { before: StepRow | null; after: StepRow }): void {
     if (before?.status === 'completed') this.fault(`Step ${nameOf(after)} had completed and is written again.`);
-    const { kind } = this.graphOf(run).nodes.find(({ name }) => name === after.name)!;
-    const isStep = (kind === undefined || kind === 'compensation') && after.status === 'completed';
+    const { kind, name, fanOut } = this.graphOf(run).nodes.find((node) => node.name === stepOf(after.name))!;
+    const hasCode = (kind === undefined || kind === 'compensation') && !(fanOut && name === after.name);
+    const isStep = hasCode && after.status === 'completed';
     if (isStep && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
       this.fault(`Step ${nameOf(after)} is recorded with the outcome ${after.result}.`);
     if (kind === 'signal' && before?.stage === 'parked' && after.endedAt !== null) this.expectNoSignalFor(run, after);
@@ -309,7 +327,7 @@ export class Witness implements Observer {
         if (
           !mayEndAs(mark, node, {
             isMet,
-            fails: ends !== 'completes' || row?.status === 'quarantined',
+            fails: ends !== 'completes' || this.isQuarantined(run, step),
             markOf,
             graph: this.graphOf(run),
           })
@@ -319,6 +337,10 @@ export class Witness implements Observer {
       }
       if (node.when !== undefined && !isMet) this.fault(`${name} has run ${step}, which was not wanted.`);
       if (node.kind === 'sleep' || node.kind === 'signal') continue;
+      if (node.fanOut) {
+        this.expectItems(run, node, plan.steps[step]!);
+        continue;
+      }
       if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
       if (row?.status !== 'completed') this.fault(`${name} has completed and ${step} is ${row?.status}.`);
       if (row?.failures !== failures)
@@ -326,6 +348,30 @@ export class Witness implements Observer {
       const errors = (row?.errors ?? []).map((error) => (codec.decode(error) as Error).message);
       if (new Set(errors).size < errors.length && errors.every((error) => error.includes('#')))
         this.fault(`${name}: an error of ${step} is kept twice: ${errors.join(', ')}.`);
+    }
+  }
+
+  private isQuarantined(run: RunRow, step: string): boolean {
+    const items = this.tables.itemsOf(run.id, step).map(({ row }) => row);
+    return [this.tables.stepsOf(run.id).get(step), ...items].some((row) => row?.status === 'quarantined');
+  }
+
+  /** A fan-out that has completed has tried every item as its plan says, and has lost no more than it tolerates. */
+  private expectItems(run: RunRow, { name, fanOut, onFailure }: GraphNode, { ends, failures }: StepPlan): void {
+    const items = this.tables.itemsOf(run.id, name).map(({ row }) => row);
+    const failed = items.filter(({ status }) => status !== 'completed');
+    const { tolerate } = fanOut!;
+    const most = typeof tolerate === 'number' ? tolerate : items.length / 2;
+    const isExpected = failed.every(
+      ({ status }) => status === 'quarantined' || (status === 'failed' && ends !== 'completes'),
+    );
+    if (failed.length > most || !isExpected)
+      this.fault(
+        `${short(run.id)}.${name} (${onFailure}) has completed, its items are ${items.map(({ status }) => status).join()}.`,
+      );
+    for (const { name: item, status, failures: counted } of items) {
+      if (status === 'completed' && (counted !== failures || ends !== 'completes'))
+        this.fault(`${short(run.id)}.${item} has completed after ${counted} failures.`);
     }
   }
 
@@ -354,11 +400,11 @@ export class Witness implements Observer {
 
   private expectFailure(run: RunRow, plan: RunPlan): void {
     const row = this.tables.stepsOf(run.id).get(run.failedStep!);
-    const node = this.graphOf(run).nodes.find(({ name }) => name === run.failedStep)!;
+    const node = this.graphOf(run).nodes.find(({ name }) => name === stepOf(run.failedStep!))!;
     if (this.isOverdue(run)) return;
     if (node.onFailure === 'continue') this.fault(`Run ${short(run.id)} has failed in ${node.name}, which may fail.`);
     if (node.kind === 'signal' && row?.status === 'failed') return;
-    if (plan.steps[run.failedStep!]!.ends !== 'completes') return;
+    if (plan.steps[stepOf(run.failedStep!)]!.ends !== 'completes') return;
     const isQuarantined = row?.status === 'quarantined' && row.alone && row.crashes >= this.program.maxCrashes;
     if (!isQuarantined || this.isClean)
       this.fault(`Run ${short(run.id)} has failed in ${run.failedStep}, which completes: ${JSON.stringify(row)}.`);
@@ -400,7 +446,7 @@ function isLater(step: string, other: string, nodes: readonly GraphNode[]): bool
   const { after } = nodes.find(({ name }) => name === step)!;
   return after.some((before) => before === other || isLater(before, other, nodes));
 }
-const OPEN: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting];
+const OPEN: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting, MARK.fanned];
 
 /** Whether a step may have begun, as the others stand now. */
 function hasItsTurn({ after, needs = [], join }: GraphNode, markOf: (step: string) => string): boolean {

@@ -8,6 +8,7 @@ import type {
   RunView,
 } from '../../../lib/engine/decision.js';
 import type { AttemptFailure, Fact, Quarantine } from '../../../lib/engine/facts.js';
+import type { FanOut } from '../../../lib/engine/fan-out.js';
 import type { GraphNode } from '../../../lib/engine/graph.js';
 import { indexGraph, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import { DEFAULT_RETRY } from '../../../lib/engine/retry-policy.js';
@@ -30,6 +31,8 @@ export interface ViewParts {
   readonly status?: RunStatus;
   readonly marks?: string;
   readonly holds?: Readonly<Record<string, Partial<Hold>>>;
+  /** Fan-outs whose items are on their way. @default none */
+  readonly fanOuts?: Readonly<Record<string, Partial<FanOut>>>;
   readonly worker?: string | null;
   readonly rows?: Readonly<Record<string, Partial<OpenRow>>> | null;
   /** @default none where the rows are shown, else not read */
@@ -46,11 +49,15 @@ export function buildView(graph: IndexedGraph, parts: ViewParts = {}): RunView {
     const worker = row.status === 'running' ? 'there' : null;
     return [step, { status: 'ready', attempt: 0, failures: 0, crashes: 0, alone: false, worker, ...row }];
   });
+  const fanOuts = Object.entries(parts.fanOuts ?? {}).map(([step, fanOut]): [string, FanOut] => {
+    const tally = { attempt: 1, failures: 0, crashes: 0, stage: 'expanded' } as const;
+    return [step, { tally, total: 4, next: 2, completed: 0, failed: 0, cancelled: 0, ...fanOut }];
+  });
   const marks = parts.marks ?? newRunState(graph.nodes).marks;
   return {
     graph,
     status: parts.status ?? (parts.marks === undefined ? 'pending' : 'running'),
-    state: { marks, holds: new Map(holds) },
+    state: { marks, holds: new Map(holds), ...(parts.fanOuts && { fanOuts: new Map(fanOuts) }) },
     worker: parts.worker ?? (holds.length > 0 ? 'here' : null),
     failure: parts.failure ?? null,
     inbox: parts.inbox ?? (parts.rows ? [] : null),

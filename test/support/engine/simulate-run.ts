@@ -612,7 +612,7 @@ export class RunSimulation {
 
   /** The items of a fan-out are stored before the run is told of them: as many as its name says. */
   private expand(claim: Claim): Fact & { claim: Claim } {
-    const count = ITEMS_OF[claim.step.length % ITEMS_OF.length]!;
+    const count = ITEMS_OF[claim.step.charCodeAt(1) % ITEMS_OF.length]!;
     for (let index = 0; index < count; index++) {
       const name = nameOfItem(claim.step, index);
       if (!this.rows.has(name)) this.rows.set(name, ITEM);
