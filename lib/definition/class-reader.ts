@@ -6,6 +6,7 @@ import { findConditions, toConditionMember } from './condition-reader.js';
 import type { DependencyOrder } from './dependency-order.js';
 import type { DiscoveredWorkflow } from './explorer.js';
 import { checkScheduler } from './foreign-decorators.js';
+import { checkItemNames } from './fan-out-reader.js';
 import { checkInput } from './input-faults.js';
 import { findStepMember, type StepMember } from './member-faults.js';
 import { findWorkflowOptions, readMembers, type MemberMetadata } from './metadata.js';
@@ -61,10 +62,12 @@ export function readClass({ target, scopeFault }: DiscoveredWorkflow, blame: Bla
   checkSignals(target, steps, members, blame);
   checkCompensated(compensations, steps, blame);
   checkRenames([...steps, ...compensations], blame);
+  const page = members.map(({ key }) => key);
+  checkItemNames(page, steps, blame);
   const output = readOutput(target.output, steps, scope, blame.class);
   if (workflow.order === 'explicit') checkExplicit(steps, blame);
   const ordered = orderPage(read, bindings, blame);
-  return { workflow, page: members.map(({ key }) => key), steps, compensations, bindings, output, ordered };
+  return { workflow, page, steps, compensations, bindings, output, ordered };
 }
 
 function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {

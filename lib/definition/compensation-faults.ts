@@ -47,7 +47,7 @@ export function checkCompensationBindings(
         describeOwn(compensates, binding) ??
         describeWanted(byName.get(binding.step)!, binding) ??
         (isRequired(binding) && !isOwnList(compensates, binding) && !isSure(binding.step)
-          ? describeUnsure(compensates!, binding.step)
+          ? describeUnsure(compensates!, binding)
           : null);
       if (fault !== null) blame.member(name)(`parameter ${binding.index} takes ${fault}`);
     }
@@ -91,6 +91,8 @@ function describeWanted(wanted: WrittenStep, binding: StepBinding): string | nul
     : fault;
 }
 
-function describeUnsure(compensates: string, step: string): string {
+function describeUnsure(compensates: string, { kind, step }: StepBinding): string {
+  if (kind === 'results')
+    return `the results of "${step}", which need not be there when "${compensates}" is undone. Only what undoes "${step}" can take them.`;
   return `the result of "${step}", which need not have one when "${compensates}" is undone. Take it with { optional: true }.`;
 }

@@ -75,6 +75,7 @@ describe('the options of a step', () => {
     [
       { timout: '1s' },
       'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "delay".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "timeout", "retry", "queue", "priority", "onFailure", "delay", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -88,6 +89,8 @@ describe('the options of a step', () => {
       { onFailure: 'continu' },
       /Expected onFailure to be one of "fail", "continue", got 'continu'\. Did you mean "continue"/,
     ],
+    [{ maxItems: 5 }, /has the option maxItems, and no parameter with @Item/],
+    [{ tolerate: '5%' }, /has the option tolerate, and no parameter with @Item/],
     [{ group: 'x' }, /@Step has no option "group"/],
     ['30s', /Expected the options of @Step to be an object, got '30s'/],
     [null, /Expected the options of @Step to be an object, got null/],
@@ -916,7 +919,7 @@ describe('a parameter', () => {
       @Step() a(@Input() @Ctx() _: unknown) {}
     }
     expect(linesOf(W)).toEqual([
-      'W.a: parameter 0 bears two of @Input, @Result, @Failure, @SignalPayload and @Ctx. Keep one of them.',
+      'W.a: parameter 0 bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload and @Ctx. Keep one of them.',
     ]);
   });
 

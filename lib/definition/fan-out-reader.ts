@@ -1,7 +1,9 @@
 import { DEFAULT_ITEMS_AT_ONCE, MOST_ITEMS_AT_ONCE } from '../engine/fan-out.js';
 import type { FanOutLimits } from '../engine/graph.js';
+import type { Blame } from './blame.js';
 import type { StepMember } from './member-faults.js';
 import { readInteger, show, type Say, type WrittenOptions } from './option-readers.js';
+import type { WrittenStep } from './step-reader.js';
 import { describeNoStep, type StepScope } from './step-scope.js';
 import type { ItemSource } from './workflow-definition.js';
 
@@ -27,6 +29,18 @@ function readTolerate(value: unknown, say: Say): FanOutLimits['tolerate'] {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TOLERATED) return value;
   say(`Expected tolerate to be an integer from 0 to ${MAX_TOLERATED} or a share such as '10%', got ${show(value)}.`);
   return 0;
+}
+
+const ITEM_NAME = /^(.*)\[\d+\]$/s;
+
+/** An item is known by its fan-out and its index: no step or compensation may be called so. */
+export function checkItemNames(page: readonly string[], steps: readonly WrittenStep[], blame: Blame): void {
+  const fanOuts = new Set(steps.filter(({ fanOut }) => fanOut !== null).map(({ name }) => name));
+  for (const name of page) {
+    const of = ITEM_NAME.exec(name)?.[1];
+    if (of !== undefined && fanOuts.has(of))
+      blame.member(name)(`is called as an item of the fan-out "${of}" is. Give it another name.`);
+  }
 }
 
 /** The list that `@Item` names: the run's input or a part of it, an earlier step, or a function of the input. */

@@ -10,7 +10,14 @@ import { isEnded, isStopping } from './words.js';
 /** Marks of steps that had their effect, or may have had it. */
 const MAY_BE_DONE: ReadonlySet<Mark> = new Set([MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt]);
 
-const NOT_ENDED: ReadonlySet<Mark> = new Set([MARK.pending, MARK.held, MARK.queued, MARK.waiting, MARK.aborting]);
+const NOT_ENDED: ReadonlySet<Mark> = new Set([
+  MARK.pending,
+  MARK.held,
+  MARK.queued,
+  MARK.waiting,
+  MARK.fanned,
+  MARK.aborting,
+]);
 
 const PLAIN_FAILURE = { retryable: false, retryAfterMs: null, aborted: false, inDoubt: false, random: 0 } as const;
 

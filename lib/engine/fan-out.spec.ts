@@ -127,6 +127,20 @@ describe('a fan-out', () => {
     ]);
   });
 
+  it('is what its run fails in whose deadline passes meanwhile', () => {
+    const view = buildView(GRAPH, {
+      marks: 'i.',
+      fanOuts: { fan: { next: 1 } },
+      rows: { fan: EXPANDED, 'fan[0]': {} },
+    });
+    const decision = expectDecided(decide(view, [{ type: 'deadline-passed', error: 'late' }], buildPlace()));
+    expect(decision).toMatchObject({
+      status: 'failed',
+      failure: { step: 'fan', error: 'late' },
+      state: { marks: 'xx' },
+    });
+  });
+
   it('frees the items that a dead worker held or ran', () => {
     const rows = { fan: EXPANDED, 'fan[1]': { status: 'running', attempt: 2 } } as const;
     const view = buildView(GRAPH, { marks: 'i.', holds: { 'fan[0]': {} }, fanOuts: { fan: {} }, rows });

@@ -22,7 +22,7 @@ import { waitFor } from '../support/wait-for.js';
 export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
-  readonly archive: Pick<RunArchive, 'find'>;
+  readonly archive: Pick<RunArchive, 'find' | 'steps'>;
   /** Lets so many milliseconds of the database's time pass. */
   pass(ms: number): Promise<void>;
   /** Somebody locks a run and its rows. @returns what lets go of them */
@@ -327,6 +327,62 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await expect(under.archive.find(id)).resolves.toMatchObject({ status: 'waiting', startedAt: expect.any(Date) });
       expect(await rowsOf(id)).toMatchObject({ one: { status: 'waiting', attempt: 0, worker: null } });
       expect(await claim()).toEqual([]);
+    });
+  });
+
+  describe(`${name}: items of a fan-out`, () => {
+    const add = (runId: string, first: number, ...payloads: string[]) =>
+      store.addItems({ runId, generation: 0, step: 'fan', queue, priority: 3, first, payloads });
+    const item = (index: number, change: Partial<QueuedStepWrite> = {}) =>
+      step({
+        step: `fan[${index}]`,
+        row: { name: 'fan', item: index + 1 },
+        guard: { attempt: 0, running: false },
+        ...change,
+      });
+    const tally = { attempt: 1, failures: 0, crashes: 0 };
+    const page = { generation: 0, step: 'fan', after: -1, limit: 10 };
+
+    it('are stored once, and stay as they are, and none of a run that has ended', async () => {
+      const id = await start();
+      await add(id, 0, 'a', 'b');
+      await add(id, 1, 'x', 'c');
+      const load = (index: number) => store.loadItem(id, 0, 'fan', index);
+      expect(await Promise.all([load(0), load(1), load(2), load(3)])).toEqual(['a', 'b', 'c', null]);
+      await submit(write(id, 0, { status: 'cancelled', state: 'x', ended: true }));
+      await add(id, 3, 'd');
+      expect(await load(3)).toBeNull();
+    });
+
+    it('are written each by itself, under its own guard, and are no steps of the run', async () => {
+      const id = await start();
+      await add(id, 0, 'a', 'b', 'c');
+      const done = { status: 'completed', tally, startedAt: '2026-01-01T00:00:00Z' } as const;
+      const steps = [item(0, { ...done, result: '1' }), item(2, { ...done, result: '3' })];
+      expect(await submit(write(id, 0, { steps }))).toMatchObject({ kind: 'applied' });
+      const late = item(0, { ...done, guard: { attempt: 1, running: true }, result: '9' });
+      expect(await submit(write(id, 1, { steps: [late, item(1)] }))).toMatchObject({ kind: 'stale' });
+      expect(await submit(write(id, 1, { steps: [item(9)] }))).toMatchObject({ kind: 'stale' });
+      expect(await store.loadItemResults({ ...page, runId: id })).toEqual([
+        { index: 0, result: '1' },
+        { index: 2, result: '3' },
+      ]);
+      expect(await store.loadItemResults({ ...page, runId: id, after: 0, limit: 1 })).toEqual([
+        { index: 2, result: '3' },
+      ]);
+      expect(await under.archive.steps(id, 0)).toEqual([]);
+    });
+
+    it('are claimed once they have begun, shown under the lock, and told by a beat, by their own names', async () => {
+      const id = await start();
+      await register();
+      await add(id, 0, 'a', 'b');
+      expect(await claim()).toEqual([]);
+      await submit(write(id, 0, { steps: [item(1)] }));
+      expect(await claim()).toMatchObject([{ step: 'fan[1]', tally: { attempt: 1 }, run: { id } }]);
+      expect(await rowsOf(id)).toMatchObject({ 'fan[1]': { status: 'running', attempt: 1, worker } });
+      const { claims } = await beat();
+      expect(claims).toMatchObject([{ runId: id, claim: { step: 'fan[1]', attempt: 1 } }]);
     });
   });
 

@@ -17,6 +17,8 @@ import {
 import { DataWorkflow } from './examples/data.js';
 import { SurveyWorkflow } from './examples/evolution.js';
 import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
+import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
+import { HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
 import * as running from './examples/running.js';
@@ -36,11 +38,14 @@ beforeAll(async () => {
       ...[OrderWorkflow, ReportWorkflow, OfferWorkflow, TicketWorkflow, VoteWorkflow, SubscriptionWorkflow],
       ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow, FulfilmentWorkflow, CartWorkflow],
       ...[ImportWorkflow, SurveyWorkflow],
+      ImportWorkflow,
+      InvoicesWorkflow,
     ],
     providers: [
       PaymentsService,
       SupplierService,
       HttpService,
+      Bank,
       Archive,
       pipelineProvider,
       { provide: Partners, useValue: partners },
@@ -96,6 +101,16 @@ describe('the examples of control flow', () => {
     ['question', 'answered'],
   ])('a ticket for a %s is %s', async (kind, end) => {
     expect(await flow.orchestrator.execute(TicketWorkflow, { kind })).toBe(end);
+  });
+
+  it('each customer is billed, one of ten may fail, and support sees which', async () => {
+    const customers = ['Ann', 'Bob', '!', 'Eve', 'Ida', 'Jim', 'Kim', 'Leo', 'Mia', 'Ned'];
+    const run = await flow.orchestrator.start(InvoicesWorkflow, { customers });
+    expect(await flow.result(run)).toBe('9 bills, 3 letters');
+    expect(await follow(flow.orchestrator, run.id)).toBe('9 of 10, without !');
+    const two = await flow.orchestrator.start(InvoicesWorkflow, { customers: ['!', 'Ann'] });
+    await expect(flow.result(two)).rejects.toMatchObject({ code: 'OF_RUN_FAILED', step: 'bill[0]' });
+    expect(await flow.stepsOf(two.id)).toMatchObject({ cancelBills: { result: '1 bills are void' } });
   });
 
   it('two votes decide, and the third is not asked', async () => {

@@ -12,10 +12,11 @@ const CONSTANTS =
 
 /** Other names, in the one file where they stand for what the library itself makes. */
 const OWN_WORDS: Readonly<Record<string, readonly string[]>> = {
-  'store-statements.ts': ['which', 'alone'],
+  'store-statements.ts': ['which', 'alone', "STEP_NAME.replace(/\\b(item|name)\\b/g, 's.$1')"],
   'migrations/1764100000000-quarantine-steps.ts': ['words'],
   'migrations/1764400000000-wait-and-skip.ts': ['table', 'name', 'condition', 'waits'],
   'migrations/1764500000000-signal-and-compensate.ts': ['table', 'name', 'condition', 'unheard'],
+  'migrations/1764900000000-fan-out.ts': ['name', 'condition', 'waiting'],
   'migration-sql.ts': ['name', 'servesFrom', 'condition', 'statement', 'title'],
   'connection.ts': ['name', 'value'],
   // A statement for the reader of an error, with a role and schemas that are quoted.

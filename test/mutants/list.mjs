@@ -12,6 +12,7 @@ const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
 const SIGNALS_SPEC = 'lib/engine/signals.spec.ts';
 const COMPENSATION_SPEC = 'lib/engine/compensation.spec.ts';
 const TURNS_SPEC = 'lib/engine/turns.spec.ts';
+const FAN_OUT_SPEC = 'lib/engine/fan-out.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
 const FITTING = 'lib/definition/fitting-code.ts';
 const FITTING_SPEC = 'lib/definition/fitting-code.spec.ts';
@@ -57,8 +58,8 @@ export const MUTANTS = [
     name: 'all-or-none',
     safeguard: 'a run that misses the row of one step is not written at all',
     file: COMMIT,
-    from: 'WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name) NOT IN',
-    to: 'WHERE false AND (b.run_id, b.name) NOT IN',
+    from: 'WHERE b.guard_attempt IS NOT NULL AND (b.run_id, b.name, b.item) NOT IN',
+    to: 'WHERE false AND (b.run_id, b.name, b.item) NOT IN',
     caughtBy: { file: DOOR_SPEC, test: 'the guard of a step skips a row that somebody holds' },
   },
   {
@@ -850,5 +851,43 @@ export const MUTANTS = [
       file: FITTING_SPEC,
       test: 'the code of a build for a stored graph is none where a step takes the result of a new one',
     },
+    name: 'items-apart',
+    safeguard: 'the outcome of an item is guarded by the row of that item, and not by that of another',
+    file: COMMIT,
+    from: 's.name = b.name AND s.item = b.item AND',
+    to: 's.name = b.name AND s.item = 0 AND',
+    caughtBy: { file: STORE_CONFORMANCE, test: 'are written each by itself, under its own guard' },
+  },
+  {
+    name: 'items-once',
+    safeguard: 'items that are stored stay as they are, whoever stores them again',
+    file: STORE,
+    from: 'AND r.ended_at IS NULL\nON CONFLICT DO NOTHING',
+    to: 'AND r.ended_at IS NULL\nON CONFLICT (run_id, generation, name, item, round) DO UPDATE SET payload = excluded.payload',
+    caughtBy: { file: STORE_CONFORMANCE, test: 'are stored once, and stay as they are' },
+  },
+  {
+    name: 'items-at-once',
+    safeguard: 'no more items of a fan-out run at once than may',
+    file: 'lib/engine/fan-out.ts',
+    from: ' && openItemsOf(fanOut) < limits!.maxItems',
+    to: '',
+    caughtBy: { file: FAN_OUT_SPEC, test: 'begins as many of its items as may run at once' },
+  },
+  {
+    name: 'items-closed',
+    safeguard: 'once too many items have failed no more begin',
+    file: 'lib/engine/fan-out.ts',
+    from: 'fanOut.end === undefined && fanOut.next',
+    to: 'fanOut.next',
+    caughtBy: { file: FAN_OUT_SPEC, test: 'may fail where its run goes on all the same' },
+  },
+  {
+    name: 'items-doubled',
+    safeguard: 'an outcome of an item that came twice does not end a fan-out that has ended',
+    file: 'lib/engine/item-ledger.ts',
+    from: 'if (!this.has(item)) return MARK.completed;',
+    to: '',
+    caughtBy: { file: FAN_OUT_SPEC, test: 'takes no outcome of an item twice' },
   },
 ];

@@ -11,7 +11,9 @@ import { Failure } from '../../lib/definition/failure.decorator.js';
 import { SleepUntil } from '../../lib/definition/sleep-until.decorator.js';
 import { Sleep } from '../../lib/definition/sleep.decorator.js';
 import { Input } from '../../lib/definition/input.decorator.js';
+import { Item } from '../../lib/definition/item.decorator.js';
 import { Result } from '../../lib/definition/result.decorator.js';
+import { Results } from '../../lib/definition/results.decorator.js';
 import { Retry } from '../../lib/definition/retry.decorator.js';
 import { SignalPayload } from '../../lib/definition/signal-payload.decorator.js';
 import type { StepContext } from '../../lib/definition/step-context.js';
@@ -467,4 +469,58 @@ export function use(): string {
   // @ts-expect-error the input of the schema, not its output
   start(BySchema, { id: '1', count: 2 });
   return start(OrderWorkflow, { id: '1', items: [] }, { key: 'k' }).tracking;
+}
+
+@Workflow({ name: 'fan-outs' })
+export class FanOutWorkflow {
+  static readonly input = OrderDto;
+
+  @Step() reserve(): Promise<{ sku: string }[]> {
+    return Promise.resolve([]);
+  }
+  @Step() count(): number {
+    return 1;
+  }
+  @Parallel({ maxItems: 20, tolerate: '10%' }) print(@Item('reserve') line: { sku: string }): Promise<string> {
+    return Promise.resolve(line.sku);
+  }
+  // What lies in the input a decorator does not know.
+  @Parallel() pack(@Item('input.items') line: { sku: string }, @Item('input') order: OrderDto): void {
+    void [line, order];
+  }
+  @Parallel() wrap(@Item(({ input }: { input: OrderDto }) => input.items) line: { sku: string }): void {
+    void line;
+  }
+  @Step() ship(@Results('print') labels: string[], @Results('print') same: readonly string[]): void {
+    void [labels, same];
+  }
+
+  // @ts-expect-error its items are no texts
+  @Step() wrongItem(@Item('reserve') line: string): void {
+    void line;
+  }
+  // @ts-expect-error a number is no list
+  @Step() noList(@Item('count') line: number): void {
+    void line;
+  }
+  // @ts-expect-error there is no such step
+  @Step() noStep(@Item('reserved') line: { sku: string }): void {
+    void line;
+  }
+  // @ts-expect-error its items are no texts
+  @Step() wrongOf(@Item(({ input }: { input: OrderDto }) => input.items) line: string): void {
+    void line;
+  }
+  // @ts-expect-error it gives texts
+  @Step() wrongResults(@Results('print') labels: number[]): void {
+    void labels;
+  }
+  // @ts-expect-error there is no such step
+  @Step() noResults(@Results('prnt') labels: string[]): void {
+    void labels;
+  }
+  // @ts-expect-error a share is a text such as '10%'
+  @Step({ tolerate: 'some' }) share(@Item('reserve') line: { sku: string }): void {
+    void line;
+  }
 }
