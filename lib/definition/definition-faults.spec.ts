@@ -74,8 +74,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "delay".',
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "timeout", "retry", "queue", "priority", "onFailure", "delay", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "delay", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],

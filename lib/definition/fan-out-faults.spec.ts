@@ -4,6 +4,7 @@ import { DefinitionError } from '../engine/errors.js';
 import { computeGraphText } from '../engine/graph-text.js';
 import { Compensate } from './compensate.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
+import { findFittingCode } from './fitting-code.js';
 import { Item } from './item.decorator.js';
 import { Result } from './result.decorator.js';
 import { Results } from './results.decorator.js';
@@ -233,5 +234,98 @@ describe('a fan-out', () => {
       }
     }
     expect(faultsOf(W)).toEqual([expect.stringMatching(/the results of "fan", which may have lost the join/)]);
+  });
+});
+
+describe('the code of a build for a stored graph with fan-outs', () => {
+  @Workflow({ name: 'w' })
+  class Fanned {
+    @Step() list(): number[] {
+      return [];
+    }
+    @Step() each(@Item('list') one: number): number {
+      return one;
+    }
+    @Step() sum(@Results('each') all: number[]): number {
+      return all.length;
+    }
+  }
+  @Workflow({ name: 'w' })
+  class Renamed {
+    @Step({ renamedFrom: 'list' }) find(): number[] {
+      return [];
+    }
+    @Step({ renamedFrom: 'each', maxItems: 5 }) every(@Item('find') one: number): number {
+      return one;
+    }
+    @Step() sum(@Results('every') all: number[]): number {
+      return all.length;
+    }
+  }
+  @Workflow({ name: 'w' })
+  class Plain {
+    @Step() list(): number[] {
+      return [];
+    }
+    @Step() each(@Result('list') all: number[]): number {
+      return all.length;
+    }
+    @Step() sum(@Result('each') count: number): number {
+      return count;
+    }
+  }
+  @Workflow({ name: 'w' })
+  class PlainSum {
+    @Step() each(@Item('input') one: number): number {
+      return one;
+    }
+    @Step({ renamedFrom: 'list' }) other(): number[] {
+      return [];
+    }
+    @Step() sum(@Result('other') all: number[]): number {
+      return all.length;
+    }
+  }
+  const fit = (stored: abstract new () => object, build: abstract new () => object) =>
+    findFittingCode(load(build), load(stored).graph);
+
+  it('takes items and results under the names of that graph', () => {
+    const { code } = fit(Fanned, Renamed);
+    expect(code!.steps.get('each')!.parameters).toEqual([
+      { index: 0, kind: 'item', from: { kind: 'result', step: 'list' } },
+    ]);
+    expect(code!.steps.get('sum')!.parameters).toEqual([{ index: 0, kind: 'results', step: 'each' }]);
+    expect(fit(Fanned, PlainSum).code).not.toBeNull();
+  });
+
+  it('is none where a step was a fan-out there and is none here, or the other way round', () => {
+    const [there, here] = ['a fan-out there and a plain step here', 'a plain step there and a fan-out here'];
+    expect(fit(Fanned, Plain)).toEqual({ code: null, lacks: `step "each" is ${there}` });
+    expect(fit(Plain, Fanned)).toEqual({ code: null, lacks: `step "each" is ${here}` });
+  });
+
+  it('is none where a step takes a result of what gives results there', () => {
+    @Workflow({ name: 'w' })
+    class Crossed {
+      @Step({ renamedFrom: 'each' }) every(@Item('input') one: number): number {
+        return one;
+      }
+      @Step({ renamedFrom: 'sum' }) each(): number {
+        return 1;
+      }
+      @Step() list(@Result('each') one: number): number[] {
+        return [one];
+      }
+    }
+    @Workflow({ name: 'w' })
+    class Stored {
+      @Step() each(@Item('input') one: number): number {
+        return one;
+      }
+      @Step() list(): number[] {
+        return [];
+      }
+    }
+    expect(fit(Stored, Crossed)).toMatchObject({ code: null });
   });
 });

@@ -1,4 +1,5 @@
 import type { GraphNode, WorkflowGraph } from '../engine/graph.js';
+import { findTaken } from './binding-faults.js';
 import type { ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
 
 /** The code of this build for a stored graph; or why a run on that graph cannot go on in this build. */
@@ -18,9 +19,13 @@ export function findFittingCode(code: WorkflowDefinition, graph: WorkflowGraph, 
   if (hash === code.hash) return { code };
   const names = matchNames(code, graph);
   const before = findAncestors(graph);
+  const fanOuts = new Set(graph.nodes.filter(({ fanOut }) => fanOut !== undefined).map(({ name }) => name));
   const steps = new Map<string, StepDefinition>();
   for (const node of graph.nodes) {
-    const fitting = fitStep(node, code, names, () => before(node.name));
+    const fitting = fitStep(node, code, names, {
+      before: () => before(node.name),
+      isFannedOut: (name) => fanOuts.has(name),
+    });
     if (typeof fitting === 'string') return { code: null, lacks: fitting };
     steps.set(node.name, fitting);
   }
@@ -38,12 +43,22 @@ function matchNames(code: WorkflowDefinition, graph: WorkflowGraph): Names {
   return { toGraph: new Map(pairs), toBuild: new Map(pairs.map(([build, former]) => [former, build])) };
 }
 
+/** What a step of the stored graph waits for, and which steps are fan-outs there. */
+interface StoredOrder {
+  readonly before: () => ReadonlySet<string>;
+  readonly isFannedOut: (name: string) => boolean;
+}
+
+function describeFanOut(isFanOut: boolean): string {
+  return isFanOut ? 'fan-out' : 'plain step';
+}
+
 /** The code of a step, or why there is none. */
 function fitStep(
   node: GraphNode,
   code: WorkflowDefinition,
   { toBuild, toGraph }: Names,
-  before: () => ReadonlySet<string>,
+  { before, isFannedOut }: StoredOrder,
 ): StepDefinition | string {
   const name = toBuild.get(node.name);
   // A pause without a condition runs no code: it need not be there any more.
@@ -52,17 +67,27 @@ function fitStep(
   const step = code.steps.get(name)!;
   const kind = code.graph.nodes.find((other) => other.name === name)!.kind;
   if (kind !== node.kind) return `step "${node.name}" is a ${node.kind ?? 'step'} there and a ${kind ?? 'step'} here`;
+  const isFanOut = step.parameters.some((binding) => binding.kind === 'item');
+  if (isFanOut !== (node.fanOut !== undefined))
+    return `step "${node.name}" is a ${describeFanOut(!isFanOut)} there and a ${describeFanOut(isFanOut)} here`;
   const bindings = [...step.parameters, ...(step.condition?.parameters ?? [])];
   for (const binding of bindings) {
-    if (binding.kind !== 'result' || binding.isOptional) continue;
-    const taken = toGraph.get(binding.step);
-    if (taken === undefined || !(before().has(taken) || node.kind === 'compensation'))
-      return `step "${node.name}" takes the result of "${binding.step}", which does not come before it there`;
+    const [wanted] = findTaken(binding);
+    if (wanted === undefined) continue;
+    const taken = toGraph.get(wanted);
+    const isRequired = binding.kind !== 'result' || !binding.isOptional;
+    if (isRequired && (taken === undefined || !(before().has(taken) || node.kind === 'compensation')))
+      return `step "${node.name}" takes the result of "${wanted}", which does not come before it there`;
+    if (taken !== undefined && isFannedOut(taken) !== (binding.kind === 'results'))
+      return `step "${node.name}" takes of "${wanted}" what a ${describeFanOut(!isFannedOut(taken))} gives, and there it is none`;
   }
   const rename = (parameters: readonly ParameterBinding[]) =>
-    parameters.map((binding) =>
-      'step' in binding ? { ...binding, step: toGraph.get(binding.step) ?? binding.step } : binding,
-    );
+    parameters.map((binding): ParameterBinding => {
+      const toName = (name: string) => toGraph.get(name) ?? name;
+      if (binding.kind === 'item' && binding.from.kind === 'result')
+        return { ...binding, from: { ...binding.from, step: toName(binding.from.step) } };
+      return 'step' in binding ? { ...binding, step: toName(binding.step) } : binding;
+    });
   const condition = step.condition && { ...step.condition, parameters: rename(step.condition.parameters) };
   return { ...step, parameters: rename(step.parameters), condition };
 }

@@ -34,6 +34,6 @@ export function Item<S extends string>(list: S): ItemDecorator<S>;
 export function Item<Input, T>(select: (from: { readonly input: Input }) => readonly T[]): ItemOfDecorator<T>;
 export function Item(source: unknown): (target: never, key: never, index: number) => void {
   return (target: object, key, index) => {
-    addToMember(target, key as string | symbol, { parameters: [{ kind: 'item', index, source }] });
+    addToMember(target, key, { parameters: [{ kind: 'item', index, source }] });
   };
 }

@@ -47,7 +47,7 @@ export function readOutput(output: unknown, steps: readonly WrittenStep[], scope
   }
   if (steps.some(({ name, fanOut }) => name === output && fanOut !== null)) {
     say(
-      `static output is ${show(output)}, which is a fan-out. Name a step that takes its list by @Results('${String(output)}').`,
+      `static output is ${show(output)}, which is a fan-out. Name a step that takes its list by @Results(${show(output)}).`,
     );
     return null;
   }

@@ -69,7 +69,7 @@ export class ItemDesk {
       throw invalid(attempt, `Expected the items of "${name}" to be an array, got ${show(list)}.`);
     if (list.length > MAX_ITEMS)
       throw invalid(attempt, `Expected at most ${MAX_ITEMS} items for "${name}", got ${list.length}.`);
-    return list;
+    return list as unknown[];
   }
 
   private async find(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<unknown> {

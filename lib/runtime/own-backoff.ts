@@ -20,7 +20,7 @@ const NOT_ASKED: BackoffAnswer = { delayMs: null, fault: null };
  */
 export function askBackoff({ run, node, claim }: Attempt, error: unknown): BackoffAnswer {
   const { backoff, attempts } = node.retry;
-  const own = run.definition.code?.steps.get(node.name)?.ownBackoff ?? null;
+  const own = run.definition.code?.steps.get(node.item?.of ?? node.name)?.ownBackoff ?? null;
   const failures = claim.failures + 1;
   if (backoff !== 'own' || own === null || failures >= attempts) return NOT_ASKED;
   const subject = `Cannot wait for as long as the backoff of step "${node.name}" says`;

@@ -18,7 +18,6 @@ import { DataWorkflow } from './examples/data.js';
 import { SurveyWorkflow } from './examples/evolution.js';
 import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
-import { HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
 import * as running from './examples/running.js';

@@ -851,6 +851,8 @@ export const MUTANTS = [
       file: FITTING_SPEC,
       test: 'the code of a build for a stored graph is none where a step takes the result of a new one',
     },
+  },
+  {
     name: 'items-apart',
     safeguard: 'the outcome of an item is guarded by the row of that item, and not by that of another',
     file: COMMIT,

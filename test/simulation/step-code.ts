@@ -27,8 +27,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results, when, needs = [], kind, retry } of graph.nodes) {
-  for (const { name, results, when, needs = [], kind, fanOut } of graph.nodes) {
+  for (const { name, results, when, needs = [], kind, retry, fanOut } of graph.nodes) {
     instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
     const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
@@ -75,6 +74,8 @@ const ENDS = ['skip', { value: 'nothing came' }] as const;
 function backOff(failures: number): number {
   if (failures === 2) throw new Error('no idea');
   return failures * 70;
+}
+
 /** The items of fan-outs, by the names of steps: as many as their number says. */
 const LISTS: Readonly<Record<string, ItemSource>> = Object.fromEntries(
   [2, 4, 0, 3, 1, 5].map((count, position) => {

@@ -2,7 +2,7 @@ import { decide } from '../../../lib/engine/decide.js';
 import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
 import type { Claim, Fact, Quarantine, WaitEnd } from '../../../lib/engine/facts.js';
 import { findItem, nameOfItem, nodeOf, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
-import { openItemsOf } from '../../../lib/engine/fan-out.js';
+import { openItemsOf, type FanOut } from '../../../lib/engine/fan-out.js';
 import {
   decodeRunState,
   encodeRunState,
@@ -678,7 +678,7 @@ export class RunSimulation {
 
   /** The counts of each fan-out are those of its items; no more run at once than may. */
   private expectCounted(): void {
-    const { fanOuts = new Map(), holds } = this.state;
+    const { fanOuts = new Map<string, FanOut>(), holds } = this.state;
     const fanned = this.graph.nodes.filter(
       ({ fanOut }, n) => fanOut && (this.marks[n] === MARK.fanned || fanOuts.has(this.graph.nodes[n]!.name)),
     );
