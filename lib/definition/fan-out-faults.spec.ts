@@ -303,29 +303,4 @@ describe('the code of a build for a stored graph with fan-outs', () => {
     expect(fit(Fanned, Plain)).toEqual({ code: null, lacks: `step "each" is ${there}` });
     expect(fit(Plain, Fanned)).toEqual({ code: null, lacks: `step "each" is ${here}` });
   });
-
-  it('is none where a step takes a result of what gives results there', () => {
-    @Workflow({ name: 'w' })
-    class Crossed {
-      @Step({ renamedFrom: 'each' }) every(@Item('input') one: number): number {
-        return one;
-      }
-      @Step({ renamedFrom: 'sum' }) each(): number {
-        return 1;
-      }
-      @Step() list(@Result('each') one: number): number[] {
-        return [one];
-      }
-    }
-    @Workflow({ name: 'w' })
-    class Stored {
-      @Step() each(@Item('input') one: number): number {
-        return one;
-      }
-      @Step() list(): number[] {
-        return [];
-      }
-    }
-    expect(fit(Stored, Crossed)).toMatchObject({ code: null });
-  });
 });

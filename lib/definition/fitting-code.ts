@@ -19,13 +19,9 @@ export function findFittingCode(code: WorkflowDefinition, graph: WorkflowGraph, 
   if (hash === code.hash) return { code };
   const names = matchNames(code, graph);
   const before = findAncestors(graph);
-  const fanOuts = new Set(graph.nodes.filter(({ fanOut }) => fanOut !== undefined).map(({ name }) => name));
   const steps = new Map<string, StepDefinition>();
   for (const node of graph.nodes) {
-    const fitting = fitStep(node, code, names, {
-      before: () => before(node.name),
-      isFannedOut: (name) => fanOuts.has(name),
-    });
+    const fitting = fitStep(node, code, names, () => before(node.name));
     if (typeof fitting === 'string') return { code: null, lacks: fitting };
     steps.set(node.name, fitting);
   }
@@ -43,12 +39,6 @@ function matchNames(code: WorkflowDefinition, graph: WorkflowGraph): Names {
   return { toGraph: new Map(pairs), toBuild: new Map(pairs.map(([build, former]) => [former, build])) };
 }
 
-/** What a step of the stored graph waits for, and which steps are fan-outs there. */
-interface StoredOrder {
-  readonly before: () => ReadonlySet<string>;
-  readonly isFannedOut: (name: string) => boolean;
-}
-
 function describeFanOut(isFanOut: boolean): string {
   return isFanOut ? 'fan-out' : 'plain step';
 }
@@ -58,7 +48,7 @@ function fitStep(
   node: GraphNode,
   code: WorkflowDefinition,
   { toBuild, toGraph }: Names,
-  { before, isFannedOut }: StoredOrder,
+  before: () => ReadonlySet<string>,
 ): StepDefinition | string {
   const name = toBuild.get(node.name);
   // A pause without a condition runs no code: it need not be there any more.
@@ -78,8 +68,6 @@ function fitStep(
     const isRequired = binding.kind !== 'result' || !binding.isOptional;
     if (isRequired && (taken === undefined || !(before().has(taken) || node.kind === 'compensation')))
       return `step "${node.name}" takes the result of "${wanted}", which does not come before it there`;
-    if (taken !== undefined && isFannedOut(taken) !== (binding.kind === 'results'))
-      return `step "${node.name}" takes of "${wanted}" what a ${describeFanOut(!isFannedOut(taken))} gives, and there it is none`;
   }
   const rename = (parameters: readonly ParameterBinding[]) =>
     parameters.map((binding): ParameterBinding => {

@@ -184,7 +184,7 @@ describe('Fan-outs', () => {
     gate.open();
     bad = new Set([2, 4, 6]);
     const run = await app.orchestrator.start(Tolerant, { lines: [] });
-    const result = (await run.result({ timeout: '20s' }));
+    const result = await run.result({ timeout: '20s' });
     expect(result.slice(0, 2)).toEqual([10, 0]);
     const steps = await app.orchestrator.steps(run.id);
     expect(steps.map(({ status }) => status)).toEqual(['completed', 'failed', 'completed', 'completed']);

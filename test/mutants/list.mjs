@@ -858,7 +858,10 @@ export const MUTANTS = [
     file: COMMIT,
     from: 's.name = b.name AND s.item = b.item AND',
     to: 's.name = b.name AND s.item = 0 AND',
-    caughtBy: { file: STORE_CONFORMANCE, test: 'are written each by itself, under its own guard' },
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: items of a fan-out are written each by itself, under its own guard, and are no steps of the run',
+    },
   },
   {
     name: 'items-once',
@@ -866,7 +869,10 @@ export const MUTANTS = [
     file: STORE,
     from: 'AND r.ended_at IS NULL\nON CONFLICT DO NOTHING',
     to: 'AND r.ended_at IS NULL\nON CONFLICT (run_id, generation, name, item, round) DO UPDATE SET payload = excluded.payload',
-    caughtBy: { file: STORE_CONFORMANCE, test: 'are stored once, and stay as they are' },
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: items of a fan-out are stored once, and stay as they are, and none of a run that has ended',
+    },
   },
   {
     name: 'items-at-once',
@@ -874,7 +880,10 @@ export const MUTANTS = [
     file: 'lib/engine/fan-out.ts',
     from: ' && openItemsOf(fanOut) < limits!.maxItems',
     to: '',
-    caughtBy: { file: FAN_OUT_SPEC, test: 'begins as many of its items as may run at once' },
+    caughtBy: {
+      file: FAN_OUT_SPEC,
+      test: 'a fan-out begins as many of its items as may run at once: here where a slot is free, else as ready rows',
+    },
   },
   {
     name: 'items-closed',
@@ -882,7 +891,10 @@ export const MUTANTS = [
     file: 'lib/engine/fan-out.ts',
     from: 'fanOut.end === undefined && fanOut.next',
     to: 'fanOut.next',
-    caughtBy: { file: FAN_OUT_SPEC, test: 'may fail where its run goes on all the same' },
+    caughtBy: {
+      file: FAN_OUT_SPEC,
+      test: 'a fan-out may fail where its run goes on all the same, once nothing of it is under way',
+    },
   },
   {
     name: 'items-doubled',
@@ -890,6 +902,9 @@ export const MUTANTS = [
     file: 'lib/engine/item-ledger.ts',
     from: 'if (!this.has(item)) return MARK.completed;',
     to: '',
-    caughtBy: { file: FAN_OUT_SPEC, test: 'takes no outcome of an item twice' },
+    caughtBy: {
+      file: FAN_OUT_SPEC,
+      test: 'a fan-out takes no outcome of an item twice, also where its fan-out seems to end between',
+    },
   },
 ];

@@ -32,11 +32,12 @@ const FAR = '3650d';
 const SCHEMA = 'orchestrate_flow';
 const QUARANTINE = { crashes: 5, error: '"poison"' };
 
-/** The one workflow of a race: steps with what each waits for. Earlier ones are claimed first. */
+/** The one workflow of a race: steps with what each waits for. Earlier ones are claimed first; `fan` is a fan-out. */
 export function graphOf(steps: Readonly<Record<string, readonly string[]>>): IndexedGraph {
   const nodes = Object.entries(steps).map(([name, after], priority): GraphNode => {
     const retry = { ...DEFAULT_RETRY, attempts: 3 };
-    return { name, after, results: after, queue: 'q', priority, retry, timeoutMs: null };
+    const node = { name, after, results: after, queue: 'q', priority, retry, timeoutMs: null };
+    return name === 'fan' ? { ...node, fanOut: { maxItems: 2, tolerate: 0 } } : node;
   });
   return indexGraph({ workflow: 'race', version: null, output: null, nodes });
 }
@@ -199,6 +200,14 @@ export class FlowProcess {
   async complete(step: string): Promise<void> {
     const [attempt, end] = this.find(step);
     await this.end(() => end(completed(attempt)));
+  }
+
+  /** The fan-out that is held here stores so many items, which begin here or are left ready. */
+  async expand(step: string, count: number): Promise<void> {
+    const [{ claim, run }, end] = this.find(step);
+    const payloads = Array.from({ length: count }, (_, index) => `${index}`);
+    await this.store.addItems({ runId: run.id, generation: 0, step, queue: 'q', priority: 0, first: 0, payloads });
+    await this.end(() => end({ type: 'step-expanded', claim, count }));
   }
 
   /** The step that is held here completes, and what follows here stays under way. Resolves when that has begun. */

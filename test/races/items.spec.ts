@@ -1,0 +1,100 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { act, RaceTrack } from './race-track.js';
+
+const track = new RaceTrack();
+
+const FAN = { fan: [], join: ['fan'] };
+
+/** A run of whose fan-out two items run, in two processes. */
+async function startTwo(items: number, state: 'asleep' | 'awake' = 'asleep') {
+  const { starter, one, two } = await track.enter(FAN, state);
+  const prepare = async () => {
+    const run = await starter.start();
+    await starter.take();
+    await starter.expand('fan', items);
+    await one.take();
+    await two.take();
+    return run;
+  };
+  return { one, two, prepare };
+}
+
+describe('two items of a fan-out that end in two processes', () => {
+  it.each(['asleep', 'awake'] as const)('end it once, while the processes are %s', async (state) => {
+    const { one, two, prepare } = await startTwo(2, state);
+    await track.everyOrder(async () => {
+      const run = await prepare();
+      return {
+        racers: { one: act(one, () => one.complete('fan[0]')), two: act(two, () => two.complete('fan[1]')) },
+        check: async () =>
+          expect(await track.endingOf(run)).toEqual({
+            status: 'completed',
+            steps: [
+              ...['fan completed 1/0/0', 'fan[0] completed 1/0/0', 'fan[1] completed 1/0/0'],
+              'join completed 1/0/0',
+            ],
+            begun: ['fan#1', 'fan[0]#1', 'fan[1]#1', 'join#1'],
+          }),
+      };
+    });
+  });
+
+  it('begin the next ones once', async () => {
+    const { one, two, prepare } = await startTwo(4);
+    await track.everyOrder(async () => {
+      const run = await prepare();
+      return {
+        racers: { one: act(one, () => one.complete('fan[0]')), two: act(two, () => two.complete('fan[1]')) },
+        check: async () => {
+          const { status, begun } = await track.endingOf(run);
+          expect(status).toBe('completed');
+          expect(begun).toEqual(['fan#1', ...[0, 1, 2, 3].map((index) => `fan[${index}]#1`), 'join#1']);
+        },
+      };
+    });
+  });
+});
+
+describe('an item that completes', () => {
+  it('and a cancel end the run once, and no other item begins in a cancelled one', async () => {
+    const { one, two, prepare } = await startTwo(4);
+    await track.everyOrder(async () => {
+      const run = await prepare();
+      return {
+        racers: { one: act(one, () => one.complete('fan[0]')), two: act(two, () => two.cancel(run)) },
+        check: async () => {
+          await two.complete('fan[1]');
+          const { status, steps, begun } = await track.endingOf(run);
+          expect(status).toBe('cancelled');
+          expect(steps.slice(0, 3)).toEqual([
+            'fan cancelled 1/0/0',
+            'fan[0] completed 1/0/0',
+            'fan[1] completed 1/0/0',
+          ]);
+          expect(begun).toEqual(['fan#1', 'fan[0]#1', 'fan[1]#1']);
+        },
+      };
+    });
+  });
+
+  it('and another that fails for good fail the run once, and both are recorded', async () => {
+    const { one, two, prepare } = await startTwo(4);
+    await track.everyOrder(async () => {
+      const run = await prepare();
+      return {
+        racers: {
+          one: act(one, () => one.complete('fan[0]')),
+          two: act(two, () => two.fail('fan[1]', { retryable: false })),
+        },
+        check: async () => {
+          const { status, steps, begun } = await track.endingOf(run);
+          expect(status).toBe('failed');
+          expect(steps.slice(0, 3)).toEqual(['fan failed 1/0/0', 'fan[0] completed 1/0/0', 'fan[1] failed 1/1/0']);
+          expect(begun).not.toContain('join#1');
+          expect(begun).not.toContain('fan[3]#1');
+        },
+      };
+    });
+  });
+});
