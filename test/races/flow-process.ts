@@ -55,6 +55,8 @@ export class FlowProcess {
   private begun: { readonly run: string; readonly token: string }[] = [];
   /** Whether what begins here goes on until the test ends it; else it completes at once. */
   isHolding = true;
+  /** Meanwhile nothing starts here. */
+  private isExpanding = false;
   private readonly held = new Map<string, (fact: Fact) => void>();
   private readonly attempts = new Map<string, Attempt>();
   private readonly self: WorkerSelf;
@@ -81,7 +83,7 @@ export class FlowProcess {
     };
     const slots = new SlotOffice(
       () => {},
-      () => true,
+      () => !this.isExpanding,
     );
     this.pump = new StepPump({
       ...{ queue: 'q', concurrency: 10, clock, claim: () => Promise.resolve(0), passOn: () => {}, onError: () => {} },
@@ -202,12 +204,14 @@ export class FlowProcess {
     await this.end(() => end(completed(attempt)));
   }
 
-  /** The fan-out that is held here stores so many items, which begin here or are left ready. */
+  /** The fan-out that is held here stores so many items; those that begin are left ready. */
   async expand(step: string, count: number): Promise<void> {
     const [{ claim, run }, end] = this.find(step);
     const payloads = Array.from({ length: count }, (_, index) => `${index}`);
     await this.store.addItems({ runId: run.id, generation: 0, step, queue: 'q', priority: 0, first: 0, payloads });
+    this.isExpanding = true;
     await this.end(() => end({ type: 'step-expanded', claim, count }));
+    this.isExpanding = false;
   }
 
   /** The step that is held here completes, and what follows here stays under way. Resolves when that has begun. */
@@ -216,6 +220,13 @@ export class FlowProcess {
     const count = this.begun.length;
     end(completed(attempt));
     while (this.begun.length === count && !this.desk.isQuiet) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Whatever is held here completes, and so does at once whatever follows here. */
+  async completeHeld(): Promise<void> {
+    await this.end(() => {
+      for (const [name, end] of this.held) end(completed(this.attempts.get(name)!));
+    });
   }
 
   /** The step that is held here fails: for good, or to be tried again at once. */
