@@ -100,13 +100,18 @@ export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs =
       }
     },
     /** Waits until no run is open, or so long; answers with how many are left. */
+    /** Waits until no run is open, or until none has ended for so long. @returns how many are open, -1 where nobody can tell */
     async untilEnded(timeoutMs) {
-      const deadline = nowMs() + timeoutMs;
-      for (;;) {
+      let deadline = nowMs() + timeoutMs;
+      for (let least = Infinity; ;) {
         const [{ open }] = await rig
           .query('SELECT count(*)::int AS open FROM orchestrate_flow.workflow_run WHERE ended_at IS NULL')
           .catch(() => [{ open: -1 }]);
         if (open === 0 || nowMs() > deadline) return open;
+        if (open >= 0 && open < least) {
+          least = open;
+          deadline = nowMs() + timeoutMs;
+        }
         await sleep(250);
       }
     },

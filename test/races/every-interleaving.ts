@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+
 import type { TestConnection } from '../support/connect.js';
 import { Runner, type Racer, type Turnstile } from './turnstile.js';
 
@@ -17,36 +19,48 @@ interface Choice {
 
 /** More than this is not enumerated by hand-made patience: the race should be cut smaller. */
 const MAX_HEATS = 2_000;
+/** Of a race with more orders so many are run one after the other, and so many by chance. `RACES=all`: every one. */
+const SAMPLE = process.env.RACES === 'all' ? MAX_HEATS : 50;
 const STUCK_MS = 20_000;
 
 const FIND_BLOCKED = 'SELECT pid FROM unnest($1::int[]) pid WHERE cardinality(pg_blocking_pids(pid)) > 0';
 
 /**
- * Runs a race once for every order in which the statements of its racers can be sent, each time over fresh rows. A racer
- * whose statement waits for another's lock stands until that goes on.
+ * Runs a race once for every order in which the statements of its racers can be sent, or for a sample of them, each time
+ * over fresh rows. A racer whose statement waits for another's lock stands until that goes on.
  *
- * @returns how many orders there are
+ * @returns how many orders were run
  */
 export async function everyInterleaving(
   turnstile: Turnstile,
   observer: TestConnection,
   prepare: () => Promise<Heat>,
 ): Promise<number> {
-  let plan: readonly number[] | null = [];
-  for (let count = 0; ; count++) {
-    if (plan === null) return count;
-    if (count === MAX_HEATS) throw new Error(`There are more than ${MAX_HEATS} interleavings.`);
+  const run = async (take: Take) => {
     const heat = await prepare();
     const referee = new Referee(turnstile, observer, heat);
     try {
-      plan = nextPlan(await referee.run(plan));
+      const choices = await referee.run(take);
       await heat.check();
+      return choices;
     } catch (error) {
       referee.letAllGo();
       throw new Error(`After ${referee.story.join(' · ')}: ${(error as Error).message}`, { cause: error });
     }
+  };
+  let plan: readonly number[] | null = [];
+  for (let count = 0; count < SAMPLE; count++) {
+    const fixed: readonly number[] = plan;
+    plan = nextPlan(await run((_, index) => fixed[index] ?? 0));
+    if (plan === null) return count + 1;
   }
+  if (SAMPLE === MAX_HEATS) throw new Error(`There are more than ${MAX_HEATS} interleavings.`);
+  for (let count = 0; count < SAMPLE; count++) await run((options) => randomInt(options));
+  return 2 * SAMPLE;
 }
+
+/** Which of so many racers goes on, at the choice of this number. */
+type Take = (options: number, index: number) => number;
 
 /** The choices of the next order: the last one that could have been another is. */
 function nextPlan(choices: readonly Choice[]): number[] | null {
@@ -68,14 +82,14 @@ class Referee {
     this.runners = Object.entries(heat.racers).map(([name, racer]) => new Runner(name, racer));
   }
 
-  async run(plan: readonly number[]): Promise<Choice[]> {
+  async run(take: Take): Promise<Choice[]> {
     const choices: Choice[] = [];
     this.turnstile.guard(this.runners);
     for (const runner of this.runners) runner.begin();
     for (;;) {
       const ready = await this.untilSomebodyWaits();
       if (ready.length === 0) break;
-      const taken = plan[choices.length] ?? 0;
+      const taken = take(ready.length, choices.length);
       const runner = ready[taken];
       if (!runner) throw new Error('The same order has led elsewhere.');
       choices.push({ options: ready.length, taken });

@@ -109,6 +109,11 @@ export class FlowProcess {
     return this.self.id;
   }
 
+  /** What began here last. */
+  get latest(): string {
+    return this.begun.at(-1)!.token.split('#')[0]!;
+  }
+
   get slotsInUse(): number {
     return this.pump.slots.capacity - this.pump.slots.free;
   }

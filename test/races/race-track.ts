@@ -82,7 +82,7 @@ export class RaceTrack {
     return { starter, one, two };
   }
 
-  /** Runs a race in every order, and tells in how many. */
+  /** Runs a race in every order, or a sample of them, and tells in how many. */
   async everyOrder(prepare: () => Promise<Heat>): Promise<void> {
     const count = await everyInterleaving(this.turnstile, this.db, async () => {
       await this.db.query(

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { simulate } from './simulation.js';
 
-const SEEDS = 200;
+const SEEDS = 100;
 
 /** Seeds that once found a mistake in the library. */
 const REGRESSIONS = [
