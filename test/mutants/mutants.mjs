@@ -1,7 +1,9 @@
 // Takes the safeguards away one at a time and proves that the test named for each notices.
 //
 //   npm run mutants                      all of them
-//   npm run mutants -- --only revision   those of one name
+//   npm run mutants -- --only revision   that of one name
+//   npm run mutants -- --third           a third of them, each commit another, as in CI
+import { execFileSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 
@@ -13,8 +15,8 @@ import { Workshop } from './workshop.mjs';
 const WORKSHOPS = 2;
 
 const root = new URL('../..', import.meta.url).pathname;
-const { values } = parseArgs({ options: { only: { type: 'string' } } });
-const chosen = MUTANTS.filter(({ name }) => values.only === undefined || name === values.only);
+const { values } = parseArgs({ options: { only: { type: 'string' }, third: { type: 'boolean', default: false } } });
+const chosen = choose();
 if (chosen.length === 0) {
   console.error(`There is no mutant "${values.only}". There are: ${MUTANTS.map(({ name }) => name).join(', ')}.`);
   process.exit(2);
@@ -35,6 +37,21 @@ const seconds = Math.round((performance.now() - began) / 1000);
 console.log(`${chosen.length - failed.length} of ${chosen.length} mutants caught in ${seconds} s`);
 if (failed.length > 0) console.error(`Not caught: ${failed.join(', ')}`);
 process.exitCode = failed.length > 0 ? 1 : 0;
+
+function choose() {
+  if (values.only !== undefined) return MUTANTS.filter(({ name }) => name === values.only);
+  if (!values.third) return MUTANTS;
+  const share = Number.parseInt(findCommit(), 16) % 3;
+  return MUTANTS.filter((_, index) => index % 3 === share);
+}
+
+function findCommit() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short=8', 'HEAD'], { cwd: root, encoding: 'utf8' });
+  } catch {
+    return '0'; // An export of the tree has no commits.
+  }
+}
 
 /** Each named test passes as long as nothing is taken away. @returns those that do not */
 async function proveTests() {
