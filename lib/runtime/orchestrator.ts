@@ -1,16 +1,14 @@
 import type { Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
 
-import { show } from '../definition/option-readers.js';
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
 import type { WorkflowGraph } from '../engine/graph.js';
-import { oneLine } from '../engine/one-line.js';
-import type { RunArchive, RunRecordView, TransactionalStarts } from '../engine/ports.js';
-import { isEnded, isStopping, type RunStatus } from '../engine/words.js';
+import type { RunArchive, TransactionalStarts } from '../engine/ports.js';
+import type { RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
 import type { DefinitionShelf } from './definition-shelf.js';
@@ -25,24 +23,20 @@ import type {
 } from './orchestrator-options.js';
 import type { ItemPages, ItemsOptions, ItemsPage } from './item-pages.js';
 import type { ResultDesk } from './result-desk.js';
-import { readListOptions, writeCursor } from './run-list.js';
 import { Run, type RunControls } from './run.js';
+import { RunControl } from './run-control.js';
 import type { RunDesk } from './run-desk.js';
+import { RunFinder } from './run-finder.js';
 import type { RunStarter } from './run-starter.js';
 import type { SignalSender } from './signal-sender.js';
-import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
+import type { RunDetails, RunPage, StepDetails } from './run-details.js';
 import {
   assertKey,
-  assertWorkflowName,
-  invalid,
-  isRunId,
-  readCancelReason,
   readExecuteOptions,
   readResultOptions,
   readSignalOptions,
   readSignalToSend,
   readStartOptions,
-  reading,
 } from './start-options.js';
 
 /**
@@ -85,6 +79,8 @@ export interface OrchestratorPorts {
 export class Orchestrator {
   private ports: OrchestratorPorts | null = null;
   private closedBy: OrchestrateFlowError | null = null;
+  private readonly finder = new RunFinder(() => this.connected);
+  private readonly control = new RunControl(this.finder, () => this.connected);
 
   /** Called by the module once the app is wired. @internal */
   connect(ports: OrchestratorPorts): void {
@@ -155,31 +151,17 @@ export class Orchestrator {
 
   /** A run as it stands. @throws OrchestrateFlowError `OF_RUN_UNKNOWN` */
   async get(address: RunAddress): Promise<RunDetails> {
-    return toRunDetails(await this.getRecord(address), this.connected.codec);
+    return this.finder.get(address);
   }
 
   /** Runs, newest first, a page at a time. */
   async list(written?: ListOptions): Promise<RunPage> {
-    const options = readListOptions(written, (workflow) => this.nameOf(workflow));
-    const { runs, last } = await this.connected.archive.list(options);
-    return { runs: runs.map((run) => toRunDetails(run, this.connected.codec)), nextCursor: last && writeCursor(last) };
+    return this.finder.list(written);
   }
 
   /** The steps of a run as they stand, in the order of its graph. @throws OrchestrateFlowError `OF_RUN_UNKNOWN` */
   async steps(address: RunAddress): Promise<StepDetails[]> {
-    const { shelf, archive, codec } = this.connected;
-    // The run is read again after its rows, until both speak of the same moment.
-    for (let record = await this.getRecord(address); ;) {
-      const definition = await shelf.get(record.definition, record.workflow);
-      const rows = await archive.steps(record.id, record.generation);
-      const again = await this.getRecord(record.id);
-      if (again.updatedAt.getTime() === record.updatedAt.getTime() && again.state === record.state) {
-        const fannedOut = rows.filter(({ stage }) => stage === 'expanded').map(({ name }) => name);
-        const counts = await this.connected.items.count(record, fannedOut);
-        return toStepDetails(record, definition.graph, rows, codec, counts);
-      }
-      record = again;
-    }
+    return this.finder.steps(address);
   }
 
   /**
@@ -188,7 +170,7 @@ export class Orchestrator {
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_ARGUMENT_INVALID` where the step is no fan-out
    */
   async items(address: RunAddress, step: string, options?: ItemsOptions): Promise<ItemsPage> {
-    return this.connected.items.read(await this.getRecord(address), step, options);
+    return this.finder.items(address, step, options);
   }
 
   /**
@@ -198,7 +180,7 @@ export class Orchestrator {
    */
   async result(address: RunAddress, options?: ResultOptions): Promise<unknown> {
     const timeoutMs = readResultOptions(options);
-    const { id } = await this.getRecord(address);
+    const { id } = await this.finder.getRecord(address);
     return this.connected.results.wait(id, timeoutMs);
   }
 
@@ -209,16 +191,7 @@ export class Orchestrator {
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has completed or failed
    */
   async cancel(address: RunAddress, options?: CancelOptions): Promise<void> {
-    const reason = readCancelReason(options);
-    const before = await this.getRecord(address);
-    if (!isEnded(before.status)) await this.connected.desk.tell(before.id, { type: 'cancel-requested', reason });
-    const { id, status } = await this.getRecord(before.id);
-    if (status === 'cancelling' || status === 'cancelled') return;
-    if (status === 'compensating' && before.failure === null) return;
-    throw new OrchestrateFlowError(
-      'OF_RUN_ENDED',
-      `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`,
-    );
+    return this.control.cancel(address, options);
   }
 
   /**
@@ -228,15 +201,7 @@ export class Orchestrator {
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended otherwise
    */
   async terminate(address: RunAddress, options?: CancelOptions): Promise<void> {
-    const reason = readCancelReason(options, 'terminate()');
-    const before = await this.getRecord(address);
-    if (!isEnded(before.status)) await this.connected.desk.tell(before.id, { type: 'terminate-requested', reason });
-    const { id, status } = await this.getRecord(before.id);
-    if (status === 'terminated') return;
-    throw new OrchestrateFlowError(
-      'OF_RUN_ENDED',
-      `Cannot terminate run ${id}: it is ${status}. Only a run that has not ended can be terminated.`,
-    );
+    return this.control.terminate(address, options);
   }
 
   /**
@@ -260,7 +225,7 @@ export class Orchestrator {
   async signal(address: RunAddress, name: string, payload?: unknown, options?: SignalOptions): Promise<void> {
     const { key, manager } = readSignalOptions(options);
     const { signals } = this.connected;
-    const record = await this.getRecord(address);
+    const record = await this.finder.getRecord(address);
     const signal = { name, payload, ...(key === undefined ? {} : { key }) };
     await signals.send(record, await signals.check(record.workflow, signal), manager);
   }
@@ -296,7 +261,7 @@ export class Orchestrator {
     const read = readStartOptions(options);
     assertKey(read.key);
     const { signals } = this.connected;
-    const checked = await signals.check(this.nameOf(workflow), readSignalToSend(signal));
+    const checked = await signals.check(this.finder.nameOf(workflow), readSignalToSend(signal));
     const run = await this.startRead(workflow, input, read);
     const { manager } = read;
     await signals.send({ id: run.id, status: await this.statusOf(run, manager) }, checked, manager);
@@ -310,13 +275,7 @@ export class Orchestrator {
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended or been stopped
    */
   async wake(address: RunAddress): Promise<void> {
-    const { id, status } = await this.getRecord(address);
-    if (isEnded(status) || isStopping(status))
-      throw new OrchestrateFlowError(
-        'OF_RUN_ENDED',
-        `Cannot wake run ${id}: it is ${status}. Only a run that goes on can be woken.`,
-      );
-    await this.connected.desk.tell(id, { type: 'wake-requested' });
+    return this.control.wake(address);
   }
 
   /** The graph of a workflow as this build has it. @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN` */
@@ -341,44 +300,12 @@ export class Orchestrator {
 
   /** Of a run that a transaction has just started only that transaction knows. */
   private async statusOf({ id, created }: Run, manager?: EntityManager): Promise<RunStatus> {
-    return created || manager ? 'running' : (await this.getRecord(id)).status;
+    return created || manager ? 'running' : (await this.finder.getRecord(id)).status;
   }
 
   private async startRead(workflow: WorkflowClass | string, input: unknown, options: StartOptions): Promise<Run> {
     const { id, created } = await this.connected.starter.start(workflow, input, options);
     return this.handle(id, created, options.manager);
-  }
-
-  /** A name is taken as it is: a process may look at runs of workflows whose code it lacks. */
-  private nameOf(workflow: WorkflowClass | string): string {
-    if (typeof workflow !== 'string') return this.connected.registry.get(workflow).name;
-    assertWorkflowName(workflow);
-    return workflow;
-  }
-
-  private async getRecord(address: RunAddress): Promise<RunRecordView> {
-    const { archive } = this.connected;
-    if (typeof address === 'string') {
-      const record = isRunId(address) ? await archive.find(address) : null;
-      if (record) return record;
-      throw new OrchestrateFlowError(
-        'OF_RUN_UNKNOWN',
-        `Cannot find run ${show(address)}: there is none with this id; one started in a transaction is there once that has committed. ` +
-          'By key: { workflow, key }.',
-      );
-    }
-    if (typeof address !== 'object' || address === null) {
-      throw invalid(`Expected a run to be named by its id or by { workflow, key }, got ${show(address)}.`);
-    }
-    const { workflow, key } = reading('which run is meant', () => ({ workflow: address.workflow, key: address.key }));
-    assertKey(key);
-    const name = this.nameOf(workflow);
-    const record = await archive.findByKey(name, key);
-    if (record) return record;
-    throw new OrchestrateFlowError(
-      'OF_RUN_UNKNOWN',
-      `Cannot find a run of workflow "${oneLine(name)}" with key "${oneLine(key)}": none was started with it, or its transaction has not committed.`,
-    );
   }
 
   private handle(id: string, created: boolean, manager?: EntityManager): Run {
@@ -388,7 +315,7 @@ export class Orchestrator {
         if (manager) this.assertCommitted(runId, manager);
         return this.connected.results.wait(runId, timeoutMs);
       },
-      status: async (runId): Promise<RunStatus> => (await this.getRecord(runId)).status,
+      status: async (runId): Promise<RunStatus> => (await this.finder.getRecord(runId)).status,
       cancel: (runId, options) => this.cancel(runId, options),
       signal: (runId, name, payload, options) => this.signal(runId, name, payload, options),
     };

@@ -1,0 +1,54 @@
+import { OrchestrateFlowError } from '../engine/errors.js';
+import { isEnded, isStopping } from '../engine/words.js';
+import type { CancelOptions, RunAddress } from './orchestrator-options.js';
+import type { RunDesk } from './run-desk.js';
+import type { RunFinder } from './run-finder.js';
+import { readCancelReason } from './start-options.js';
+
+export interface RunControlPorts {
+  readonly desk: RunDesk;
+}
+
+/** Steers runs from outside: tells them what is asked of them, and says where it came too late. */
+export class RunControl {
+  /** @param connect asked anew by each step of the way: it throws once the app has shut down */
+  constructor(
+    private readonly finder: RunFinder,
+    private readonly connect: () => RunControlPorts,
+  ) {}
+
+  async cancel(address: RunAddress, options?: CancelOptions): Promise<void> {
+    const reason = readCancelReason(options);
+    const before = await this.finder.getRecord(address);
+    if (!isEnded(before.status)) await this.connect().desk.tell(before.id, { type: 'cancel-requested', reason });
+    const { id, status } = await this.finder.getRecord(before.id);
+    if (status === 'cancelling' || status === 'cancelled') return;
+    if (status === 'compensating' && before.failure === null) return;
+    throw new OrchestrateFlowError(
+      'OF_RUN_ENDED',
+      `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`,
+    );
+  }
+
+  async terminate(address: RunAddress, options?: CancelOptions): Promise<void> {
+    const reason = readCancelReason(options, 'terminate()');
+    const before = await this.finder.getRecord(address);
+    if (!isEnded(before.status)) await this.connect().desk.tell(before.id, { type: 'terminate-requested', reason });
+    const { id, status } = await this.finder.getRecord(before.id);
+    if (status === 'terminated') return;
+    throw new OrchestrateFlowError(
+      'OF_RUN_ENDED',
+      `Cannot terminate run ${id}: it is ${status}. Only a run that has not ended can be terminated.`,
+    );
+  }
+
+  async wake(address: RunAddress): Promise<void> {
+    const { id, status } = await this.finder.getRecord(address);
+    if (isEnded(status) || isStopping(status))
+      throw new OrchestrateFlowError(
+        'OF_RUN_ENDED',
+        `Cannot wake run ${id}: it is ${status}. Only a run that goes on can be woken.`,
+      );
+    await this.connect().desk.tell(id, { type: 'wake-requested' });
+  }
+}
