@@ -38,6 +38,7 @@ export { Item } from './definition/item.decorator.js';
 export { Failure } from './definition/failure.decorator.js';
 export { Ctx } from './definition/ctx.decorator.js';
 export type { StepContext, StepLogger } from './definition/step-context.js';
+export { stepContextOf } from './definition/step-execution-context.js';
 export type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';
 
 export { Orchestrator, type StartItem, type WorkflowGraphView } from './runtime/orchestrator.js';

@@ -50,14 +50,14 @@ interface ReadMembers {
   readonly compensations: readonly WrittenCompensation[];
 }
 
-export function readClass({ target, scopeFault }: DiscoveredWorkflow, blame: Blame): ReadClass {
-  if (scopeFault !== null)
-    blame.class(`${scopeFault}. A workflow has one instance for all runs: use the default scope.`);
+export function readClass({ target, host }: DiscoveredWorkflow, blame: Blame): ReadClass {
   const workflow = readWorkflow(findWorkflowOptions(target)?.options, blame.class);
   const read = readStepMembers(target, blame);
   const { scope, members, conditions, steps, compensations } = read;
   const bindings = readBindings(read, blame);
   for (const { key, method } of members) if (method !== null) checkScheduler(method, blame.member(key));
+  const methods = [...members, ...conditions].map(({ key }) => key);
+  host?.check(methods, (method) => (method === null ? blame.class : blame.member(method)));
   checkInput(target, [...members, ...conditions], blame);
   checkSignals(target, steps, members, blame);
   checkCompensated(compensations, steps, blame);

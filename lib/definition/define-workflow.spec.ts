@@ -17,7 +17,7 @@ import { WaitForSignal } from './wait-for-signal.decorator.js';
 import type { StepHandlers, WorkflowData } from './workflow-data.js';
 import { Workflow } from './workflow.decorator.js';
 
-const read = (target: new () => object) => loadDefinitions([{ target, instance: new target(), scopeFault: null }])[0]!;
+const read = (target: new () => object) => loadDefinitions([{ target, instance: new target(), host: null }])[0]!;
 
 function faultsOf(graph: unknown, handlers: unknown = {}, name = 'w'): string[] {
   const defined = defineWorkflow(name, graph as WorkflowData, handlers as StepHandlers);

@@ -20,7 +20,7 @@ import type { DefinitionDefaults } from './workflow-options.js';
 import { Workflow } from './workflow.decorator.js';
 
 function load(target: new () => object, defaults?: DefinitionDefaults): WorkflowDefinition {
-  return loadDefinitions([{ target: target, instance: new target(), scopeFault: null }], defaults)[0]!;
+  return loadDefinitions([{ target: target, instance: new target(), host: null }], defaults)[0]!;
 }
 
 /** Replaces the function, as tracing and caching decorators do. */

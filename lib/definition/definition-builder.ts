@@ -7,6 +7,7 @@ import type { DiscoveredWorkflow } from './explorer.js';
 import { hashOf } from './graph-hash.js';
 import { computeNodes } from './graph-nodes.js';
 import { findDataFaults } from './metadata.js';
+import type { CallHost } from './provider-host.js';
 import { resolveRetry, type ResolvedRetry, type RetrySettings } from './retry-resolution.js';
 import type { WrittenStep } from './step-reader.js';
 import type { StepDefinition, WorkflowDefinition } from './workflow-definition.js';
@@ -40,7 +41,7 @@ export function buildDefinition(found: DiscoveredWorkflow, defaults: ReadDefault
 }
 
 function toDefinition(
-  { target, instance }: DiscoveredWorkflow,
+  { target, instance, host }: DiscoveredWorkflow,
   name: string,
   read: ReadClass & { readonly ordered: OrderedPage },
   defaults: ReadDefaults,
@@ -66,8 +67,13 @@ function toDefinition(
     graph,
     target,
     instance,
+    host: host !== null && definitions.some((step) => isConcerned(host, step)) ? host : null,
     steps: new Map(page.map((step) => [step, byName.get(step)!])),
   };
+}
+
+function isConcerned(host: CallHost, { name, condition }: StepDefinition): boolean {
+  return host.concerns(name) || (condition !== null && host.concerns(condition.name));
 }
 
 function toStep(

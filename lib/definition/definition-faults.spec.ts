@@ -16,7 +16,6 @@ import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Result } from './result.decorator.js';
 import { Retry } from './retry.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
-import type { WorkflowClass } from './workflow-class.js';
 import type { DefinitionDefaults } from './workflow-options.js';
 import { Workflow } from './workflow.decorator.js';
 
@@ -40,7 +39,7 @@ function faultsOf(...targets: (abstract new () => object)[]): readonly Definitio
 
 function faultsWith(defaults: unknown, ...targets: (abstract new () => object)[]): readonly DefinitionFault[] {
   try {
-    const found = targets.map((target) => ({ target: target, instance: {}, scopeFault: null }));
+    const found = targets.map((target) => ({ target: target, instance: {}, host: null }));
     loadDefinitions(found, defaults as DefinitionDefaults);
     return [];
   } catch (error) {
@@ -1130,14 +1129,5 @@ describe('a workflow', () => {
     const faults = faultsOf(First, Second);
     expect(faults.map(({ where }) => where)).toEqual(['First', 'First.a', 'First.a', 'First.a', 'First', 'Second']);
     expect(new DefinitionError(faults).message).toContain('\n  - First.a: Expected queue');
-  });
-
-  it('whose scope is not the default is a fault', () => {
-    @Workflow({ name: 'w' })
-    class W {
-      @Step() a() {}
-    }
-    const found = { target: W as WorkflowClass, instance: {}, scopeFault: 'is request-scoped' };
-    expect(() => loadDefinitions([found])).toThrow(/W: is request-scoped\. A workflow has one instance for all runs/);
   });
 });

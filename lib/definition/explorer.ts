@@ -1,16 +1,16 @@
-import { Injectable, Scope } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { findDataFaults, findWorkflowOptions } from './metadata.js';
+import { ProviderHost, type ProviderWrapper } from './provider-host.js';
 import type { WorkflowClass } from './workflow-class.js';
-
-type ProviderWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 /** A provider whose class bears `@Workflow`, or that gives a class which `defineWorkflow()` has made. */
 export interface DiscoveredWorkflow {
   readonly target: WorkflowClass;
+  /** Of a request-scoped one what Nest has before any request: it bears the methods, and nothing is injected. */
   readonly instance: object;
-  /** Why there is no single instance of it, or null. */
-  readonly scopeFault: string | null;
+  /** What Nest does for its calls. Null: it was made of data, and nothing is bound to it. */
+  readonly host: ProviderHost | null;
 }
 
 /** Finds the workflows among the app's providers. Needs Nest's DiscoveryModule; call it once all providers exist. */
@@ -26,7 +26,7 @@ export class WorkflowExplorer {
       const target = given ?? findClass(wrapper);
       if (target === null || found.has(target) || findWorkflowOptions(target) === null) continue;
       const instance = given ? new given() : (wrapper.instance as object);
-      found.set(target, { target, instance, scopeFault: findScopeFault(wrapper) });
+      found.set(target, { target, instance, host: given ? null : new ProviderHost(wrapper, target) });
     }
     return [...found.values()];
   }
@@ -42,10 +42,4 @@ function findDefined(wrapper: ProviderWrapper): (new () => object) | null {
 function findClass(wrapper: ProviderWrapper): WorkflowClass | null {
   const { constructor } = (wrapper.instance ?? {}) as { readonly constructor?: unknown };
   return typeof constructor === 'function' ? (constructor as unknown as WorkflowClass) : null;
-}
-
-function findScopeFault(wrapper: ProviderWrapper): string | null {
-  if (wrapper.scope === Scope.REQUEST) return 'is request-scoped';
-  if (wrapper.isTransient) return 'is transient';
-  return wrapper.isDependencyTreeStatic() ? null : 'is request-scoped by way of a provider it injects';
 }

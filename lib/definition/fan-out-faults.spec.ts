@@ -24,8 +24,7 @@ const LooseSleepUntil: Loose = SleepUntil;
 const LooseCompensate: Loose = Compensate;
 const LooseWorkflow: Loose = Workflow;
 
-const load = (target: abstract new () => object) =>
-  loadDefinitions([{ target, instance: {}, scopeFault: null }], {})[0]!;
+const load = (target: abstract new () => object) => loadDefinitions([{ target, instance: {}, host: null }], {})[0]!;
 
 function faultsOf(target: abstract new () => object): string[] {
   try {

@@ -16,7 +16,7 @@ function work(): undefined {
 
 function build(steps: readonly StepData[]) {
   const target = defineWorkflow('w', { steps }, handlers);
-  return loadDefinitions([{ target, instance: new target(), scopeFault: null }])[0]!;
+  return loadDefinitions([{ target, instance: new target(), host: null }])[0]!;
 }
 
 /** What the build has for the graph of another: methods and what they take, by the steps of the graph; or what it lacks. */

@@ -9,7 +9,7 @@ import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Workflow } from './workflow.decorator.js';
 
 function textOf(target: new () => object): string {
-  const [definition] = loadDefinitions([{ target: target, instance: new target(), scopeFault: null }]);
+  const [definition] = loadDefinitions([{ target: target, instance: new target(), host: null }]);
   return computeGraphText(definition!.graph).replace('w: ', '');
 }
 
@@ -268,9 +268,7 @@ describe('the order on the page is the order of the run', () => {
   });
 
   it('gives the nodes in the order of the page, also where they run in another', () => {
-    const [definition] = loadDefinitions([
-      { target: ForwardReference, instance: new ForwardReference(), scopeFault: null },
-    ]);
+    const [definition] = loadDefinitions([{ target: ForwardReference, instance: new ForwardReference(), host: null }]);
     expect(definition!.graph.nodes.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
   });
 

@@ -4,6 +4,7 @@ import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { loadDefinitions } from './definition-loader.js';
 import { WorkflowExplorer, type DiscoveredWorkflow } from './explorer.js';
+import { ProviderHost } from './provider-host.js';
 import { WorkflowRegistry } from './registry.js';
 import { Parallel, Step } from './step.decorator.js';
 import { Workflow } from './workflow.decorator.js';
@@ -67,7 +68,9 @@ async function explore(
 describe('the explorer', () => {
   it('finds providers that bear @Workflow, and no others', async () => {
     const found = await explore([OrderWorkflow, Stock, PlainSubclass, { provide: 'nothing', useValue: null }]);
-    expect(found).toEqual([{ target: OrderWorkflow, instance: expect.any(OrderWorkflow), scopeFault: null }]);
+    expect(found).toEqual([
+      { target: OrderWorkflow, instance: expect.any(OrderWorkflow), host: expect.any(ProviderHost) },
+    ]);
   });
 
   it('finds what factories and values give', async () => {
@@ -91,23 +94,21 @@ describe('the explorer', () => {
     expect(module.get(WorkflowExplorer).explore()).toHaveLength(1);
   });
 
-  it('says which workflows have no single instance', async () => {
-    const found = await explore([RequestWorkflow, TransientWorkflow, DependentWorkflow, CurrentUser]);
-    expect(Object.fromEntries(found.map(({ target, scopeFault }) => [target.name, scopeFault]))).toEqual({
-      RequestWorkflow: 'is request-scoped',
-      TransientWorkflow: 'is transient',
-      DependentWorkflow: 'is request-scoped by way of a provider it injects',
-    });
-    expect(() => loadDefinitions(found)).toThrow(
-      /DependentWorkflow: is request-scoped by way of a provider it injects/,
-    );
+  it('finds what is made anew for each attempt, and says what cannot be', async () => {
+    const found = await explore([RequestWorkflow, DependentWorkflow, CurrentUser]);
+    expect(loadDefinitions(found).map(({ name, host }) => [name, host?.concerns('a')])).toEqual([
+      ['by-request', true],
+      ['by-dependency', true],
+    ]);
+    const transient = await explore([TransientWorkflow]);
+    expect(() => loadDefinitions(transient)).toThrow('TransientWorkflow: is transient. Use the default scope');
   });
 });
 
 describe('the registry', () => {
   const instance = new OrderWorkflow(new Stock());
   const registry = new WorkflowRegistry();
-  registry.fill(loadDefinitions([{ target: OrderWorkflow, instance, scopeFault: null }]));
+  registry.fill(loadDefinitions([{ target: OrderWorkflow, instance, host: null }]));
 
   it('finds a workflow by class and by name', () => {
     const definition = registry.get(OrderWorkflow);

@@ -1,5 +1,6 @@
 import type { WorkflowGraph } from '../engine/graph.js';
 import type { BackoffFunction, ErrorClass } from './retry-options.js';
+import type { CallHost } from './provider-host.js';
 import type { WorkflowClass } from './workflow-class.js';
 
 /** Where the list of a fan-out comes from. */
@@ -48,7 +49,7 @@ export interface StepDefinition {
   readonly renamedFrom: readonly string[];
 }
 
-/** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`). */
+/** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`) but for what `host` concerns. */
 export interface WorkflowDefinition {
   readonly name: string;
   /** Fingerprint of the graph: runs are pinned to it. */
@@ -56,5 +57,7 @@ export interface WorkflowDefinition {
   readonly graph: WorkflowGraph;
   readonly target: WorkflowClass;
   readonly instance: object;
+  /** Null where each method is called on the instance as it is. */
+  readonly host: CallHost | null;
   readonly steps: ReadonlyMap<string, StepDefinition>;
 }

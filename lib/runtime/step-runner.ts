@@ -1,5 +1,3 @@
-import { Logger } from '@nestjs/common';
-
 import { reviveInput } from '../definition/workflow-input.js';
 import { reviveSignal } from '../definition/workflow-signals.js';
 import { show } from '../definition/option-readers.js';
@@ -9,7 +7,6 @@ import type {
   StepDefinition,
   WorkflowDefinition,
 } from '../definition/registry.js';
-import type { StepContext } from '../definition/step-context.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
@@ -17,9 +14,11 @@ import type { Clock, TakenSignal } from '../engine/ports.js';
 import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
+import { contextFor } from './context-for.js';
 import type { ItemDesk } from './item-desk.js';
 import { classifyError } from './error-classes.js';
 import { askBackoff } from './own-backoff.js';
+import { callStep, type StepCall } from './step-call.js';
 
 /** What keeps the timeouts of attempts: in the time that workflows live in, which a test may set. */
 export type Timeouts = Pick<Clock, 'after'>;
@@ -126,14 +125,10 @@ export class StepRunner {
   }
 
   private async call(attempt: Attempt, code: WorkflowDefinition, member: Member): Promise<unknown> {
-    return this.invoke(attempt, code, member.name, await this.bind(attempt, code, member.parameters));
+    return this.invoke(attempt, code, await this.bind(attempt, code, member));
   }
 
-  private async bind(
-    attempt: Attempt,
-    code: WorkflowDefinition,
-    parameters: readonly ParameterBinding[],
-  ): Promise<unknown[]> {
+  private async bind(attempt: Attempt, code: WorkflowDefinition, { name, parameters }: Member): Promise<StepCall> {
     const isTaken = attempt.claim.stage === 'received';
     const there = parameters.filter((binding) => !isMissing(binding, attempt));
     const recorded: Recorded = {
@@ -143,7 +138,7 @@ export class StepRunner {
     };
     const values: unknown[] = [];
     for (const binding of parameters) values[binding.index] = await this.valueOf(binding, attempt, code, recorded);
-    return values;
+    return { name, parameters: values, context: () => contextFor(attempt, recorded.signal) };
   }
 
   /** Always the decoded value, never the object that another step returned: a step can change only its own. */
@@ -176,9 +171,8 @@ export class StepRunner {
     }
   }
 
-  private invoke(attempt: Attempt, code: WorkflowDefinition, name: string, parameters: readonly unknown[]): unknown {
-    const method = (code.instance as Record<string, (...parameters: unknown[]) => unknown>)[name]!;
-    const returned = method.apply(code.instance, [...parameters]);
+  private invoke(attempt: Attempt, code: WorkflowDefinition, call: StepCall): unknown {
+    const returned = callStep(attempt, code, call);
     if (!isThenable(returned)) return returned;
     // Its `then` is called this once: that of a query executes it, each time it is called. Not by Promise.resolve(), which gives
     // a promise back as it is, also one whose `then` is somebody else's.
@@ -275,13 +269,6 @@ function hasItems(step: string, attempt: Attempt): boolean {
   return attempt.node.kind === 'compensation' || hasCompleted(step, attempt) || hasFailed(step, attempt);
 }
 
-/** Of a compensation: what is known of the step that it undoes. */
-function outcomeOf({ node, run, marks }: Attempt): StepContext['outcome'] {
-  if (node.compensates === undefined) return null;
-  const mark = marks[run.definition.graph.positions.get(node.compensates)!];
-  return mark === MARK.completed || mark === MARK.late ? 'completed' : 'unknown';
-}
-
 function unlike(
   { run, node }: Attempt,
   code: 'OF_CONDITION_INVALID' | 'OF_TIME_INVALID',
@@ -310,22 +297,6 @@ function resultOf(step: string, { node, run }: Attempt, results: ReadonlyMap<str
     'OF_STATE_CORRUPT',
     `Cannot run step "${node.name}" of run ${run.id}: the result of step "${step}" is not in the store.`,
   );
-}
-
-function contextFor(attempt: Attempt, signal: TakenSignal | null): StepContext {
-  const { run, node, claim } = attempt;
-  const logger = new Logger(`${run.workflow}.${node.name} ${run.id}`);
-  return {
-    runId: run.id,
-    workflow: run.workflow,
-    step: node.name,
-    attempt: claim.attempt,
-    idempotencyKey: `${run.id}:${node.name}`,
-    signal: attempt.signal,
-    signalName: signal?.name ?? null,
-    outcome: outcomeOf(attempt),
-    logger: logger,
-  };
 }
 
 /** What `await` would call `then` of. */

@@ -59,7 +59,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
       renamedFrom: [],
     });
   }
-  return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, steps };
+  return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, host: null, steps };
 }
 
 /** Whether a step of this kind makes results missing. */
