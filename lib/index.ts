@@ -52,6 +52,7 @@ export type {
   StartOptions,
 } from './runtime/orchestrator-options.js';
 export { Run } from './runtime/run.js';
+export type { RunContext } from './runtime/run-context.js';
 export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
 export type { ItemDetails, ItemsOptions, ItemsPage } from './runtime/item-pages.js';
 export type { ItemCounts } from './engine/ports.js';

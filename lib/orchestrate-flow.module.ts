@@ -223,7 +223,7 @@ export class OrchestrateFlowModule
   }
 
   private async open() {
-    const { schema, leaseMs, worker, maxValueBytes, maxCrashes } = this.options;
+    const { schema, leaseMs, worker, maxValueBytes, maxCrashes, context } = this.options;
     const { connectionConfig: config, dataSource } = this.database;
     const store = new SqlRunStore(config, {
       schema,
@@ -242,7 +242,7 @@ export class OrchestrateFlowModule
         archive: new SqlRunArchive(dataSource),
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
-        ...{ clock: SYSTEM_CLOCK, timeouts: this.timeouts },
+        ...{ clock: SYSTEM_CLOCK, timeouts: this.timeouts, context },
       },
       { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs, maxCrashes },
     );

@@ -10,6 +10,7 @@ import { DEFAULT_MAX_CRASHES, LEAST_MAX_CRASHES } from './engine/suspects.js';
 import { isPostgresUrl, type EmbeddedEngine, type GivenUrl } from './persistence/given-url.js';
 import { DEFAULT_SCHEMA, isSchemaName } from './persistence/schema.js';
 import { findConnectionFault } from './queue/redis-connection.js';
+import type { RunContext } from './runtime/run-context.js';
 
 /**
  * How this process runs steps.
@@ -94,6 +95,8 @@ export interface OrchestrateFlowOptions {
   readonly worker?: false | WorkerOptions;
   /** After how long without a sign of life a worker counts as dead, from 1 s to 10 min. @default '10s' */
   readonly lease?: Duration;
+  /** What travels with a run from where it is started into each of its steps. @default nothing */
+  readonly context?: RunContext;
   /** What holds for every step that does not say otherwise. */
   readonly defaults?: { readonly retry?: RetryInput; readonly timeout?: Duration };
   /** Bounds. */
@@ -159,6 +162,7 @@ export interface ResolvedOptions {
     readonly shutdownTimeoutMs: number;
   } | null;
   readonly leaseMs: number;
+  readonly context: RunContext | null;
   readonly defaults: NonNullable<OrchestrateFlowOptions['defaults']>;
   readonly maxValueBytes: number;
   readonly maxCrashes: number;
@@ -174,6 +178,7 @@ const ALLOWED = [
   'queue',
   'worker',
   'lease',
+  'context',
   'defaults',
   'limits',
   'isGlobal',
@@ -226,6 +231,7 @@ export function resolveOptions(
     queue: resolveQueue(options.queue),
     worker: worker === false ? null : resolveWorker(worker),
     leaseMs: options.lease === undefined ? DEFAULTS.leaseMs : findDurationMs(options.lease)!,
+    context: options.context ?? null,
     defaults,
     maxValueBytes: options.limits?.value ?? DEFAULTS.maxValueBytes,
     maxCrashes: options.limits?.crashes ?? DEFAULT_MAX_CRASHES,
@@ -303,6 +309,13 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
     'limits.value',
     'bytes, from 1 KiB to 256 MiB',
     bytes,
+  );
+  const { context } = options;
+  expect(
+    context === undefined || (typeof context?.capture === 'function' && typeof context.restore === 'function'),
+    'context',
+    '{ capture(), restore(captured, step) }',
+    context,
   );
   const crashes = limits?.crashes;
   expect(

@@ -29,6 +29,8 @@ export interface StoredRun {
   readonly worker: string | null;
   readonly priority: number;
   readonly input: string;
+  /** What was captured where it was started, encoded, or null. */
+  readonly context: string | null;
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
   readonly updatedAt: string;
@@ -74,6 +76,8 @@ export interface NewRun {
   readonly inputHash: Uint8Array | null;
   readonly priority: number;
   readonly input: string;
+  /** What was captured where it was started, encoded, or null. */
+  readonly context: string | null;
   /** Milliseconds from the commit until the run begins, or null: at once, or at `dueAt`. */
   readonly delayMs: number | null;
   /** The time at which the run begins (ISO 8601), or null. */

@@ -77,15 +77,15 @@ advanced AS (
 ),
 created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
-    input, due_at, deadline_at, created_at, updated_at, started_at)
+    input, context, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
+    n.input, n.context, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
     coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
       + n.deadline_ms * interval '1 millisecond',
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
   FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
-    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms)
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context)
   WHERE (SELECT count(*) FROM lane) = 1
   ON CONFLICT DO NOTHING
   RETURNING id
@@ -188,6 +188,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     steps.map(([, step]) => step.tally.inDoubt === true),
     starts.map((run) => run.deadlineMs),
     steps.map(([, step]) => step.row.item),
+    starts.map((run) => run.context),
   ];
 }
 
@@ -208,7 +209,7 @@ export function parseAnswer(text: string): BatchAnswer {
 
 /** Locks one run and reads it: the beginning of a commit alone. */
 export const LOCK_RUN = `
-SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, failed_step, failure, cancel_reason,
+SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, failed_step, failure, cancel_reason,
   updated_at::text
 FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
 

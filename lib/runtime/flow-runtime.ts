@@ -21,6 +21,7 @@ import type { OrchestratorPorts } from './orchestrator.js';
 import { ItemDesk } from './item-desk.js';
 import { ItemPages } from './item-pages.js';
 import { ResultDesk } from './result-desk.js';
+import type { RunContext } from './run-context.js';
 import { RunDesk } from './run-desk.js';
 import { RunStarter } from './run-starter.js';
 import { SignalSender } from './signal-sender.js';
@@ -46,6 +47,8 @@ export interface FlowRuntimePorts {
   readonly clock: Clock;
   /** @default the clock */
   readonly timeouts?: Timeouts;
+  /** What runs carry from where they are started. @default nothing */
+  readonly context?: RunContext | null;
 }
 
 export interface FlowRuntimeOptions {
@@ -70,7 +73,7 @@ export class FlowRuntime {
     private readonly ports: FlowRuntimePorts,
     private readonly options: FlowRuntimeOptions,
   ) {
-    const { registry, store, codec, events, bell, door, clock, timeouts = clock } = ports;
+    const { registry, store, codec, events, bell, door, clock, timeouts = clock, context = null } = ports;
     this.self = new WorkerSelf(options.queues, clock);
     this.slots = new SlotOffice(
       (queue) => bell.ring(queue),
@@ -89,7 +92,7 @@ export class FlowRuntime {
     });
     const runner = new StepRunner({
       items,
-      ...{ codec, clock, timeouts },
+      ...{ codec, clock, timeouts, context },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       loadFailures: ({ run, signal }, steps) =>
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),
@@ -139,9 +142,9 @@ export class FlowRuntime {
   /** Stores the definitions of this build. @returns what the orchestrator works with */
   async open(): Promise<OrchestratorPorts> {
     await this.shelf.fill();
-    const { registry, store, archive, transactions, codec, events, clock } = this.ports;
+    const { registry, store, archive, transactions, codec, events, clock, context = null } = this.ports;
     const { shelf, desk, results } = this;
-    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock });
+    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock, context });
     const signals = new SignalSender({ registry, desk, store, transactions, codec, events });
     const items = new ItemPages({ archive, shelf, codec });
     return { items, signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };

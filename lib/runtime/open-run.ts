@@ -43,10 +43,11 @@ export class OpenRun {
     readonly id: string,
     readonly priority: number,
     readonly input: string,
+    readonly context: string | null,
   ) {}
 
   static from(stored: StoredRun, definition: ShelvedDefinition): OpenRun {
-    const run = new OpenRun(definition, stored.id, stored.priority, stored.input);
+    const run = new OpenRun(definition, stored.id, stored.priority, stored.input, stored.context);
     run.refresh(stored);
     return run;
   }

@@ -11,6 +11,7 @@ import { oneLine } from '../engine/one-line.js';
 import type { Clock, RunStore, TransactionalStarts } from '../engine/ports.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { StartOptions } from './orchestrator-options.js';
+import { captureContext, type RunContext } from './run-context.js';
 import type { RunDesk } from './run-desk.js';
 import type { StartRequest } from './run-writes.js';
 import { invalid, readStartItem, reading } from './start-options.js';
@@ -35,6 +36,7 @@ export interface RunStarterPorts {
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
   readonly clock: Clock;
+  readonly context: RunContext | null;
 }
 
 /** Starts runs: checks what it is given, commits, and settles whose a taken key or id is. */
@@ -101,6 +103,7 @@ export class RunStarter {
     options: StartOptions,
   ): Promise<StartRequest> {
     const { registry, shelf, codec, clock, transactions } = this.ports;
+    const context = captureContext(this.ports.context, codec);
     const definition = registry.get(workflow);
     const what = `the input of workflow "${definition.name}"`;
     assertNoThenable(input, what);
@@ -119,6 +122,7 @@ export class RunStarter {
       inputHash,
       priority,
       input: text,
+      context,
       delayMs,
       dueAt,
       deadlineMs: deadlineMs ?? null,

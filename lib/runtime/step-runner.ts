@@ -18,6 +18,7 @@ import { contextFor } from './context-for.js';
 import type { ItemDesk } from './item-desk.js';
 import { classifyError } from './error-classes.js';
 import { askBackoff } from './own-backoff.js';
+import { callWithin, type RunContext } from './run-context.js';
 import { callStep, type StepCall } from './step-call.js';
 
 /** What keeps the timeouts of attempts: in the time that workflows live in, which a test may set. */
@@ -34,6 +35,8 @@ export interface StepRunnerPorts {
   readonly loadFailures: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** The lists of fan-outs. */
   readonly items: ItemDesk;
+  /** What runs carry from where they were started; null: nothing. */
+  readonly context: RunContext | null;
   /** The signal that a step has taken. */
   readonly loadSignal: (attempt: Attempt) => Promise<TakenSignal>;
   /** An outcome that came after the attempt had already reported. */
@@ -172,7 +175,12 @@ export class StepRunner {
   }
 
   private invoke(attempt: Attempt, code: WorkflowDefinition, call: StepCall): unknown {
-    const returned = callStep(attempt, code, call);
+    const { context, codec } = this.ports;
+    const { context: carried } = attempt.run;
+    const returned =
+      context === null || carried === null
+        ? callStep(attempt, code, call)
+        : callWithin(context, codec.decode(carried), attempt, () => callStep(attempt, code, call));
     if (!isThenable(returned)) return returned;
     // Its `then` is called this once: that of a query executes it, each time it is called. Not by Promise.resolve(), which gives
     // a promise back as it is, also one whose `then` is somebody else's.

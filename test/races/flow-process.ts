@@ -168,6 +168,7 @@ export class FlowProcess {
       inputHash: null,
       priority: 0,
       input: '1',
+      context: null,
       delayMs: null,
       dueAt: null,
       deadlineMs: null,

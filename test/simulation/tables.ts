@@ -31,6 +31,7 @@ export interface RunRow {
   readonly inputHash: Uint8Array | null;
   readonly priority: number;
   readonly input: string;
+  readonly context: string | null;
   readonly failedStep: string | null;
   readonly failure: string | null;
   readonly cancelReason: string | null;
@@ -532,10 +533,10 @@ export class Tables {
   }
 
   private create(start: NewRun): void {
-    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input, delayMs, dueAt } = start;
+    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, delayMs, dueAt } = start;
     const { now } = this;
     const after: RunRow = {
-      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, revision: 0 },
+      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, revision: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
       dueAt: this.dueAt(dueAt, delayMs),
       deadlineAt: start.deadlineMs === null ? null : (this.dueAt(dueAt, delayMs) ?? now) + start.deadlineMs,
@@ -583,9 +584,9 @@ export class Tables {
   }
 
   private toStored(run: RunRow): StoredRun {
-    const { id, workflow, definition, status, revision, state, worker, priority, input, cancelReason } = run;
+    const { id, workflow, definition, status, revision, state, worker, priority, input, context, cancelReason } = run;
     return {
-      ...{ id, workflow, definition, status, revision, state, worker, priority, input, cancelReason, generation: 0 },
+      ...{ id, workflow, definition, status, revision, state, worker, priority, input, context, cancelReason, generation: 0 },
       failure: failureOf(run),
       updatedAt: this.text(run.updatedAt),
     };

@@ -13,6 +13,7 @@ export function newRun(change: Partial<NewRun> & Pick<NewRun, 'workflow' | 'defi
     inputHash: null,
     priority: 0,
     input: '1',
+    context: null,
     delayMs: null,
     dueAt: null,
     deadlineMs: null,

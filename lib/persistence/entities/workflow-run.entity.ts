@@ -52,6 +52,10 @@ export class WorkflowRun {
   @Column({ type: 'text' })
   input!: string;
 
+  /** What the module's option `context` captured where it was started, encoded. */
+  @Column({ type: 'text', nullable: true, select: false })
+  context!: string | null;
+
   @Column({ name: 'failed_step', type: 'text', nullable: true })
   failedStep!: string | null;
 
