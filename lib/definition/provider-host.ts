@@ -64,7 +64,7 @@ export class ProviderHost implements CallHost {
     if (!this.isScoped)
       return { instance: this.wrapper.instance as object, interceptors: bound.map((one) => this.find(one, null)) };
     const contextId = ContextIdFactory.getByRequest(context);
-    const moduleRef = this.wrapper.host!.getProviderByKey(ModuleRef).instance as ModuleRef;
+    const moduleRef = this.wrapper.host!.getProviderByKey(ModuleRef).instance;
     // As Nest does it for requests: a strategy for durable providers may have put its payload in the place of the request.
     moduleRef.registerRequestByContextId(contextId.getParent ? contextId.payload : context, contextId);
     const instance = await moduleRef.resolve<object>(this.wrapper.token as string, contextId);

@@ -292,6 +292,19 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await expect(store.findRun(randomUUID())).resolves.toBeNull();
     });
 
+    it('tells whoever runs it what it carries, and those beside it nothing of that', async () => {
+      const [plain, carrying] = [await startReady(), await start({ context: '"acme"', steps: [step()] })];
+      const claimed = await claim();
+      expect(new Map(claimed.map(({ run }) => [run.id, run.context]))).toEqual(
+        new Map([
+          [plain, null],
+          [carrying, '"acme"'],
+        ]),
+      );
+      await expect(store.findRun(carrying)).resolves.toMatchObject({ context: '"acme"' });
+      await door.submitLocked(carrying, (locked) => (expect(locked!.run.context).toBe('"acme"'), null));
+    });
+
     it('whose id or key is taken is stale, and those beside it are not', async () => {
       const first = keyed('a');
       await door.start(() => [first], true);

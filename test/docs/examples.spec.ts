@@ -14,6 +14,7 @@ import {
   TicketWorkflow,
   VoteWorkflow,
 } from './examples/control-flow.js';
+import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './examples/context.js';
 import { DataWorkflow } from './examples/data.js';
 import { SurveyWorkflow } from './examples/evolution.js';
 import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
@@ -39,8 +40,12 @@ beforeAll(async () => {
       ...[ImportWorkflow, SurveyWorkflow],
       ImportWorkflow,
       InvoicesWorkflow,
+      AuditWorkflow,
     ],
+    context: tenantContext,
     providers: [
+      Spans,
+      Desk,
       PaymentsService,
       SupplierService,
       HttpService,
@@ -162,6 +167,14 @@ describe('the example of failures', () => {
     expect(await flow.result(run)).toBe(200);
     expect(flow.now().getTime() - before).toBe(3_600_000);
     expect(busy.calls).toHaveLength(2);
+  });
+});
+
+describe('the example of contexts', () => {
+  it('an audit is that of the tenant for whom it was started', async () => {
+    const run = await tenants.run('acme', () => flow.orchestrator.start(AuditWorkflow));
+    expect(await flow.result(run)).toBe("acme's desk for report");
+    expect(spans).toEqual(['audit.report#1 for acme']);
   });
 });
 

@@ -29,10 +29,13 @@ import {
 } from 'orchestrate-flow';
 
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
+import { Gate } from '../support/gate.js';
 import { startApp, type TestApp } from '../support/start-app.js';
+import { waitFor } from '../support/wait-for.js';
 
 /** What happened, in order. */
 let log: string[] = [];
+const gate = new Gate();
 const tenant = new AsyncLocalStorage<string>();
 
 @Injectable()
@@ -50,7 +53,9 @@ class Outer implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const { step, attempt } = stepContextOf(context);
     const role = this.reflector.getAllAndOverride<string>('role', [context.getHandler(), context.getClass()]);
-    log.push(`${this.words.greeting} ${context.getType()} ${step}#${attempt} as ${role} with ${context.getArgs()}`);
+    log.push(
+      `${this.words.greeting} ${context.getType()} ${step}#${attempt} as ${role} with ${context.getArgs<unknown[]>().join()}`,
+    );
     return tenant.run('acme', () => next.handle());
   }
 }
@@ -138,6 +143,15 @@ class Scoped {
   }
 }
 
+/** Is made when the test lets it be. */
+@Workflow({ name: 'late', retry: { attempts: 1 } })
+class Late {
+  constructor(@Inject('late') readonly made: string) {}
+  @Step({ timeout: '20ms' }) one(): void {
+    log.push('one has begun');
+  }
+}
+
 @Workflow({ name: 'slow', retry: { attempts: 1 } })
 @UseInterceptors(Outer)
 class Slow {
@@ -169,7 +183,8 @@ describe('the calls of steps', () => {
     app = await startApp({
       database,
       providers: [
-        ...[Intercepted, Scoped, Slow, Silent, AsHttp, Words, Ledger],
+        ...[Intercepted, Scoped, Late, Slow, Silent, AsHttp, Words, Ledger],
+        { provide: 'late', scope: Scope.REQUEST, useFactory: () => gate.pass() },
         { provide: APP_INTERCEPTOR, useClass: Everywhere },
       ],
     });
@@ -227,6 +242,14 @@ describe('the calls of steps', () => {
       ...['noted one#1 in 1', 'one#1 in 1', 'noted one#2 in 2', 'one#2 in 2'],
       ...['item[0]#1 of 1', 'item[1]#1 of 2', 'fail#1 is asked', 'undo undo#1'],
     ]);
+  });
+
+  it('do not begin where the timeout has ended them while their instance was made', async () => {
+    const run = await orchestrator.start(Late);
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: 'OF_STEP_TIMEOUT' } });
+    gate.open();
+    await waitFor('the outcome of the attempt has come', () => app.events.some(({ type }) => type === 'step.stale'));
+    expect(log).toEqual([]);
   });
 
   it('share the durable providers that a strategy of the app gives them', async () => {

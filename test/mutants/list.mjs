@@ -907,4 +907,48 @@ export const MUTANTS = [
       test: 'a fan-out takes no outcome of an item twice, also where its fan-out seems to end between',
     },
   },
+  {
+    name: 'context-outlasted',
+    safeguard: 'a step has ended when its method has, whatever the restoring of its context gives',
+    file: 'lib/runtime/run-context.ts',
+    from: 'if (called) return called;',
+    to: 'if (called) return undefined;',
+    caughtBy: {
+      file: 'test/integration/run-context.spec.ts',
+      test: 'the context of a run may be restored later, and a step has ended when its method has',
+    },
+  },
+  {
+    name: 'context-each',
+    safeguard: 'each call is given what was captured, and not what another has made of it',
+    file: 'lib/runtime/step-runner.ts',
+    from: ': callWithin(context, codec.decode(carried), attempt,',
+    to: ': callWithin(context, ((globalThis as unknown as Record<string, unknown>)[carried] ??= codec.decode(carried)), attempt,',
+    caughtBy: {
+      file: 'test/integration/run-context.spec.ts',
+      test: 'the context of a run is that of whoever started it, in each method that it calls, and each gets it as it was',
+    },
+  },
+  {
+    name: 'late-instance',
+    safeguard: 'a step whose attempt was ended while its instance was made does not begin',
+    file: 'lib/runtime/step-call.ts',
+    from: '  attempt.signal.throwIfAborted();\n',
+    to: '',
+    caughtBy: {
+      file: 'test/integration/interceptors.spec.ts',
+      test: 'the calls of steps do not begin where the timeout has ended them while their instance was made',
+    },
+  },
+  {
+    name: 'interceptor-scope',
+    safeguard: 'what an AsyncLocalStorage held where an interceptor went on it holds in the step',
+    file: 'lib/runtime/intercept.ts',
+    from: 'defer(() => resource.runInAsyncScope(enter))',
+    to: 'defer(enter)',
+    caughtBy: {
+      file: 'test/integration/interceptors.spec.ts',
+      test: 'the calls of steps go through the interceptors of the class, then of the method, and through no global one',
+    },
+  },
 ];

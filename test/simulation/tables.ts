@@ -533,7 +533,21 @@ export class Tables {
   }
 
   private create(start: NewRun): void {
-    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, delayMs, dueAt } = start;
+    const {
+      id,
+      workflow,
+      definition,
+      status,
+      state,
+      worker,
+      key,
+      inputHash,
+      priority,
+      input,
+      context,
+      delayMs,
+      dueAt,
+    } = start;
     const { now } = this;
     const after: RunRow = {
       ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, revision: 0 },
@@ -586,7 +600,20 @@ export class Tables {
   private toStored(run: RunRow): StoredRun {
     const { id, workflow, definition, status, revision, state, worker, priority, input, context, cancelReason } = run;
     return {
-      ...{ id, workflow, definition, status, revision, state, worker, priority, input, context, cancelReason, generation: 0 },
+      ...{
+        id,
+        workflow,
+        definition,
+        status,
+        revision,
+        state,
+        worker,
+        priority,
+        input,
+        context,
+        cancelReason,
+        generation: 0,
+      },
       failure: failureOf(run),
       updatedAt: this.text(run.updatedAt),
     };
