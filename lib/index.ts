@@ -43,7 +43,9 @@ export type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from
 
 export { Orchestrator, type StartItem, type WorkflowGraphView } from './runtime/orchestrator.js';
 export type {
-  CancelOptions,
+  AuditOptions,
+  AuditPage,
+  ControlOptions,
   ListOptions,
   ResultOptions,
   RunAddress,
@@ -55,13 +57,13 @@ export { Run } from './runtime/run.js';
 export type { RunContext } from './runtime/run-context.js';
 export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
 export type { ItemDetails, ItemsOptions, ItemsPage } from './runtime/item-pages.js';
-export type { ItemCounts } from './engine/ports.js';
+export type { AuditEntry, ItemCounts } from './engine/ports.js';
 export type { FlowEvent } from './events/flow-event.js';
 
 export type { Duration } from './engine/duration.js';
 export type { FanOutLimits, GraphNode, WorkflowGraph } from './engine/graph.js';
 export type { RetryPolicy } from './engine/retry-policy.js';
-export type { RunStatus, StepStatus } from './engine/words.js';
+export type { ControlAction, RunStatus, StepStatus } from './engine/words.js';
 export {
   DefinitionError,
   InputInvalidError,
@@ -81,6 +83,7 @@ export {
 export {
   ORCHESTRATE_FLOW_ENTITIES,
   WorkflowDefinitionRecord,
+  WorkflowEvent,
   WorkflowRun,
   WorkflowSignal,
   WorkflowStep,

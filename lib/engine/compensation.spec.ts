@@ -26,7 +26,7 @@ const SAGA = buildGraph(
   { A: undo('a'), B: undo('b'), C: undo('c'), d: { retry: ONCE } },
 );
 const FAILURE = { step: 'd', error: 'boom' };
-const TERMINATED: Fact = { type: 'terminate-requested', reason: 'enough' };
+const TERMINATED: Fact = { type: 'terminate-requested', by: 'me', reason: 'enough' };
 
 function decideIn(graph: IndexedGraph, parts: ViewParts, facts: readonly Fact[], place = buildPlace()) {
   return expectDecided(decide(buildView(graph, parts), facts, place));

@@ -271,6 +271,21 @@ describe('whatever the graph and the order of events', () => {
     fc.assert(property, { numRuns, seed });
   });
 
+  it('what people ask is noted with who and why if it changes the run, and only then', () => {
+    simulate(
+      ALL,
+      (run) => {
+        for (const fact of run.possibleFacts()) {
+          const { changed, audit } = expectDecided(decide(run.view(), [fact], { worker: 'p0', slots: new Map() }));
+          const asked = 'by' in fact && changed ? [fact] : [];
+          const notes = asked.map(({ type, by, reason }) => ({ action: type.replace('-requested', ''), by, reason }));
+          assert.deepEqual(audit, notes);
+        }
+      },
+      turnGraphs,
+    );
+  });
+
   it('steps that run side by side may complete in any order', () => {
     const orders = fc.array(fc.nat(1_000), { minLength: MAX_STEPS, maxLength: MAX_STEPS });
     const property = fc.property(graphs, offices, choices, orders, (graph, office, chosen, order) => {
@@ -365,6 +380,7 @@ function stateAfter(at: RunSimulation, commits: readonly (readonly Fact[])[]) {
     row,
     rows: Object.fromEntries(run.rows),
     news: decisions.flatMap(({ news }) => news),
+    audit: decisions.flatMap(({ audit }) => audit),
     stale: decisions.flatMap(({ stale }) => stale),
   };
 }

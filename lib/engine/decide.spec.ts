@@ -68,6 +68,7 @@ describe('a run that begins', () => {
       failure: null,
       cancelReason: null,
       expectsNoSignals: false,
+      audit: [],
       signals: [],
       news: [],
       stale: [],
@@ -426,6 +427,7 @@ describe('a run that is cancelled', () => {
     const decision = decideIn(CHAIN, {}, [CANCELLED]);
     expect(decision).toMatchObject({ status: 'cancelled', cancelReason: 'no longer wanted', state: { marks: 'xx' } });
     expect(decision.writes).toEqual([]);
+    expect(decision.audit).toEqual([{ action: 'cancel', by: 'me', reason: 'no longer wanted' }]);
   });
 
   it('ends at once when nothing is under way, and its waiting steps with it', () => {

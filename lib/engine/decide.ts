@@ -1,6 +1,6 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft, sinceOf, tallyOf } from './draft.js';
-import type { AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
+import type { Asked, AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
 import { baseOf } from './indexed-graph.js';
 import { findTurn, loseJoin } from './turns.js';
 import { doubted, MARK, type Mark, type Tally } from './run-state.js';
@@ -66,13 +66,13 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
     case 'workers-lost':
       return loseWorkers(draft, fact.workers, fact.quarantine);
     case 'cancel-requested':
-      return cancel(draft, fact.reason);
+      return cancel(draft, fact);
     case 'deadline-passed':
       return passDeadline(draft, fact.error);
     case 'terminate-requested':
-      return terminate(draft, fact.reason);
+      return terminate(draft, fact);
     case 'wake-requested':
-      return wake(draft);
+      return wake(draft, fact);
     default:
       return assertNever(fact);
   }
@@ -351,10 +351,11 @@ function announceEnd(draft: Draft, position: number, status: 'cancelled' | 'read
 
 // ── what people want ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-function cancel(draft: Draft, reason: string | null): NeedsRows | void {
+function cancel(draft: Draft, asked: Asked): NeedsRows | void {
   if (isEnded(draft.status) || isStopping(draft.status) || draft.status === 'compensating') return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
-  draft.cancelReason = reason;
+  draft.note('cancel', asked);
+  draft.cancelReason = asked.reason;
   if (draft.status !== 'pending') draft.moveRun('cancelling');
   stop(draft);
 }
@@ -369,11 +370,12 @@ function passDeadline(draft: Draft, error: string): NeedsRows | void {
 }
 
 /** It ends here and now: what waits or runs is cancelled, and nothing is undone. */
-function terminate(draft: Draft, reason: string | null): NeedsRows | void {
+function terminate(draft: Draft, asked: Asked): NeedsRows | void {
   if (isEnded(draft.status)) return;
   if (mustSeeRows(draft, null) || (draft.view.rows === null && draft.positionsOf(MARK.aborting).length > 0))
     return NEEDS_ROWS;
-  draft.cancelReason = reason ?? draft.cancelReason;
+  draft.note('terminate', asked);
+  draft.cancelReason = asked.reason ?? draft.cancelReason;
   draft.withdrawStarts();
   for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
   for (const { position, attempt } of draft.cancelOpen()) announceEnd(draft, position, 'cancelled', attempt);
@@ -381,14 +383,19 @@ function terminate(draft: Draft, reason: string | null): NeedsRows | void {
 }
 
 /** Everything that waits for a time, be it its own or that of its next attempt, is ready. */
-function wake(draft: Draft): NeedsRows | void {
-  if (draft.status === 'pending') return begin(draft);
+function wake(draft: Draft, asked: Asked): NeedsRows | void {
+  if (draft.status === 'pending') {
+    draft.note('wake', asked);
+    return begin(draft);
+  }
   if (isEnded(draft.status) || isStopping(draft.status)) return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
-  for (const position of openSteps(draft)) {
+  const waiting = openSteps(draft).flatMap((position) => {
     const tally = draft.findWaitForTime(position);
-    if (tally) draft.wake(position, tally);
-  }
+    return tally ? [{ position, tally }] : [];
+  });
+  if (waiting.length > 0) draft.note('wake', asked);
+  for (const { position, tally } of waiting) draft.wake(position, tally);
 }
 
 /** Nothing new starts: what waits is cancelled here and now, what runs may still report. */

@@ -1,7 +1,7 @@
-import type { Claim } from './facts.js';
+import type { Asked, Claim } from './facts.js';
 import type { IndexedGraph } from './indexed-graph.js';
 import type { RunState, Stage, Tally } from './run-state.js';
-import type { RunStatus, StepStatus } from './words.js';
+import type { ControlAction, RunStatus, StepStatus } from './words.js';
 
 /** An open row of the step table, as read under the run's lock. */
 export interface OpenRow extends Tally {
@@ -97,6 +97,11 @@ export interface SignalWrite {
   readonly step: string | null;
 }
 
+/** What somebody asked of the run and was done. */
+export interface AuditNote extends Asked {
+  readonly action: ControlAction;
+}
+
 /** What happens next: to be committed as a whole or not at all. */
 export interface Decision {
   readonly kind: 'decided';
@@ -116,6 +121,8 @@ export interface Decision {
   readonly expectsNoSignals: boolean;
   /** Signals that were looked at, and by which step they were taken. */
   readonly signals: readonly SignalWrite[];
+  /** What people asked for and this does. */
+  readonly audit: readonly AuditNote[];
   readonly news: readonly StepNews[];
   /** Outcomes that came too late: another attempt or another end was recorded first. */
   readonly stale: readonly Claim[];

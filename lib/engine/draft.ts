@@ -1,9 +1,19 @@
-import type { Decision, Place, RowGuard, RunFailure, RunView, StartHere, StepNews, StepWrite } from './decision.js';
-import type { Claim } from './facts.js';
+import type {
+  AuditNote,
+  Decision,
+  Place,
+  RowGuard,
+  RunFailure,
+  RunView,
+  StartHere,
+  StepNews,
+  StepWrite,
+} from './decision.js';
+import type { Asked, Claim } from './facts.js';
 import { baseOf, findPosition, nodeAt, positionOfItem, type StepNode } from './indexed-graph.js';
 import { ItemLedger } from './item-ledger.js';
 import { doubted, MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
-import { RUN_MOVES, type RunStatus } from './words.js';
+import { RUN_MOVES, type ControlAction, type RunStatus } from './words.js';
 
 type RowChange = Partial<StepWrite> & Pick<StepWrite, 'status' | 'tally'>;
 
@@ -39,6 +49,7 @@ export class Draft {
   private readonly writes = new Map<string, StepWrite>();
   private readonly started = new Map<string, Tally>();
   private readonly news: StepNews[] = [];
+  private readonly audit: AuditNote[] = [];
   /** Signals that were looked at, each with the step that takes it. */
   private readonly signals = new Map<string, string | null>();
   private expectsNoSignals = false;
@@ -461,6 +472,11 @@ export class Draft {
     return { status: row.status, tally: tallyOf(row) };
   }
 
+  /** Notes who asked for what is being done, and why. */
+  note(action: ControlAction, { by, reason }: Asked): void {
+    this.audit.push({ action, by, reason });
+  }
+
   announce(news: StepNews): void {
     this.news.push(news);
   }
@@ -483,6 +499,7 @@ export class Draft {
       cancelReason: this.cancelReason,
       expectsNoSignals: this.expectsNoSignals,
       signals: [...this.signals].map(([id, step]) => ({ id, step })),
+      audit: this.audit,
       news: this.news,
       stale: this.stale,
     };

@@ -31,6 +31,12 @@ export interface Quarantine {
   readonly error: string;
 }
 
+/** Who asks something of a run, and why, as far as they say. */
+export interface Asked {
+  readonly by: string | null;
+  readonly reason: string | null;
+}
+
 /** What a wait for a signal comes to when its time is over. Texts are encoded. */
 export type WaitEnd =
   | { readonly kind: 'fails'; readonly error: string }
@@ -61,10 +67,10 @@ export type Fact =
   | { readonly type: 'step-released'; readonly claim: Claim }
   /** These workers live no more: what they held or ran is free again. */
   | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string>; readonly quarantine: Quarantine }
-  | { readonly type: 'cancel-requested'; readonly reason: string | null }
+  | ({ readonly type: 'cancel-requested' } & Asked)
   /** The run has taken longer than it may; the encoded error says so. */
   | { readonly type: 'deadline-passed'; readonly error: string }
   /** It ends now, whatever is under way, and nothing is undone. */
-  | { readonly type: 'terminate-requested'; readonly reason: string | null }
+  | ({ readonly type: 'terminate-requested' } & Asked)
   /** What waits for a time waits no longer. */
-  | { readonly type: 'wake-requested' };
+  | ({ readonly type: 'wake-requested' } & Asked);

@@ -117,7 +117,9 @@ describe('a fan-out', () => {
     const graph = buildGraph({ fan: [] }, { fan: { fanOut: { maxItems: 3, tolerate: 0 } } });
     const rows = { fan: EXPANDED, 'fan[1]': { status: 'running', attempt: 2 }, 'fan[2]': { status: 'ready' } } as const;
     const view = buildView(graph, { marks: 'i', holds: { 'fan[0]': {} }, fanOuts: { fan: { next: 3 } }, rows });
-    const decision = expectDecided(decide(view, [{ type: 'terminate-requested', reason: null }], buildPlace()));
+    const decision = expectDecided(
+      decide(view, [{ type: 'terminate-requested', by: 'me', reason: null }], buildPlace()),
+    );
     expect([decision.status, decision.state.marks, decision.state.fanOuts]).toEqual(['terminated', 'x', undefined]);
     expect(decision.writes.map(({ step, status }) => [step, status])).toEqual([
       ['fan[1]', 'cancelled'],

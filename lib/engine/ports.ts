@@ -1,7 +1,7 @@
-import type { InboxSignal, OpenRow, RunFailure, SignalWrite, StepWrite } from './decision.js';
+import type { AuditNote, InboxSignal, OpenRow, RunFailure, SignalWrite, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { Tally } from './run-state.js';
-import type { RunStatus, StepStatus } from './words.js';
+import type { ControlAction, RunStatus, StepStatus } from './words.js';
 
 /** Time, chance and new names. Only through it does the runtime come by them, so that a test can give it others. */
 export interface Clock {
@@ -52,6 +52,8 @@ export interface RunWrite {
   readonly ended: boolean;
   readonly expectsNoSignals: boolean;
   readonly signals: readonly SignalWrite[];
+  /** To be kept in the audit log, if this is written. */
+  readonly audit: readonly AuditNote[];
   readonly steps: readonly QueuedStepWrite[];
 }
 
@@ -413,11 +415,40 @@ export interface RunPosition {
   readonly id: string;
 }
 
+/** Which entries of the audit log are looked up. Newest come first. */
+export interface AuditQuery {
+  readonly runId: string | null;
+  readonly workflow: string | null;
+  readonly by: string | null;
+  /** Only entries older than the one with this id. */
+  readonly before: string | null;
+  readonly limit: number;
+}
+
+/**
+ * What somebody asked of a run, and was done.
+ *
+ * @publicApi
+ */
+export interface AuditEntry {
+  /** A whole number, as text: later entries have higher ones. */
+  readonly id: string;
+  readonly runId: string;
+  readonly workflow: string;
+  readonly action: ControlAction;
+  /** Who asked for it, as the caller said; null where they did not. */
+  readonly by: string | null;
+  /** Why, as the caller said; null where they did not. */
+  readonly reason: string | null;
+  readonly at: Date;
+}
+
 /** What callers look up. */
 export interface RunArchive {
   find(runId: string): Promise<RunRecordView | null>;
   findByKey(workflow: string, key: string): Promise<RunRecordView | null>;
   list(query: RunQuery): Promise<{ readonly runs: readonly RunRecordView[]; readonly last: RunPosition | null }>;
+  audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** The rows of its steps, items of fan-outs apart. */
   steps(runId: string, generation: number): Promise<readonly StepRecordView[]>;
   /** Rows of items of a fan-out, in their order. */

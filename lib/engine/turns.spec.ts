@@ -37,7 +37,7 @@ const after = (step: string, stage: Stage): Fact => ({
   claim: claim(step, stage),
   result: '1',
 });
-const WAKE: Fact = { type: 'wake-requested' };
+const WAKE: Fact = { type: 'wake-requested', by: 'me', reason: null };
 
 describe('a step with a condition', () => {
   const graph = buildGraph({ a: [], b: ['a'] }, { a: { when: 'isWanted' } });

@@ -23,6 +23,16 @@ export const RUN_STATUSES = [
  */
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
+/** What people ask of a run beside its start and its signals. */
+export const CONTROL_ACTIONS = ['cancel', 'terminate', 'wake'] as const;
+
+/**
+ * What somebody asked of a run: each leaves an entry in the audit log.
+ *
+ * @publicApi
+ */
+export type ControlAction = (typeof CONTROL_ACTIONS)[number];
+
 /** Statuses of a step, in the order in which a step may meet them. */
 export const STEP_STATUSES = [
   'pending',

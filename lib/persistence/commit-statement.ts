@@ -9,7 +9,7 @@ import { STEP_NAME } from './step-name.js';
  * 3. `guarded`  the step rows that still are at the attempt whose outcome is reported, locked after the runs
  * 4. `valid`    the runs of 2 without those that miss a row of 3, or begin to wait for a signal while there is one that nobody
  *               has taken: what comes later finds the run waiting
- * 5. writes of valid runs and of new ones; a new run whose id or key is taken is left out
+ * 5. writes of valid runs, what the audit log says of them, and new runs; a new run whose id or key is taken is left out
  * 6. the lane's number is raised and the answer kept beside it, for a client whose connection breaks before it reads it
  *
  * Every row is found by its primary key: LATERAL and ON CONFLICT leave the planner hardly another way (a plan made while a
@@ -114,6 +114,13 @@ taken AS (
   FROM unnest($47::uuid[], $48::bigint[], $49::text[]) AS g (run_id, id, step)
   WHERE s.id = g.id AND (g.run_id IN (SELECT id FROM valid)) IS TRUE
 ),
+audited AS (
+  INSERT INTO orchestrate_flow.workflow_event (run_id, workflow, action, by, reason, created_at)
+  SELECT e.run_id, (SELECT r.workflow FROM orchestrate_flow.workflow_run r WHERE r.id = e.run_id), e.action, e.by, e.reason,
+    orchestrate_flow.now()
+  FROM unnest($54::uuid[], $55::text[], $56::text[], $57::text[]) AS e (run_id, action, by, reason)
+  WHERE (e.run_id IN (SELECT id FROM valid)) IS TRUE
+),
 answer AS MATERIALIZED (
   SELECT jsonb_build_object(
     'at', orchestrate_flow.now(),
@@ -137,6 +144,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
   const steps: [run: RunWrite | NewRun, step: QueuedStepWrite][] = [];
   for (const run of runs) for (const step of run.steps) steps.push([run, step]);
   for (const run of starts) for (const step of run.steps) steps.push([run, step]);
+  const audit = runs.flatMap((run) => run.audit.map((note) => [run.id, note] as const));
   const signals = runs.flatMap((run) => run.signals.map((signal) => [run.id, signal] as const));
   return [
     runs.map((run) => run.id),
@@ -189,6 +197,10 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     starts.map((run) => run.deadlineMs),
     steps.map(([, step]) => step.row.item),
     starts.map((run) => run.context),
+    audit.map(([runId]) => runId),
+    audit.map(([, { action }]) => action),
+    audit.map(([, { by }]) => by),
+    audit.map(([, { reason }]) => reason),
   ];
 }
 

@@ -1,7 +1,9 @@
 import { unreadable } from './database-failure.js';
-import { Brackets, MoreThan, type DataSource, type SelectQueryBuilder } from 'typeorm';
+import { Brackets, LessThan, MoreThan, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
 import type {
+  AuditEntry,
+  AuditQuery,
   ItemCounts,
   ItemPage,
   ItemRecordView,
@@ -12,7 +14,7 @@ import type {
   StepRecordView,
 } from '../engine/ports.js';
 import { doubted, staged } from '../engine/run-state.js';
-import { WorkflowRun, WorkflowStep } from './entities/index.js';
+import { WorkflowEvent, WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';
 
 /** What callers look up, by TypeORM. Only the primary is read: a replica may not know yet what was just committed. */
@@ -41,6 +43,19 @@ export class SqlRunArchive implements RunArchive {
       const runs = entities.slice(0, query.limit).map((run) => toView(run)!);
       const last = runs.at(-1);
       return { runs, last: isMore && last ? { createdAt: raw[query.limit - 1]!.position, id: last.id } : null };
+    });
+  }
+
+  async audit({ runId, workflow, by, before, limit }: AuditQuery): Promise<AuditEntry[]> {
+    return this.read(async (manager) => {
+      const where = {
+        ...(runId !== null && { runId }),
+        ...(workflow !== null && { workflow }),
+        ...(by !== null && { by }),
+        ...(before !== null && { id: LessThan(before) }),
+      };
+      const entries = await manager.find(WorkflowEvent, { where, order: { id: 'DESC' }, take: limit });
+      return entries.map(({ createdAt, ...entry }) => ({ ...entry, at: createdAt }));
     });
   }
 

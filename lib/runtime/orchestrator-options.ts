@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 
 import type { WorkflowClass } from '../definition/workflow-class.js';
 import type { Duration } from '../engine/duration.js';
+import type { AuditEntry } from '../engine/ports.js';
 import type { RunStatus } from '../engine/words.js';
 
 /**
@@ -70,10 +71,45 @@ export interface SignalToSend<Name extends string = string, Payload = unknown> {
   readonly key?: string;
 }
 
-/** Options of `cancel()` and `terminate()`. @publicApi */
-export interface CancelOptions {
-  /** Kept with the run and given by `RunCancelledError` and `RunTerminatedError`. */
+/**
+ * Who asks something of a run, and why: kept in the audit log, in the commit that does it.
+ *
+ * @publicApi
+ */
+export interface ControlOptions {
+  /** Who asks, as your app calls them; the first 200 characters are kept. @default nobody is named */
+  readonly by?: string;
+  /** Why; the first 1,000 characters are kept. `RunCancelledError` and `RunTerminatedError` give it too. @default none */
   readonly reason?: string;
+}
+
+/**
+ * Which entries of the audit log to read.
+ *
+ * @publicApi
+ */
+export interface AuditOptions {
+  /** Of this run alone. */
+  readonly run?: RunAddress;
+  /** Of runs of this workflow. */
+  readonly workflow?: WorkflowClass | string;
+  /** Of what this caller asked for, by the name that was kept. */
+  readonly by?: string;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string;
+  /** From 1 to 1,000. @default 50 */
+  readonly limit?: number;
+}
+
+/**
+ * A page of the audit log, newest first.
+ *
+ * @publicApi
+ */
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  /** Pass it on as `cursor` for the next page; null on the last. */
+  readonly nextCursor: string | null;
 }
 
 /**

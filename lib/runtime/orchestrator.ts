@@ -13,7 +13,9 @@ import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type {
-  CancelOptions,
+  AuditOptions,
+  AuditPage,
+  ControlOptions,
   ListOptions,
   ResultOptions,
   RunAddress,
@@ -190,7 +192,7 @@ export class Orchestrator {
    *
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has completed or failed
    */
-  async cancel(address: RunAddress, options?: CancelOptions): Promise<void> {
+  async cancel(address: RunAddress, options?: ControlOptions): Promise<void> {
     return this.control.cancel(address, options);
   }
 
@@ -200,7 +202,7 @@ export class Orchestrator {
    *
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended otherwise
    */
-  async terminate(address: RunAddress, options?: CancelOptions): Promise<void> {
+  async terminate(address: RunAddress, options?: ControlOptions): Promise<void> {
     return this.control.terminate(address, options);
   }
 
@@ -274,8 +276,21 @@ export class Orchestrator {
    *
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended or been stopped
    */
-  async wake(address: RunAddress): Promise<void> {
-    return this.control.wake(address);
+  async wake(address: RunAddress, options?: ControlOptions): Promise<void> {
+    return this.control.wake(address, options);
+  }
+
+  /**
+   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate and wake that changed
+   * something. Each entry is written in the commit that did it.
+   *
+   * @example
+   * const { entries } = await orchestrator.audit({ run: { workflow: OrderWorkflow, key: orderId } });
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, `OF_WORKFLOW_UNKNOWN`, `OF_ARGUMENT_INVALID`
+   */
+  async audit(options?: AuditOptions): Promise<AuditPage> {
+    return this.finder.audit(options);
   }
 
   /** The graph of a workflow as this build has it. @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN` */

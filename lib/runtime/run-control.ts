@@ -1,9 +1,9 @@
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { isEnded, isStopping } from '../engine/words.js';
-import type { CancelOptions, RunAddress } from './orchestrator-options.js';
+import type { ControlOptions, RunAddress } from './orchestrator-options.js';
 import type { RunDesk } from './run-desk.js';
 import type { RunFinder } from './run-finder.js';
-import { readCancelReason } from './start-options.js';
+import { readAsked } from './start-options.js';
 
 export interface RunControlPorts {
   readonly desk: RunDesk;
@@ -17,10 +17,10 @@ export class RunControl {
     private readonly connect: () => RunControlPorts,
   ) {}
 
-  async cancel(address: RunAddress, options?: CancelOptions): Promise<void> {
-    const reason = readCancelReason(options);
+  async cancel(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'cancel()');
     const before = await this.finder.getRecord(address);
-    if (!isEnded(before.status)) await this.connect().desk.tell(before.id, { type: 'cancel-requested', reason });
+    if (!isEnded(before.status)) await this.connect().desk.tell(before.id, { type: 'cancel-requested', ...asked });
     const { id, status } = await this.finder.getRecord(before.id);
     if (status === 'cancelling' || status === 'cancelled') return;
     if (status === 'compensating' && before.failure === null) return;
@@ -30,10 +30,10 @@ export class RunControl {
     );
   }
 
-  async terminate(address: RunAddress, options?: CancelOptions): Promise<void> {
-    const reason = readCancelReason(options, 'terminate()');
+  async terminate(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'terminate()');
     const before = await this.finder.getRecord(address);
-    if (!isEnded(before.status)) await this.connect().desk.tell(before.id, { type: 'terminate-requested', reason });
+    if (!isEnded(before.status)) await this.connect().desk.tell(before.id, { type: 'terminate-requested', ...asked });
     const { id, status } = await this.finder.getRecord(before.id);
     if (status === 'terminated') return;
     throw new OrchestrateFlowError(
@@ -42,13 +42,14 @@ export class RunControl {
     );
   }
 
-  async wake(address: RunAddress): Promise<void> {
+  async wake(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'wake()');
     const { id, status } = await this.finder.getRecord(address);
     if (isEnded(status) || isStopping(status))
       throw new OrchestrateFlowError(
         'OF_RUN_ENDED',
         `Cannot wake run ${id}: it is ${status}. Only a run that goes on can be woken.`,
       );
-    await this.connect().desk.tell(id, { type: 'wake-requested' });
+    await this.connect().desk.tell(id, { type: 'wake-requested', ...asked });
   }
 }

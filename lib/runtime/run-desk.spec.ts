@@ -277,7 +277,7 @@ describe('RunDesk', () => {
       await settle();
       stage.found = { ...stored('...', 0), status: 'pending' };
       stage.locked = { run: stage.found, inbox: [], rows: new Map() };
-      await stage.desk.tell('r', { type: 'wake-requested' });
+      await stage.desk.tell('r', { type: 'wake-requested', by: 'me', reason: null });
       await settle();
       expect(stage.attempts.map((attempt) => attempt.node.name)).toEqual(begun);
       const ready = stage.lockedWrites[0]!.steps.filter(({ status }) => status === 'ready');
@@ -324,7 +324,7 @@ describe('RunDesk', () => {
     stage.alone.push(() => {
       throw refused;
     });
-    await expect(stage.desk.tell('r', { type: 'wake-requested' })).rejects.toBe(refused);
+    await expect(stage.desk.tell('r', { type: 'wake-requested', by: 'me', reason: null })).rejects.toBe(refused);
     expect(events).toEqual([type]);
   });
 });

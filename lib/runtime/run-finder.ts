@@ -7,9 +7,9 @@ import { oneLine } from '../engine/one-line.js';
 import type { RunArchive, RunRecordView } from '../engine/ports.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { ItemPages, ItemsOptions, ItemsPage } from './item-pages.js';
-import type { ListOptions, RunAddress } from './orchestrator-options.js';
+import type { AuditOptions, AuditPage, ListOptions, RunAddress } from './orchestrator-options.js';
 import { toRunDetails, toStepDetails, type RunDetails, type RunPage, type StepDetails } from './run-details.js';
-import { readListOptions, writeCursor } from './run-list.js';
+import { readAuditOptions, readListOptions, writeCursor } from './run-list.js';
 import { assertKey, assertWorkflowName, invalid, isRunId, reading } from './start-options.js';
 
 export interface RunFinderPorts {
@@ -33,6 +33,14 @@ export class RunFinder {
     const options = readListOptions(written, (workflow) => this.nameOf(workflow));
     const { runs, last } = await this.connect().archive.list(options);
     return { runs: runs.map((run) => toRunDetails(run, this.connect().codec)), nextCursor: last && writeCursor(last) };
+  }
+
+  async audit(written?: AuditOptions): Promise<AuditPage> {
+    const { run, ...options } = readAuditOptions(written, (workflow) => this.nameOf(workflow));
+    const runId = run === undefined ? null : (await this.getRecord(run)).id;
+    const found = await this.connect().archive.audit({ ...options, runId, limit: options.limit + 1 });
+    const entries = found.slice(0, options.limit);
+    return { entries, nextCursor: found.length > entries.length ? entries.at(-1)!.id : null };
   }
 
   async steps(address: RunAddress): Promise<StepDetails[]> {

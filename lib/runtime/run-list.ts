@@ -1,10 +1,10 @@
 import { types } from 'node:util';
 
 import { show } from '../definition/option-readers.js';
-import type { RunPosition, RunQuery } from '../engine/ports.js';
+import type { AuditQuery, RunPosition, RunQuery } from '../engine/ports.js';
 import { RUN_STATUSES, type RunStatus } from '../engine/words.js';
-import type { ListOptions } from './orchestrator-options.js';
-import { invalid, isRunId, reading, readListed } from './start-options.js';
+import type { AuditOptions, ListOptions, RunAddress } from './orchestrator-options.js';
+import { invalid, isRunId, readAudited, reading, readListed } from './start-options.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
@@ -20,9 +20,7 @@ export function readListOptions(
   nameOf: (workflow: NonNullable<ListOptions['workflow']>) => string,
 ): RunQuery {
   const { workflow, status, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
-  }
+  assertLimit(limit);
   return {
     workflow: workflow === undefined ? null : nameOf(workflow),
     statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status)),
@@ -31,6 +29,29 @@ export function readListOptions(
     after: cursor === undefined ? null : readCursor(cursor),
     limit,
   };
+}
+
+/** Reads the options of `audit()`. @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` */
+export function readAuditOptions(
+  written: unknown,
+  nameOf: (workflow: NonNullable<AuditOptions['workflow']>) => string,
+): Omit<AuditQuery, 'runId'> & { readonly run?: RunAddress } {
+  const { run, workflow, by = null, cursor = null, limit = DEFAULT_LIMIT } = readAudited(written);
+  assertLimit(limit);
+  if (cursor !== null && !isEntryId(cursor))
+    throw invalid(`Expected cursor to be the nextCursor of an earlier page, got ${show(cursor)}.`);
+  const query = { workflow: workflow === undefined ? null : nameOf(workflow), by, before: cursor, limit };
+  return run === undefined ? query : { ...query, run };
+}
+
+/** Within what a bigint holds. */
+function isEntryId(cursor: unknown): boolean {
+  return typeof cursor === 'string' && /^\d{1,18}$/.test(cursor);
+}
+
+function assertLimit(limit: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return;
+  throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
 }
 
 /** A place in the list as text that a caller passes on. */

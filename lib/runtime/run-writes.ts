@@ -31,6 +31,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
     ended: isEnded(decision.status),
     expectsNoSignals: decision.expectsNoSignals,
     signals: decision.signals,
+    audit: decision.audit,
     steps: queuedWrites(run.definition, run.priority, decision),
   };
 }

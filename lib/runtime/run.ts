@@ -1,12 +1,12 @@
 import type { Duration } from '../engine/duration.js';
 import type { RunStatus } from '../engine/words.js';
-import type { CancelOptions, ResultOptions, SignalOptions } from './orchestrator-options.js';
+import type { ControlOptions, ResultOptions, SignalOptions } from './orchestrator-options.js';
 
 /** What a handle asks of the orchestrator. */
 export interface RunControls {
   result(runId: string, options?: ResultOptions): Promise<unknown>;
   status(runId: string): Promise<RunStatus>;
-  cancel(runId: string, options?: CancelOptions): Promise<void>;
+  cancel(runId: string, options?: ControlOptions): Promise<void>;
   signal(runId: string, name: string, payload: unknown, options?: SignalOptions): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export class Run<Output = unknown, Signals = Record<string, unknown>> {
    *
    * @throws OrchestrateFlowError `OF_RUN_ENDED` where the run has completed or failed
    */
-  cancel(options?: CancelOptions): Promise<void> {
+  cancel(options?: ControlOptions): Promise<void> {
     return this.controls.cancel(this.id, options);
   }
 }

@@ -1,10 +1,12 @@
 import { isName, MAX_NAME_LENGTH, readOptions, readDelay, show } from '../definition/option-readers.js';
 import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
+import type { Asked } from '../engine/facts.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import { oneLine } from '../engine/one-line.js';
 import type {
-  CancelOptions,
+  AuditOptions,
+  ControlOptions,
   ListOptions,
   ResultOptions,
   SignalOptions,
@@ -16,6 +18,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MAX_KEY_LENGTH = 500;
 const MAX_PRIORITY = 1_000_000;
 const MAX_REASON_LENGTH = 1_000;
+const MAX_BY_LENGTH = 200;
 
 /** Of what reading a caller's options threw. */
 const MAX_SHOWN_LENGTH = 200;
@@ -69,14 +72,34 @@ export function readResultOptions(written: unknown): number | null {
   return ms;
 }
 
-/** The reason of a cancellation as it can be stored, or null. */
-export function readCancelReason(written: unknown, what = 'cancel()'): string | null {
+/** Who asks for what, and why, as it can be stored. */
+export function readAsked(written: unknown, what: string): Asked {
   const faults: string[] = [];
-  const { reason } = readOnce(written, what, ['reason'], faults) as CancelOptions;
-  if (reason !== undefined && typeof reason !== 'string')
-    faults.push(`Expected reason to be text, got ${show(reason)}.`);
+  const { by, reason } = readOnce(written, what, ['by', 'reason'], faults) as ControlOptions;
+  const asked = {
+    by: readText('by', by, MAX_BY_LENGTH, faults),
+    reason: readText('reason', reason, MAX_REASON_LENGTH, faults),
+  };
   refuse(faults);
-  return reason === undefined ? null : reason.slice(0, MAX_REASON_LENGTH).replaceAll('\0', '').toWellFormed();
+  return asked;
+}
+
+function readText(name: string, text: unknown, maxLength: number, faults: string[]): string | null {
+  if (text === undefined) return null;
+  if (typeof text !== 'string') {
+    faults.push(`Expected ${name} to be text, got ${show(text)}.`);
+    return null;
+  }
+  return text.slice(0, maxLength).replaceAll('\0', '').toWellFormed();
+}
+
+/** The options of `audit()`, each read once. What they hold is read by the caller. */
+export function readAudited(written: unknown): AuditOptions {
+  const faults: string[] = [];
+  const options = readOnce(written, 'audit()', ['run', 'workflow', 'by', 'cursor', 'limit'], faults) as AuditOptions;
+  const by = readText('by', options.by, MAX_BY_LENGTH, faults);
+  refuse(faults);
+  return { ...options, ...(by !== null && { by }) };
 }
 
 /** The options of `signal()`, each read once. */

@@ -14,6 +14,7 @@ import type {
   RunStore,
   RunWrite,
 } from '../../lib/engine/ports.js';
+import type { ControlAction } from '../../lib/engine/words.js';
 import { staged } from '../../lib/engine/run-state.js';
 import * as drafts from '../support/commit-drafts.js';
 import { waitFor } from '../support/wait-for.js';
@@ -22,7 +23,7 @@ import { waitFor } from '../support/wait-for.js';
 export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
-  readonly archive: Pick<RunArchive, 'find' | 'steps'>;
+  readonly archive: Pick<RunArchive, 'find' | 'steps' | 'audit'>;
   /** Lets so many milliseconds of the database's time pass. */
   pass(ms: number): Promise<void>;
   /** Somebody locks a run and its rows. @returns what lets go of them */
@@ -143,6 +144,29 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await submit(write(id, 1, { status: 'waiting', state: 'w' }));
       await submit(write(id, 2, { status: 'running', state: 'q' }));
       expect(await startedAt()).toEqual(began);
+    });
+
+    it('keeps what people asked for in the audit log, newest first, and what is stale or refused leaves nothing there', async () => {
+      const [one, two] = [await start(), await start()];
+      const note = (action: ControlAction, by: string | null, reason: string | null) => ({ action, by, reason });
+      await submit(write(one, 0, { audit: [note('wake', 'Ann', null), note('cancel', 'Bob', 'too late')] }));
+      await submit(write(two, 0, { audit: [note('terminate', null, 'a test')] }));
+      await submit(write(one, 0, { audit: [note('wake', 'Eve', null)] }));
+      await submit(write(one, 1, { state: 'nul \0', audit: [note('wake', 'Eve', null)] }));
+      const all = { runId: null, workflow: queue, by: null, before: null, limit: 10 };
+      const found = await under.archive.audit(all);
+      expect(found).toMatchObject([
+        { runId: two, workflow: queue, action: 'terminate', by: null, reason: 'a test', at: expect.any(Date) },
+        { runId: one, action: 'cancel', by: 'Bob', reason: 'too late' },
+        { runId: one, action: 'wake', by: 'Ann', reason: null },
+      ]);
+      const only = async (some: object) => (await under.archive.audit({ ...all, ...some })).map(({ id }) => id);
+      const [last, middle, first] = found.map(({ id }) => id);
+      expect(await only({ runId: one })).toEqual([middle, first]);
+      expect(await only({ by: 'Ann' })).toEqual([first]);
+      expect(await only({ before: middle })).toEqual([first]);
+      expect(await only({ limit: 2 })).toEqual([last, middle]);
+      expect(await only({ workflow: 'another' })).toEqual([]);
     });
 
     it('at an old revision, or of a run that does not exist, is stale and writes nothing', async () => {

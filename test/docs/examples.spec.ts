@@ -202,6 +202,7 @@ describe('the examples of runs', () => {
     const run = await running.signUpWithRow(flow.orchestrator, dataSource, signup);
     await expect(running.signUpWithRow(flow.orchestrator, dataSource, signup)).rejects.toThrow('signup_pkey');
     await running.stopOrHurry(flow.orchestrator, signup.email, 'stop');
+    expect(await running.whoDidWhat(flow.orchestrator, signup.email)).toEqual(['cancel by Ann: unsubscribed']);
     await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_CANCELLED', reason: 'unsubscribed' });
   });
 

@@ -310,16 +310,23 @@ describe('a reason to cancel', () => {
   it.each([7, null, {}, hostile, Symbol('s')])('that is no text is refused: %#', async (reason) => {
     const run = await orchestrator.start('echo', 1, { delay: '1h' });
     await expect(run.cancel({ reason } as object)).rejects.toMatchObject({ code: 'OF_ARGUMENT_INVALID' });
+    await expect(run.cancel({ by: reason } as object)).rejects.toMatchObject({ code: 'OF_ARGUMENT_INVALID' });
+    await expect(orchestrator.wake(run.id, { by: reason } as object)).rejects.toMatchObject({
+      code: 'OF_ARGUMENT_INVALID',
+    });
     await expect(run.status()).resolves.toBe('pending');
     await run.cancel();
   });
 
   it('is kept without what cannot be stored, and cut between characters', async () => {
     const run = await orchestrator.start('echo', 1, { delay: '1h' });
-    await run.cancel({ reason: `a\0b\ud800${'😀'.repeat(1_000_000)}` });
+    await run.cancel({ by: `a\0b\ud800${'😀'.repeat(1_000_000)}`, reason: `a\0b\ud800${'😀'.repeat(1_000_000)}` });
     const { cancelReason } = await orchestrator.get(run.id);
     expect(cancelReason).toMatch(/^ab\ufffd(😀)+\ufffd?$/u);
     expect(cancelReason!.length).toBeLessThanOrEqual(1_000);
+    const [entry] = (await orchestrator.audit({ run: run.id })).entries;
+    expect(entry).toMatchObject({ reason: cancelReason, by: expect.stringMatching(/^ab\ufffd(😀)+\ufffd?$/u) });
+    expect(entry!.by!.length).toBeLessThanOrEqual(200);
   });
 });
 
@@ -346,6 +353,13 @@ describe('an argument that cannot be read', () => {
       () => orchestrator.list({ status: argument }),
       () => orchestrator.list({ from: argument }),
       () => orchestrator.list({ cursor: argument }),
+      () => orchestrator.audit(argument),
+      () => orchestrator.audit({ run: argument }),
+      () => orchestrator.audit({ by: argument }),
+      () => orchestrator.audit({ cursor: argument }),
+      () => orchestrator.audit({ limit: argument }),
+      () => orchestrator.wake(run.id, argument),
+      () => orchestrator.terminate(run.id, argument),
       () => run.result(argument),
       () => run.cancel(argument),
     ]) {

@@ -736,6 +736,44 @@ describe('a result', () => {
   });
 });
 
+describe('the audit log', () => {
+  it('says who asked for what and why, newest first and a page at a time, and nothing of what changed nothing', async () => {
+    const { orchestrator } = app;
+    const run = await orchestrator.start(Sequence, { n: 1 }, { key: 'audited', delay: '1h' });
+    const address = { workflow: Sequence, key: 'audited' };
+    await Promise.all([
+      other.orchestrator.cancel(address, { by: 'Ann', reason: 'ordered twice' }),
+      run.cancel({ by: 'Ann', reason: 'ordered twice' }),
+    ]);
+    const second = await orchestrator.start(Sequence, { n: 1 }, { delay: '1h' });
+    await orchestrator.terminate(second.id);
+    const third = await orchestrator.start(Gated, { gate: 'audited' }, { delay: '1h' });
+    await orchestrator.wake(third.id, { by: 'Bob' });
+    await gate('audited').arrival();
+    await orchestrator.wake(third.id, { by: 'Bob', reason: 'nothing waits' });
+    gate('audited').open();
+    await third.result();
+    await expect(orchestrator.audit({ run: address })).resolves.toEqual({
+      entries: [
+        {
+          ...{ id: expect.any(String), runId: run.id, workflow: 'sequence', action: 'cancel' },
+          ...{ by: 'Ann', reason: 'ordered twice', at: expect.any(Date) },
+        },
+      ],
+      nextCursor: null,
+    });
+    const first = await orchestrator.audit({ workflow: Sequence, limit: 1 });
+    expect(first.entries).toMatchObject([{ runId: second.id, action: 'terminate', by: null, reason: null }]);
+    const rest = await orchestrator.audit({ workflow: Sequence, limit: 1, cursor: first.nextCursor! });
+    expect(rest.entries).toMatchObject([{ runId: run.id }]);
+    const { entries } = await orchestrator.audit({ by: 'Bob' });
+    expect(entries).toMatchObject([{ runId: third.id, action: 'wake', reason: null }]);
+    await expect(orchestrator.audit({ run: randomUUID() })).rejects.toEqual(code('OF_RUN_UNKNOWN'));
+    await expect(orchestrator.audit({ limit: 0 })).rejects.toEqual(code('OF_ARGUMENT_INVALID'));
+    await expect(orchestrator.audit({ cursor: '1; drop' })).rejects.toEqual(code('OF_ARGUMENT_INVALID'));
+  });
+});
+
 describe('cancelling', () => {
   it('raises the AbortSignal of what runs and starts nothing more', async () => {
     const run = await app.orchestrator.start(Gated, { gate: 'cancel' });

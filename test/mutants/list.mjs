@@ -951,4 +951,26 @@ export const MUTANTS = [
       test: 'the calls of steps go through the interceptors of the class, then of the method, and through no global one',
     },
   },
+  {
+    name: 'audit-of-stale',
+    safeguard: 'what did not come to pass is not in the audit log',
+    file: COMMIT,
+    from: '\n  WHERE (e.run_id IN (SELECT id FROM valid)) IS TRUE',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a commit keeps what people asked for in the audit log, newest first, and what is stale or refused leaves nothing there',
+    },
+  },
+  {
+    name: 'audit-of-nothing',
+    safeguard: 'a wake that wakes nothing is not in the audit log',
+    file: 'lib/engine/decide.ts',
+    from: 'if (waiting.length > 0) draft.note',
+    to: 'draft.note',
+    caughtBy: {
+      file: PROPERTIES,
+      test: 'whatever the graph and the order of events what people ask is noted with who and why if it changes the run, and only then',
+    },
+  },
 ];

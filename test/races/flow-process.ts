@@ -243,7 +243,7 @@ export class FlowProcess {
   }
 
   async cancel(runId: string): Promise<void> {
-    await this.desk.tell(runId, { type: 'cancel-requested', reason: null });
+    await this.desk.tell(runId, { type: 'cancel-requested', by: 'me', reason: null });
     await this.desk.settled();
   }
 

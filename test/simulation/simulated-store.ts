@@ -1,4 +1,6 @@
 import type {
+  AuditEntry,
+  AuditQuery,
   BeatNews,
   BeatRequest,
   ClaimedStep,
@@ -193,6 +195,10 @@ export class SimulatedArchive implements RunArchive {
   /** Pages are no part of what is simulated. */
   list(): Promise<never> {
     return Promise.reject(new Error('The simulated archive has no list.'));
+  }
+
+  audit(query: AuditQuery): Promise<AuditEntry[]> {
+    return this.wire.call('look up the audit log', () => this.tables.findAudit(query));
   }
 
   steps(runId: string): Promise<StepRecordView[]> {

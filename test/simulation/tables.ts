@@ -1,6 +1,8 @@
 import type { LaneWrite } from '../../lib/persistence/lane.js';
-import type { OpenRow } from '../../lib/engine/decision.js';
+import type { AuditNote, OpenRow } from '../../lib/engine/decision.js';
 import type {
+  AuditEntry,
+  AuditQuery,
   CommitAnswer,
   LockedRun,
   LostClaims,
@@ -112,6 +114,7 @@ export class Tables {
   readonly runs = new Map<string, RunRow>();
   readonly steps = new Map<string, Map<string, StepRow>>();
   readonly signals: SignalRow[] = [];
+  readonly audit: AuditEntry[] = [];
   readonly workers = new Map<string, WorkerRow>();
   readonly definitions: StoredDefinition[] = [];
   /** Since when the server has been up. */
@@ -225,6 +228,23 @@ export class Tables {
       this.observer.taken?.(this.signals[index]!, step);
       this.signals[index] = { ...this.signals[index]!, seen: true, step };
     }
+  }
+
+  // ── audit ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private keep({ id: runId, workflow }: RunRow, note: AuditNote): void {
+    const id = String(this.audit.length + 1);
+    this.audit.push({ id, runId, workflow, ...note, at: this.date(this.now) });
+  }
+
+  /** Newest first. */
+  findAudit({ runId, workflow, by, before, limit }: AuditQuery): AuditEntry[] {
+    const isWanted = (entry: AuditEntry) =>
+      (runId === null || entry.runId === runId) &&
+      (workflow === null || entry.workflow === workflow) &&
+      (by === null || entry.by === by) &&
+      (before === null || Number(entry.id) < Number(before));
+    return this.audit.filter(isWanted).reverse().slice(0, limit);
   }
 
   // ── items ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -528,6 +548,7 @@ export class Tables {
     this.runs.set(after.id, after);
     if (write.ended) this.open.delete(after.id);
     this.takeSignals(write);
+    for (const note of write.audit) this.keep(after, note);
     const steps = write.steps.map((step) => this.writeStep(after, step));
     this.observer.written?.({ before, after, steps });
   }

@@ -309,10 +309,11 @@ export class Witness implements Observer {
     const rows = this.tables.stepsOf(run.id);
     if (run.status === 'terminated') {
       if (!this.terminateAsked.has(numberOf(run))) this.fault(`${name} is terminated, and nobody asked for it.`);
-      return;
+      return this.expectAudited(run);
     }
     this.expectUndone(run);
     this.expectSignals(run);
+    this.expectAudited(run);
     if (this.cancelled.has(run.id) && run.status !== 'cancelled' && run.failure === null)
       this.fault(`${name} is ${run.status} although its cancel was answered.`);
     if (run.status === 'cancelled' && !this.cancelAsked.has(numberOf(run)))
@@ -398,6 +399,16 @@ export class Witness implements Observer {
       const there = signals.filter((signal) => signal.name === name && signal.key === key);
       if (there.length !== 1)
         this.fault(`Signal ${name}/${key} of run ${short(run.id)} is there ${there.length} times.`);
+    }
+  }
+
+  /** What was done once is in the audit log once, and what was not is not there. */
+  private expectAudited({ id, status }: RunRow): void {
+    for (const action of ['cancel', 'terminate'] as const) {
+      const count = this.tables.audit.filter((entry) => entry.runId === id && entry.action === action).length;
+      const isDone = action === 'cancel' ? status === 'cancelled' : status === 'terminated';
+      if (count > 1 || (isDone && count === 0))
+        this.fault(`The ${action} of run ${short(id)} is noted ${count} times.`);
     }
   }
 

@@ -37,6 +37,7 @@ export function runWrite(change: Partial<RunWrite> & Pick<RunWrite, 'id' | 'defi
     ended: false,
     expectsNoSignals: false,
     signals: [],
+    audit: [],
     steps: [],
     ...change,
   };

@@ -85,6 +85,7 @@ const MADE = [
   'workflow_worker',
   'workflow_definition',
   'workflow_lane',
+  'workflow_event',
   'orphans',
 ];
 

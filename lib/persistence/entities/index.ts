@@ -1,4 +1,5 @@
 import { WorkflowDefinitionRecord } from './workflow-definition.entity.js';
+import { WorkflowEvent } from './workflow-event.entity.js';
 import { WorkflowRun } from './workflow-run.entity.js';
 import { WorkflowSignal } from './workflow-signal.entity.js';
 import { WorkflowStep } from './workflow-step.entity.js';
@@ -16,6 +17,7 @@ export const ORCHESTRATE_FLOW_ENTITIES = [
   WorkflowStep,
   WorkflowSignal,
   WorkflowWorker,
+  WorkflowEvent,
 ] as const;
 
-export { WorkflowDefinitionRecord, WorkflowRun, WorkflowSignal, WorkflowStep, WorkflowWorker };
+export { WorkflowDefinitionRecord, WorkflowEvent, WorkflowRun, WorkflowSignal, WorkflowStep, WorkflowWorker };

@@ -41,8 +41,14 @@ export function signUpAll(orchestrator: Orchestrator, signups: readonly Signup[]
 
 export async function stopOrHurry(orchestrator: Orchestrator, email: string, wish: 'stop' | 'hurry'): Promise<void> {
   const run = { workflow: SignupWorkflow, key: email }; // or its id
-  if (wish === 'stop') await orchestrator.cancel(run, { reason: 'unsubscribed' });
-  else await orchestrator.wake(run); // ends sleeps, delays, and the wait for a next attempt
+  if (wish === 'stop') await orchestrator.cancel(run, { by: 'Ann', reason: 'unsubscribed' });
+  else await orchestrator.wake(run, { by: 'Ann' }); // ends sleeps, delays, and the wait for a next attempt
+}
+
+/** Who did what to a run, and why: newest first. */
+export async function whoDidWhat(orchestrator: Orchestrator, email: string): Promise<string[]> {
+  const { entries } = await orchestrator.audit({ run: { workflow: SignupWorkflow, key: email } });
+  return entries.map(({ action, by, reason }) => `${action} by ${by ?? 'nobody we know'}: ${reason ?? 'no reason'}`);
 }
 
 export async function describe(orchestrator: Orchestrator, email: string): Promise<string[]> {

@@ -99,7 +99,7 @@ export function lost(...workers: readonly string[]): Fact {
 export const QUARANTINE: Quarantine = { crashes: 3, error: 'poison' };
 
 export const BEGUN: Fact = { type: 'begun' };
-export const CANCELLED: Fact = { type: 'cancel-requested', reason: 'no longer wanted' };
+export const CANCELLED: Fact = { type: 'cancel-requested', by: 'me', reason: 'no longer wanted' };
 
 /** The decision, where the engine could decide. */
 export function expectDecided(answer: Decision | NeedsRows): Decision {

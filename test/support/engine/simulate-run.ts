@@ -196,10 +196,10 @@ export class RunSimulation {
         quarantine: QUARANTINE,
       })),
       { type: 'workers-lost', workers: new Set(this.dead), quarantine: QUARANTINE },
-      { type: 'cancel-requested', reason: 'enough' },
-      { type: 'wake-requested' },
+      { type: 'cancel-requested', by: 'me', reason: 'enough' },
+      { type: 'wake-requested', by: 'me', reason: null },
       { type: 'signalled' },
-      { type: 'terminate-requested', reason: null },
+      { type: 'terminate-requested', by: 'me', reason: null },
     ];
   }
 
@@ -359,7 +359,7 @@ export class RunSimulation {
     if (cancels && !this.isCancelled) {
       actions.push(() => {
         this.isCancelled = true;
-        this.tell(this.processes[0]!, { type: 'cancel-requested', reason: 'enough' });
+        this.tell(this.processes[0]!, { type: 'cancel-requested', by: 'me', reason: 'enough' });
       });
     }
     return actions;
