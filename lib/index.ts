@@ -37,6 +37,7 @@ export { Results } from './definition/results.decorator.js';
 export { Item } from './definition/item.decorator.js';
 export { Failure } from './definition/failure.decorator.js';
 export { Ctx } from './definition/ctx.decorator.js';
+export { Manager } from './definition/manager.decorator.js';
 export type { StepContext, StepLogger } from './definition/step-context.js';
 export { stepContextOf } from './definition/step-execution-context.js';
 export type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';

@@ -49,6 +49,7 @@ import type { Database } from './persistence/database.js';
 import { ORCHESTRATE_FLOW_ENTITIES } from './persistence/entities/index.js';
 import { SqlRunArchive } from './persistence/sql-run-archive.js';
 import { SqlRunStore } from './persistence/sql-run-store.js';
+import { SqlStepTransactions } from './persistence/sql-step-transactions.js';
 import { SqlTransactionalStarts } from './persistence/sql-transactional-starts.js';
 import { Bell } from './queue/bell.js';
 import { BullQueues } from './queue/bull-queues.js';
@@ -241,6 +242,7 @@ export class OrchestrateFlowModule
         ...{ store, bell, door: committer, registry: this.registry, events: this.events },
         archive: new SqlRunArchive(dataSource),
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
+        stepTransactions: new SqlStepTransactions(dataSource, { schema, leaseMs }),
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
         ...{ clock: SYSTEM_CLOCK, timeouts: this.timeouts, context },
       },

@@ -11,6 +11,7 @@ import { Failure } from './failure.decorator.js';
 import { SleepUntil } from './sleep-until.decorator.js';
 import { Sleep } from './sleep.decorator.js';
 import { Input } from './input.decorator.js';
+import { Manager } from './manager.decorator.js';
 import { SignalPayload } from './signal-payload.decorator.js';
 import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Result } from './result.decorator.js';
@@ -457,6 +458,28 @@ describe('a wait for a signal', () => {
       expect.stringMatching(/^W\.e: parameter 0 bears @SignalPayload/),
       expect.stringMatching(/^W\.f: bears @SignalPayload but is no step/),
       expect.stringMatching(/^W\.isFine: parameter 0 bears @SignalPayload/),
+    ]);
+  });
+
+  it('gives a transaction only to what completes with its own code', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step({ when: 'isFine' }) a(@Manager() _: unknown) {}
+      @Parallel() b(@Manager() _: unknown) {}
+      @WaitForSignal('x') c(@Manager() _: unknown) {}
+      @SleepUntil() d(@Manager() _: unknown) {
+        return new Date();
+      }
+      @Compensate('a') e(@Manager() _: unknown) {}
+      @Step() f(@Ctx() @Manager() _: unknown) {}
+      isFine(@Manager() _: unknown) {
+        return true;
+      }
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      'W.d: parameter 0 bears @Manager, which only a @Step, @Parallel, @WaitForSignal or @Compensate method can take. Write to the database in a step.',
+      'W.f: parameter 0 bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload, @Manager and @Ctx. Keep one of them.',
+      expect.stringMatching(/^W\.isFine: parameter 0 bears @Manager/),
     ]);
   });
 
@@ -917,7 +940,7 @@ describe('a parameter', () => {
       @Step() a(@Input() @Ctx() _: unknown) {}
     }
     expect(linesOf(W)).toEqual([
-      'W.a: parameter 0 bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload and @Ctx. Keep one of them.',
+      'W.a: parameter 0 bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload, @Manager and @Ctx. Keep one of them.',
     ]);
   });
 

@@ -4,7 +4,10 @@ import type { DefinitionError } from '../engine/errors.js';
 import { defineWorkflow } from './define-workflow.js';
 import { loadDefinitions } from './definition-loader.js';
 import { findFittingCode } from './fitting-code.js';
+import { Manager } from './manager.decorator.js';
+import { Step } from './step.decorator.js';
 import type { StepData } from './workflow-data.js';
+import { Workflow } from './workflow.decorator.js';
 
 const handlers = new Proxy(
   {},
@@ -58,6 +61,19 @@ describe('the code of a build for a stored graph', () => {
 
   it('takes a name that the graph has for itself, also where another was renamed from what it has', () => {
     expect(fit([A, { name: 'b' }], [{ name: 'b', renamedFrom: 'a' }])).toMatch('step "a" has no method');
+  });
+
+  it('is none where a step has become transactional', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a(@Manager() _: unknown) {}
+    }
+    const code = loadDefinitions([{ target: W, instance: new W(), host: null }])[0]!;
+    expect(findFittingCode(code, build([A]).graph)).toEqual({
+      code: null,
+      lacks: 'step "a" takes a @Manager() here, and is not transactional there',
+    });
+    expect(findFittingCode(build([A]), code.graph).code).not.toBeNull();
   });
 
   it.each<[string, StepData[], StepData[], string]>([

@@ -60,6 +60,8 @@ function fitStep(
   const isFanOut = step.parameters.some((binding) => binding.kind === 'item');
   if (isFanOut !== (node.fanOut !== undefined))
     return `step "${node.name}" is a ${describeFanOut(!isFanOut)} there and a ${describeFanOut(isFanOut)} here`;
+  if (!node.transactional && step.parameters.some((binding) => binding.kind === 'manager'))
+    return `step "${node.name}" takes a @Manager() here, and is not transactional there`;
   const bindings = [...step.parameters, ...(step.condition?.parameters ?? [])];
   for (const binding of bindings) {
     const [wanted] = findTaken(binding);

@@ -31,6 +31,7 @@ export function computeNodes(read: OrderedWorkflow): readonly GraphNode[] {
 /** What stands in every node. */
 function toNode(code: WrittenCode, after: readonly string[], read: OrderedWorkflow): GraphNode {
   const { workflow, bindings, policies, timeoutMs } = read;
+  const isTransactional = bindings.get(code.name)!.step.some(({ kind }) => kind === 'manager');
   return {
     name: code.name,
     after,
@@ -39,6 +40,7 @@ function toNode(code: WrittenCode, after: readonly string[], read: OrderedWorkfl
     priority: code.priority ?? workflow.priority ?? DEFAULT_PRIORITY,
     retry: policies.get(code.name)!,
     timeoutMs: code.timeoutMs ?? timeoutMs,
+    ...(isTransactional && { transactional: true }),
   };
 }
 

@@ -35,7 +35,7 @@ export interface StepMark {
 
 /** What a parameter decorator said. */
 export type ParameterMark =
-  | { readonly index: number; readonly kind: 'input' | 'context' | 'payload' | 'run-failure' }
+  | { readonly index: number; readonly kind: 'input' | 'context' | 'payload' | 'run-failure' | 'manager' }
   | { readonly index: number; readonly kind: 'result'; readonly step: unknown; readonly options: unknown }
   | { readonly index: number; readonly kind: 'failure' | 'results'; readonly step: unknown }
   | { readonly index: number; readonly kind: 'item'; readonly source: unknown };

@@ -6,6 +6,9 @@ import { readOptions, show, type Say } from './option-readers.js';
 import { describeNoStep, type StepScope } from './step-scope.js';
 import type { ParameterBinding } from './workflow-definition.js';
 
+/** What completes with its own code, and so may run in a transaction. */
+const TRANSACTIONAL: ReadonlySet<string> = new Set(['@Step', '@Parallel', '@WaitForSignal', '@Compensate']);
+
 /** Reads what the parameters of a step, a condition or a compensation are given. */
 export function readParameters(member: StepMember, scope: StepScope, say: Say): readonly ParameterBinding[] {
   const foreign = checkForeignParameters(scope.target, member.key, say);
@@ -13,7 +16,7 @@ export function readParameters(member: StepMember, scope: StepScope, say: Say): 
   marks.forEach((mark, index) => {
     if (mark.index === marks[index + 1]?.index)
       say(
-        `parameter ${mark.index} bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload and @Ctx. Keep one of them.`,
+        `parameter ${mark.index} bears two of @Input, @Result, @Results, @Item, @Failure, @SignalPayload, @Manager and @Ctx. Keep one of them.`,
       );
   });
   checkUnbound(member, marks, foreign, say);
@@ -42,6 +45,13 @@ function isInPlace({ index, kind }: ParameterMark, { steps }: StepMember, say: S
     say(
       `parameter ${index} bears @SignalPayload, and only a @WaitForSignal method is given a payload. ` +
         "Take the result of that method with @Result('…').",
+    );
+    return false;
+  }
+  if (kind === 'manager' && !(decorator && TRANSACTIONAL.has(decorator))) {
+    say(
+      `parameter ${index} bears @Manager, which only a @Step, @Parallel, @WaitForSignal or @Compensate method can take. ` +
+        'Write to the database in a step.',
     );
     return false;
   }

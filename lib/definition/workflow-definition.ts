@@ -16,6 +16,8 @@ export type ParameterBinding =
   | { readonly index: number; readonly kind: 'failure' | 'results'; readonly step: string }
   /** One item of the list over which the step fans out. */
   | { readonly index: number; readonly kind: 'item'; readonly from: ItemSource }
+  /** The EntityManager of the step's transaction. */
+  | { readonly index: number; readonly kind: 'manager' }
   /** The payload of the signal that ended the wait. */
   | { readonly index: number; readonly kind: 'payload' }
   /** The failure that the compensations are about, where the run was not cancelled. */

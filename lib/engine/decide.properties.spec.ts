@@ -65,6 +65,9 @@ const turns = fc.record({
     'fan-out',
     'tolerant',
     'met fan-out',
+    'transactional fan-out',
+    'transactional',
+    'met transactional',
   ),
   isUndone: fc.boolean(),
   join: fc.nat(2 * MAX_STEPS),
@@ -127,6 +130,9 @@ const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
   tolerant: { fanOut: { maxItems: 3, tolerate: '50%' }, onFailure: 'continue' },
   'met fan-out': { fanOut: { maxItems: 1, tolerate: 1 }, when: MET },
   fails: { kind: 'signal', signals: ['fails'], waitMs: 5 },
+  transactional: { transactional: true },
+  'transactional fan-out': { transactional: true, fanOut: { maxItems: 2, tolerate: 1 } },
+  'met transactional': { transactional: true, when: MET },
 };
 
 const slots = fc.record({ mail: fc.nat(3), money: fc.nat(3) }).map((counts) => new Map(Object.entries(counts)));

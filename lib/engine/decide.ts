@@ -290,9 +290,21 @@ function awakeStep(draft: Draft, claim: Claim): void {
 }
 
 function releaseStep(draft: Draft, claim: Claim): NeedsRows | void {
-  const position = findRunning(draft, claim);
+  // Whoever hands it over does not know whether its transaction has come in.
+  const isCommitted = isSame(draft.view.rows?.get(claim.step), { ...claim, stage: 'committed' });
+  const known: Claim = isCommitted ? { ...claim, stage: 'committed' } : claim;
+  const position = findRunning(draft, known);
   if (position === undefined) return;
+  if (known.stage === 'committed') return settle(draft, position, known);
   return free(draft, position, givenUp(draft, position, claim, true), claim.startedAt);
+}
+
+/** The attempt's own transaction has come in with its result, whatever became of the attempt. */
+function settle(draft: Draft, position: number, tally: Tally): NeedsRows | void {
+  draft.complete(position, tallyOf(tally), null, null);
+  const { name: step } = draft.node(position);
+  draft.announce({ step, status: 'completed', attempt: tally.attempt, error: null, delayMs: null });
+  return goOn(draft, position);
 }
 
 // ── workers that are no more ───────────────────────────────────────────────────────────────────────────────────────────
@@ -305,7 +317,9 @@ function loseWorkers(draft: Draft, workers: ReadonlySet<string>, limit: Quaranti
     const position = draft.position(step);
     if (position === undefined || row.status !== 'running' || row.worker === null || !workers.has(row.worker)) continue;
     if (draft.wasWritten(step)) continue;
-    if (isPoison(row, limit) && !isUnwanted(draft, position)) quarantine(draft, position, crashed(row), limit.error);
+    if (row.stage === 'committed') void settle(draft, position, row);
+    else if (isPoison(row, limit) && !isUnwanted(draft, position))
+      quarantine(draft, position, crashed(row), limit.error);
     else free(draft, position, crashed(row), null);
   }
   if (worker === null || !workers.has(worker)) return;
@@ -378,8 +392,18 @@ function terminate(draft: Draft, asked: Asked): NeedsRows | void {
   draft.cancelReason = asked.reason ?? draft.cancelReason;
   draft.withdrawStarts();
   for (const position of draft.positionsOf(MARK.pending)) draft.drop(position);
+  recordCommitted(draft);
   for (const { position, attempt } of draft.cancelOpen()) announceEnd(draft, position, 'cancelled', attempt);
   draft.moveRun('terminated');
+}
+
+/** What transactions of steps have brought in is done, although their attempts have not reported. */
+function recordCommitted(draft: Draft): void {
+  for (const [step, row] of draft.view.rows ?? []) {
+    if (row.stage !== 'committed' || draft.wasWritten(step)) continue;
+    draft.complete(draft.position(step)!, tallyOf(row), null, null);
+    draft.announce({ step, status: 'completed', attempt: row.attempt, error: null, delayMs: null });
+  }
 }
 
 /** Everything that waits for a time, be it its own or that of its next attempt, is ready. */
@@ -473,7 +497,8 @@ function isSame(tally: Tally | undefined, claim: Claim): boolean {
 
 /** The counters of a step of which an attempt has ended, perhaps before its code had. Noted where somebody may have to undo it. */
 function givenUp(draft: Draft, position: number, tally: Tally, inDoubt: boolean): Tally {
-  const matters = draft.isUndone(position);
+  // A transaction that has not come in has had no effect.
+  const matters = draft.isUndone(position) && !draft.node(position).transactional;
   return { ...tallyOf(tally), ...doubted(matters && (inDoubt || tally.inDoubt)) };
 }
 

@@ -223,8 +223,10 @@ export class Draft {
     }
     const tally = { ...earlier, attempt: 1 };
     this.started.set(node.name, tally);
-    // Only the process named in the run may hold claims in its state; any other writes the step's row at the claim.
-    if (this.view.worker === null || this.view.worker === this.place.worker) {
+    // Only the process named in the run may hold claims in its state; any other writes the step's row at the claim. So does
+    // whoever begins a step that is to mark its row in a transaction of its own.
+    const mayHold = this.view.worker === null || this.view.worker === this.place.worker;
+    if (mayHold && !node.transactional) {
       this.mark(position, MARK.held);
       this.holds.set(node.name, tally);
     } else {
@@ -290,7 +292,8 @@ export class Draft {
     this.mark(position, MARK.pending);
   }
 
-  complete(position: number, tally: Tally, result: string, startedAt: string): void {
+  /** @param result null where its row has it already */
+  complete(position: number, tally: Tally, result: string | null, startedAt: string | null): void {
     const aborting = this.markOf(position) === MARK.aborting;
     this.end(position, aborting ? MARK.late : MARK.completed, {
       ...{ status: 'completed', tally, result, startedAt, aborting },
@@ -424,7 +427,8 @@ export class Draft {
 
   /** Without a result; where the step can be compensated the mark tells whether it may have had its effect. */
   private markOfEnd(position: number, { crashes, inDoubt }: Tally, [plain, doubtful]: readonly [Mark, Mark]): Mark {
-    const isDoubtful = crashes > 0 || inDoubt === true;
+    const { transactional } = this.node(position);
+    const isDoubtful = inDoubt === true || (crashes > 0 && !transactional);
     return isDoubtful && this.isUndone(position) ? doubtful : plain;
   }
 

@@ -39,6 +39,8 @@ export interface GraphNode {
   readonly fanOut?: FanOutLimits;
   /** `continue`: when it fails for good it has ended, and the run goes on. @default 'fail' */
   readonly onFailure?: 'continue';
+  /** Its code runs in a transaction, with which its outcome is committed. @default false */
+  readonly transactional?: true;
 }
 
 /** How a fan-out runs. */

@@ -68,6 +68,16 @@ export function nodeAt(graph: IndexedGraph, position: number): StepNode {
   return { ...rest, name: nameOfItem(node.name, index), item: { of: node.name, index } };
 }
 
+/** Where a row of the step table lies: items of a fan-out count from 1, a step itself is 0. */
+export interface StepPlace {
+  readonly name: string;
+  readonly item: number;
+}
+
+export function placeOf({ name, item }: StepNode): StepPlace {
+  return item ? { name: item.of, item: item.index + 1 } : { name, item: 0 };
+}
+
 /** The node of a step, or of an item of a fan-out. Its name must be known. */
 export function nodeOf(graph: IndexedGraph, name: string): StepNode {
   return nodeAt(graph, findPosition(graph, name)!);

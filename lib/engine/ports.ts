@@ -1,5 +1,6 @@
 import type { AuditNote, InboxSignal, OpenRow, RunFailure, SignalWrite, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
+import type { StepPlace } from './indexed-graph.js';
 import type { Tally } from './run-state.js';
 import type { ControlAction, RunStatus, StepStatus } from './words.js';
 
@@ -59,8 +60,7 @@ export interface RunWrite {
 
 /** A step's write with what its row must say for a claim to find it. */
 export interface QueuedStepWrite extends StepWrite {
-  /** Where it lies: items of a fan-out count from 1, a step itself is 0. */
-  readonly row: { readonly name: string; readonly item: number };
+  readonly row: StepPlace;
   readonly queue: string;
   readonly priority: number;
 }
@@ -472,4 +472,33 @@ export interface TransactionalStarts<Manager> {
     workflow: string,
     key: string,
   ): Promise<{ readonly id: string; readonly inputHash: Uint8Array } | null>;
+}
+
+/** An attempt that is to mark its own row. */
+export interface TransactionRequest {
+  readonly runId: string;
+  readonly generation: number;
+  readonly row: StepPlace;
+  readonly claim: Claim;
+  /** Milliseconds its statements may take each, or null for no limit. */
+  readonly timeoutMs: number | null;
+  /** Raised where the attempt is not wanted any more: it then need not wait for its turn. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What became of it. `committed`: its effects and its result are in. `refused`: they are not, because the attempt is not the one
+ * that its row and its run wait for. `unknown`: nobody has answered; its row tells.
+ */
+export type TransactionEnd = 'committed' | 'refused' | 'unknown';
+
+/** The transactions in which steps run. `Manager` is the database library's, unknown to the engine. */
+export interface StepTransactions<Manager> {
+  /**
+   * Runs the work in a transaction, and commits with it the encoded result that it gives: as long as the attempt still runs, its
+   * step has lost no join, and its run has not been stopped.
+   *
+   * @throws what the work throws, and what the database says of its effects; nothing has been committed then
+   */
+  run(request: TransactionRequest, work: (manager: Manager) => Promise<string>): Promise<TransactionEnd>;
 }

@@ -47,7 +47,8 @@ export function isForbidden(error: unknown): boolean {
   return sqlStateOf(error) === '42501';
 }
 
-function isFatal(error: unknown): boolean {
+/** Whether it ends the connection. */
+export function isFatal(error: unknown): boolean {
   const severity = typeof error === 'object' && error !== null && 'severity' in error ? error.severity : null;
   return severity === 'FATAL' || severity === 'PANIC';
 }

@@ -18,6 +18,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OF_CONDITION_INVALID',
   'OF_TIME_INVALID',
   'OF_ITEMS_INVALID',
+  'OF_TRANSACTION_ENDED',
 ]);
 
 /** Classifies what a step threw: our own errors first, then what the step's policy names. Never throws. */

@@ -9,6 +9,7 @@ import type {
   RunArchive,
   RunDoor,
   RunStore,
+  StepTransactions,
   TakenSignal,
   TransactionalStarts,
   WorkQueue,
@@ -41,6 +42,7 @@ export interface FlowRuntimePorts {
   readonly store: RunStore;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
+  readonly stepTransactions: StepTransactions<unknown>;
   readonly codec: PayloadCodec;
   readonly events: EventHub;
   readonly bell: WorkQueue;
@@ -92,7 +94,7 @@ export class FlowRuntime {
     });
     const runner = new StepRunner({
       items,
-      ...{ codec, clock, timeouts, context },
+      ...{ codec, clock, timeouts, context, transactions: ports.stepTransactions },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       loadFailures: ({ run, signal }, steps) =>
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),

@@ -1,6 +1,6 @@
 import type { Decision } from '../engine/decision.js';
 import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
-import { nodeOf } from '../engine/indexed-graph.js';
+import { nodeOf, placeOf } from '../engine/indexed-graph.js';
 import { encodeRunState, newRunState } from '../engine/run-state.js';
 import { isEnded } from '../engine/words.js';
 import type { ShelvedDefinition } from './definition-shelf.js';
@@ -63,7 +63,6 @@ function queuesOf({ graph }: ShelvedDefinition, { rings, writes }: Decision): st
 function queuedWrites({ graph }: ShelvedDefinition, runPriority: number, { writes }: Decision): QueuedStepWrite[] {
   return writes.map((write) => {
     const node = nodeOf(graph, write.step);
-    const row = node.item ? { name: node.item.of, item: node.item.index + 1 } : { name: node.name, item: 0 };
-    return { ...write, row, queue: node.queue, priority: runPriority + node.priority };
+    return { ...write, row: placeOf(node), queue: node.queue, priority: runPriority + node.priority };
   });
 }

@@ -10,7 +10,8 @@ import type {
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact } from '../engine/facts.js';
-import type { Clock, TakenSignal } from '../engine/ports.js';
+import { placeOf } from '../engine/indexed-graph.js';
+import type { Clock, StepTransactions, TakenSignal } from '../engine/ports.js';
 import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
@@ -27,6 +28,7 @@ export type Timeouts = Pick<Clock, 'after'>;
 /** The user's code of one attempt, and how it is told what it needs. */
 export interface StepRunnerPorts {
   readonly codec: PayloadCodec;
+  readonly transactions: StepTransactions<unknown>;
   readonly clock: Clock;
   readonly timeouts: Timeouts;
   /** Encoded results of earlier steps: from memory where this process has them, else from the store. */
@@ -68,6 +70,7 @@ export class StepRunner {
         const count = await this.ports.items.expand(attempt, code, step.parameters);
         return { type: 'step-expanded', claim, count };
       }
+      if (node.transactional) return await this.callInTransaction(attempt, code, step);
       const value = await this.call(attempt, code, step);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
     } catch (error) {
@@ -131,6 +134,27 @@ export class StepRunner {
     return this.invoke(attempt, code, await this.bind(attempt, code, member));
   }
 
+  /** The outcome is committed by the step's own transaction, and reported afterwards. */
+  private async callInTransaction(attempt: Attempt, code: WorkflowDefinition, step: StepDefinition): Promise<Fact> {
+    const { claim, node, run, signal } = attempt;
+    // Before the transaction begins: what is read of earlier steps is read elsewhere, and may have to wait.
+    const call = await this.bind(attempt, code, step);
+    let result = '';
+    const { id: runId, generation } = run;
+    const request = { runId, generation, row: placeOf(node), claim, timeoutMs: node.timeoutMs, signal };
+    const end = await this.ports.transactions.run(request, async (manager) => {
+      const parameters = [...call.parameters];
+      for (const { index, kind } of step.parameters) if (kind === 'manager') parameters[index] = manager;
+      const value = await this.invoke(attempt, code, { ...call, parameters });
+      return (result = this.ports.codec.encode(value, `the result of step "${node.name}"`));
+    });
+    if (end === 'committed') return { type: 'step-completed', claim: { ...claim, stage: 'committed' }, result };
+    // Whoever is told of it looks at the row, under its lock.
+    if (end === 'unknown') return { type: 'step-released', claim };
+    attempt.abort('stopped');
+    throw signal.reason;
+  }
+
   private async bind(attempt: Attempt, code: WorkflowDefinition, { name, parameters }: Member): Promise<StepCall> {
     const isTaken = attempt.claim.stage === 'received';
     const there = parameters.filter((binding) => !isMissing(binding, attempt));
@@ -167,6 +191,8 @@ export class StepRunner {
       }
       case 'context':
         return contextFor(attempt, signal);
+      case 'manager':
+        return undefined;
       case 'payload':
         return signal && reviveSignal(code, signal.name, this.ports.codec.decode(signal.payload));
       case 'run-failure':

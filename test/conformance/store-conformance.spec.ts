@@ -3,8 +3,10 @@ import { DataSource } from 'typeorm';
 
 import { Committer } from '../../lib/persistence/committer.js';
 import { SqlRunArchive } from '../../lib/persistence/sql-run-archive.js';
+import { SqlStepTransactions } from '../../lib/persistence/sql-step-transactions.js';
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import { SimulatedDoor } from '../simulation/simulated-door.js';
+import { SimulatedStepTransactions } from '../simulation/simulated-step-transactions.js';
 import { SimulatedArchive, SimulatedStore } from '../simulation/simulated-store.js';
 import { Tables } from '../simulation/tables.js';
 import { DIRECT_WIRE } from '../simulation/wire.js';
@@ -33,6 +35,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
     door,
     store,
     archive: new SqlRunArchive(dataSource),
+    transactions: new SqlStepTransactions(dataSource, options),
     // The server's clock cannot be turned: what it is compared with is.
     pass: async (ms) => {
       const earlier = `- $1 * interval '1 millisecond'`;
@@ -66,6 +69,7 @@ async function openSimulatedStore(): Promise<StoreUnderTest> {
     door: new SimulatedDoor(tables, DIRECT_WIRE, LEASE_MS),
     store: new SimulatedStore(tables, DIRECT_WIRE),
     archive: new SimulatedArchive(tables, DIRECT_WIRE),
+    transactions: new SimulatedStepTransactions(tables, DIRECT_WIRE),
     pass: async (ms) => void (passed += ms),
     hold: async (runId) => {
       const holder = {};

@@ -13,6 +13,7 @@ import type {
   RunDoor,
   RunStore,
   RunWrite,
+  StepTransactions,
 } from '../../lib/engine/ports.js';
 import type { ControlAction } from '../../lib/engine/words.js';
 import { staged } from '../../lib/engine/run-state.js';
@@ -24,6 +25,7 @@ export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
   readonly archive: Pick<RunArchive, 'find' | 'steps' | 'audit'>;
+  readonly transactions: StepTransactions<unknown>;
   /** Lets so many milliseconds of the database's time pass. */
   pass(ms: number): Promise<void>;
   /** Somebody locks a run and its rows. @returns what lets go of them */
@@ -559,6 +561,88 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       let inbox: LockedRun['inbox'] = [];
       await door.submitLocked(ended, (locked) => ((inbox = locked!.inbox), null));
       expect(new Set(inbox.map(({ seen }) => seen))).toEqual(new Set([true]));
+    });
+  });
+
+  describe(`${name}: a transaction of a step`, () => {
+    const { signal } = new AbortController();
+    const commit = (runId: string, attempt = 1, stage?: 'admitted') => {
+      const its = { step: 'one', startedAt: '', ...tally(attempt), ...staged(stage) };
+      const request = { runId, generation: 0, row: { name: 'one', item: 0 }, claim: its, timeoutMs: null, signal };
+      return under.transactions.run(request, () => Promise.resolve('42'));
+    };
+    const startRunning = async (change: Partial<QueuedStepWrite> = {}) => {
+      const id = await startReady(change);
+      await claim();
+      return id;
+    };
+
+    it('leaves its result in the row, which says so to whoever locks the run', async () => {
+      const id = await startRunning();
+      expect(await commit(id)).toBe('committed');
+      expect(await rowsOf(id)).toMatchObject({ one: { status: 'running', attempt: 1, stage: 'committed' } });
+      const guard = { attempt: 1, running: true, stage: 'committed' } as const;
+      const settled = step({ guard, status: 'completed', tally: { ...tally(1), stage: 'committed' } });
+      await submit(write(id, 0, { state: 'c', status: 'completed', ended: true, steps: [settled] }));
+      expect(await store.loadResults(id, 0, ['one'])).toEqual(new Map([['one', '42']]));
+    });
+
+    it('comes in once, and only for the attempt at the stage that runs', async () => {
+      const id = await startRunning();
+      expect(await commit(id, 2)).toBe('refused');
+      expect(await commit(id, 1, 'admitted')).toBe('refused');
+      expect(await commit(id)).toBe('committed');
+      expect(await commit(id)).toBe('refused');
+      const waiting = await startReady({ tally: tally(1) });
+      expect(await commit(waiting)).toBe('refused');
+    });
+
+    it('is refused where its run was stopped, or its step has lost a join', async () => {
+      const [cancelled, lost, undoing] = [await startRunning(), await startRunning(), await startRunning()];
+      await submit(write(cancelled, 0, { status: 'cancelling' }));
+      expect(await commit(cancelled)).toBe('refused');
+      const aborting = step({ status: 'running', worker, tally: tally(1), aborting: true });
+      await submit(write(lost, 0, { state: 'a', steps: [{ ...aborting, guard: { attempt: 1, running: true } }] }));
+      expect(await commit(lost)).toBe('refused');
+      await submit(write(undoing, 0, { status: 'compensating' }));
+      expect(await commit(undoing)).toBe('committed');
+    });
+
+    it('of an item marks the row of that item, and no other', async () => {
+      const id = await start();
+      await store.addItems({
+        runId: id,
+        generation: 0,
+        step: 'one',
+        queue,
+        priority: 0,
+        first: 0,
+        payloads: ['a', 'b'],
+      });
+      const guard = { attempt: 0, running: false };
+      const steps = [0, 1].map((index) =>
+        step({ step: `one[${index}]`, row: { name: 'one', item: index + 1 }, guard, status: 'ready' }),
+      );
+      await submit(write(id, 0, { steps }));
+      await claim(2);
+      const its = { step: 'one[1]', startedAt: '', ...tally(1) };
+      const request = { runId: id, generation: 0, row: { name: 'one', item: 2 }, claim: its, timeoutMs: null, signal };
+      expect(await under.transactions.run(request, () => Promise.resolve('42'))).toBe('committed');
+      expect(await rowsOf(id)).toEqual({
+        'one[0]': expect.not.objectContaining({ stage: 'committed' }),
+        'one[1]': expect.objectContaining({ status: 'running', attempt: 1, stage: 'committed' }),
+      });
+    });
+
+    it('writes nothing where its work throws, and does not begin where it is not wanted any more', async () => {
+      const id = await startRunning();
+      const its = { step: 'one', startedAt: '', ...tally(1) };
+      const request = { runId: id, generation: 0, row: { name: 'one', item: 0 }, claim: its, timeoutMs: 50 };
+      const fails = under.transactions.run({ ...request, signal }, () => Promise.reject(new Error('no')));
+      await expect(fails).rejects.toThrow('no');
+      const unwanted = { ...request, signal: AbortSignal.abort(new Error('unwanted')) };
+      await expect(under.transactions.run(unwanted, () => Promise.resolve('1'))).rejects.toThrow('unwanted');
+      expect(await commit(id)).toBe('committed');
     });
   });
 

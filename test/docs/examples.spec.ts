@@ -36,7 +36,14 @@ beforeAll(async () => {
   flow = await createTestingFlow({
     workflows: [
       ...[OrderWorkflow, ReportWorkflow, OfferWorkflow, TicketWorkflow, VoteWorkflow, SubscriptionWorkflow],
-      ...[DataWorkflow, WebhookWorkflow, running.SignupWorkflow, FulfilmentWorkflow, CartWorkflow],
+      ...[
+        DataWorkflow,
+        WebhookWorkflow,
+        running.SignupWorkflow,
+        running.TransferWorkflow,
+        FulfilmentWorkflow,
+        CartWorkflow,
+      ],
       ...[ImportWorkflow, SurveyWorkflow],
       ImportWorkflow,
       InvoicesWorkflow,
@@ -204,6 +211,17 @@ describe('the examples of runs', () => {
     await running.stopOrHurry(flow.orchestrator, signup.email, 'stop');
     expect(await running.whoDidWhat(flow.orchestrator, signup.email)).toEqual(['cancel by Ann: unsubscribed']);
     await expect(run.result()).rejects.toMatchObject({ code: 'OF_RUN_CANCELLED', reason: 'unsubscribed' });
+  });
+
+  it('what a transactional step writes is there once', async () => {
+    await dataSource.query(`CREATE TABLE account (name text, balance integer)`);
+    await dataSource.query(`INSERT INTO account VALUES ('ann', 10), ('bob', 0)`);
+    const transfer = { from: 'ann', to: 'bob', amount: 7 };
+    expect(await flow.orchestrator.execute(running.TransferWorkflow, transfer)).toBe(7);
+    expect(await dataSource.query('SELECT balance FROM account ORDER BY name')).toEqual([
+      { balance: 3 },
+      { balance: 7 },
+    ]);
   });
 
   it('many begin at their time, and a failure tells its reason', async () => {

@@ -16,6 +16,9 @@ const FAN_OUT_SPEC = 'lib/engine/fan-out.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
 const FITTING = 'lib/definition/fitting-code.ts';
 const FITTING_SPEC = 'lib/definition/fitting-code.spec.ts';
+const TRANSACTIONS = 'lib/persistence/sql-step-transactions.ts';
+const OWNED_TRANSACTION = 'lib/persistence/owned-transaction.ts';
+const TRANSACTIONS_SPEC = 'test/integration/transactional-steps.spec.ts';
 const KEEPER = 'lib/persistence/lease-thread.cjs';
 
 /**
@@ -616,8 +619,8 @@ export const MUTANTS = [
     name: 'undo-doubt',
     safeguard: 'what may have been done is undone',
     file: 'lib/engine/draft.ts',
-    from: 'const isDoubtful = crashes > 0 || inDoubt === true;',
-    to: 'const isDoubtful = false && (crashes > 0 || inDoubt === true);',
+    from: 'return isDoubtful && this.isUndone(position) ? doubtful : plain;',
+    to: 'return plain;',
     caughtBy: {
       file: COMPENSATION_SPEC,
       test: 'a step of which nobody knows whether it had its effect is undone: its attempt was aborted',
@@ -971,6 +974,179 @@ export const MUTANTS = [
     caughtBy: {
       file: PROPERTIES,
       test: 'whatever the graph and the order of events what people ask is noted with who and why if it changes the run, and only then',
+    },
+  },
+  {
+    name: 'transaction-attempt',
+    safeguard: 'a transaction comes in only for the attempt that its row waits for',
+    file: TRANSACTIONS,
+    from: 'AND s.attempt = $4 AND ',
+    to: 'AND ',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step comes in once, and only for the attempt at the stage that runs',
+    },
+  },
+  {
+    name: 'transaction-stage',
+    safeguard: 'a transaction comes in once',
+    file: TRANSACTIONS,
+    from: 's.stage IS NOT DISTINCT FROM $5',
+    to: 'true',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step comes in once, and only for the attempt at the stage that runs',
+    },
+  },
+  {
+    name: 'transaction-running',
+    safeguard: 'a transaction comes in only while its attempt runs',
+    file: TRANSACTIONS,
+    from: "s.status = 'running' AND ",
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step comes in once, and only for the attempt at the stage that runs',
+    },
+  },
+  {
+    name: 'transaction-stopped',
+    safeguard: 'a transaction does not come in where its run was stopped',
+    file: TRANSACTIONS,
+    from: " AND r.status IN ('running', 'waiting', 'compensating')",
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step is refused where its run was stopped, or its step has lost a join',
+    },
+  },
+  {
+    name: 'transaction-unwanted',
+    safeguard: 'a transaction does not come in where its step has lost a join',
+    file: TRANSACTIONS,
+    from: ' AND NOT s.aborting',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step is refused where its run was stopped, or its step has lost a join',
+    },
+  },
+  {
+    name: 'transaction-own',
+    safeguard: 'an outcome is not committed without its effects',
+    file: TRANSACTIONS,
+    from: 'AND pg_current_xact_id()::text = $7 ',
+    to: '',
+    caughtBy: {
+      file: TRANSACTIONS_SPEC,
+      test: 'a transactional step fails where its code ends the transaction itself',
+    },
+  },
+  {
+    name: 'transaction-closed',
+    safeguard: 'nothing is written through a manager whose step has ended',
+    file: OWNED_TRANSACTION,
+    from: 'this.redirect(refuse);',
+    to: '',
+    caughtBy: { file: TRANSACTIONS_SPEC, test: 'a transactional step writes nothing that it did not await' },
+  },
+  {
+    name: 'transaction-item',
+    safeguard: 'a transaction of an item marks the row of that item',
+    file: TRANSACTIONS,
+    from: 's.item = $8',
+    to: 's.item >= 0 AND $8::int >= 0',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a transaction of a step of an item marks the row of that item, and no other',
+    },
+  },
+  {
+    name: 'transaction-broken',
+    safeguard: 'that the connection broke is not the step’s failure',
+    file: OWNED_TRANSACTION,
+    from: 'if (isFatal(error)) this.note(error);',
+    to: '',
+    caughtBy: {
+      file: TRANSACTIONS_SPEC,
+      test: 'a transactional step runs again, and no failure is counted, where its connection breaks in a statement',
+    },
+  },
+  {
+    name: 'transaction-idle',
+    safeguard: 'a step whose transaction is idle for too long fails, and is not repeated for ever',
+    file: TRANSACTIONS,
+    from: 'if (sqlStateOf(own.broken) === IDLE_TOO_LONG) throw idle(request, this.options.leaseMs, own.broken);',
+    to: '',
+    caughtBy: {
+      file: TRANSACTIONS_SPEC,
+      test: 'a transactional step has failed where it was idle for longer than the lease',
+    },
+  },
+  {
+    name: 'transactional-doubt',
+    safeguard: 'what did not commit was not done, and is not undone',
+    file: 'lib/engine/draft.ts',
+    from: '(crashes > 0 && !transactional)',
+    to: 'crashes > 0',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'the items of a transactional fan-out make something that is not to be undone where 0 of them have completed',
+    },
+  },
+  {
+    name: 'transaction-bound',
+    safeguard: 'transactional steps leave half of the pool to others',
+    file: TRANSACTIONS,
+    from: 'Math.floor(poolSizeOf(dataSource) / 2)',
+    to: 'poolSizeOf(dataSource)',
+    caughtBy: {
+      file: TRANSACTIONS_SPEC,
+      test: 'a transactional step starves nothing where fifty run at once on a pool of ten',
+    },
+  },
+  {
+    name: 'committed-lost',
+    safeguard: 'what has committed is not run again where its worker is lost',
+    file: 'lib/engine/decide.ts',
+    from: "if (row.stage === 'committed') void settle(draft, position, row);\n    else if",
+    to: 'if',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step whose transaction has come in has completed where its worker is lost, and counts no crash',
+    },
+  },
+  {
+    name: 'committed-released',
+    safeguard: 'what has committed is not run again where it is handed over',
+    file: 'lib/engine/decide.ts',
+    from: "if (known.stage === 'committed') return settle(draft, position, known);",
+    to: '',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step whose transaction has come in has completed where it is handed over by one who does not know it',
+    },
+  },
+  {
+    name: 'committed-terminated',
+    safeguard: 'what has committed has completed where its run is terminated',
+    file: 'lib/engine/decide.ts',
+    from: '  recordCommitted(draft);\n',
+    to: '',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step whose transaction has come in has completed where its run is terminated, or was stopped',
+    },
+  },
+  {
+    name: 'transactional-row',
+    safeguard: 'a transactional step has a row to mark',
+    file: 'lib/engine/draft.ts',
+    from: 'mayHold && !node.transactional',
+    to: 'mayHold',
+    caughtBy: {
+      file: 'lib/engine/transactional-steps.spec.ts',
+      test: 'a transactional step has a row from its beginning, also where its run could hold it',
     },
   },
 ];

@@ -121,6 +121,7 @@ function writeGraph(dice: Dice, index: number, leaseMs: number): WorkflowGraph {
       queue: dice.chance(0.8) ? QUEUES[0] : QUEUES[1],
       retry: writePolicy(dice),
       timeoutMs: dice.chance(0.4) ? dice.int(200, 600) : null,
+      ...(dice.chance(0.2) && { transactional: true }),
     };
   });
   const nodes = dice.chance(0.5) ? plain : addTurns(dice, plain, leaseMs);
@@ -135,15 +136,17 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
     const join = after.length > 1 && dice.chance(0.4) ? { join: dice.int(1, after.length - 1) } : {};
     const when = dice.chance(0.2) ? { when: `${name}IsWanted` } : {};
     const wait = { delayMs: dice.int(1, leaseMs) };
-    if (dice.chance(0.15)) return { ...node, results: [], kind: 'sleep', ...wait, ...join, ...when };
+    const { transactional: _, ...other } = node;
+    if (dice.chance(0.15)) return { ...other, results: [], kind: 'sleep', ...wait, ...join, ...when };
     const waitMs = dice.int(1, 2 * leaseMs);
     const signals = dice.pick([['one'], ['other'], ['one', 'other']]);
     if (dice.chance(0.2)) return { ...node, kind: 'signal', signals, waitMs, ...join, ...when };
-    const kind = dice.chance(0.1) ? { kind: 'sleep-until' as const } : dice.chance(0.1) ? wait : {};
+    const isUntil = dice.chance(0.1);
+    const kind = isUntil ? { kind: 'sleep-until' as const } : dice.chance(0.1) ? wait : {};
     const onFailure = dice.chance(0.2) ? { onFailure: 'continue' as const } : {};
     const tolerate = dice.pick([0, 0, 1, '50%'] as const);
     const fanOut = !('kind' in kind) && dice.chance(0.3) ? { fanOut: { maxItems: dice.int(1, 3), tolerate } } : {};
-    return { ...node, ...kind, ...join, ...when, ...onFailure, ...fanOut };
+    return { ...(isUntil ? other : node), ...kind, ...join, ...when, ...onFailure, ...fanOut };
   });
   const missing = findMissing(nodes);
   const needy = nodes.map((node) => {
@@ -158,7 +161,7 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
 function writeUndo(dice: Dice, { name, kind, queue, priority, retry, timeoutMs }: GraphNode): GraphNode[] {
   if (kind === 'sleep' || dice.chance(0.5)) return [];
   const own = { name: `undo-${name}`, after: [], results: [], queue, priority, retry, timeoutMs };
-  return [{ ...own, kind: 'compensation', compensates: name }];
+  return [{ ...own, kind: 'compensation', compensates: name, ...(dice.chance(0.3) && { transactional: true }) }];
 }
 
 /** Steps that may end without a result, those apart that need one of these. */

@@ -16,6 +16,7 @@ import type { SeatPlan } from './program.js';
 import type { Listener } from './simulated-bells.js';
 import { SimulatedDoor } from './simulated-door.js';
 import { SimulatedArchive, SimulatedStore } from './simulated-store.js';
+import { SimulatedStepTransactions } from './simulated-step-transactions.js';
 import { SimulatedTransactions } from './simulated-transactions.js';
 import { writeWorkflow, type ConditionCode, type StepCode } from './step-code.js';
 import type { Tables } from './tables.js';
@@ -90,6 +91,7 @@ export class SimulatedProcess implements Sender, Listener {
         ...{ registry, door: this.door, store: this.store, codec: new JsonCodec(), events, clock: this.clock },
         archive: new SimulatedArchive(tables, wire),
         transactions: this.transactions as unknown as TransactionalStarts<EntityManager>,
+        stepTransactions: new SimulatedStepTransactions(tables, wire),
         bell: { ring: (queue) => !this.isDead && options.ring(queue) },
       },
       { queues: seat.queues, concurrency: seat.concurrency, leaseMs: world.leaseMs, maxCrashes },

@@ -27,8 +27,10 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results, when, needs = [], kind, retry, fanOut } of graph.nodes) {
-    instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) => code(input, context, given);
+  for (const { name, results, when, needs = [], kind, retry, fanOut, transactional } of graph.nodes) {
+    const taken = results.length + (fanOut ? 1 : 0);
+    instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) =>
+      code(input, context, given.slice(0, taken));
     const asked: ParameterBinding[] = [
       { index: 0, kind: 'input' },
       { index: 1, kind: 'context' },
@@ -44,6 +46,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
       }),
       ...(fanOut ? [{ index: results.length + 2, kind: 'item', from: LISTS[name]! } as const] : []),
     ];
+    if (transactional) parameters.push({ index: taken + 2, kind: 'manager' });
     if (when !== undefined) instance[when] = asks;
     const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
     const condition = when === undefined ? null : { name: when, parameters: asked };

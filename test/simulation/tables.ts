@@ -1,5 +1,6 @@
 import type { LaneWrite } from '../../lib/persistence/lane.js';
 import type { AuditNote, OpenRow } from '../../lib/engine/decision.js';
+import type { Claim } from '../../lib/engine/facts.js';
 import type {
   AuditEntry,
   AuditQuery,
@@ -91,6 +92,7 @@ export interface Observer {
     readonly steps: readonly { readonly before: StepRow | null; readonly after: StepRow }[];
   }): void;
   woken?(step: StepRow, now: number): void;
+  effected?(runId: string, step: string, attempt: number): void;
   taken?(signal: SignalRow, step: string | null): void;
 }
 
@@ -201,6 +203,18 @@ export class Tables {
     if (this.isTaken(start)) return false;
     for (const name of namesOf(start)) this.heldNames.set(name, holder);
     return true;
+  }
+
+  /** `MARK_COMMITTED` in a step's transaction, and its COMMIT: the effect of the step and its result, or neither. */
+  commitStep(runId: string, { step, attempt, stage }: Claim, result: string): 'committed' | 'refused' {
+    const run = this.runs.get(runId)!;
+    const row = this.stepsOf(runId).get(step);
+    const isRunning = row?.status === 'running' && row.attempt === attempt && row.stage === stage && !row.aborting;
+    if (!isRunning || !TAKES_EFFECTS.has(run.status)) return 'refused';
+    if (result.includes(REFUSED)) throw refusal('22021');
+    this.put({ ...row, stage: 'committed', result });
+    this.observer.effected?.(runId, step, attempt);
+    return 'committed';
   }
 
   // ── signals ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -661,6 +675,7 @@ export class Tables {
 const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();
 
 const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying', 'waiting']);
+const TAKES_EFFECTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting', 'compensating']);
 const GOES_ON: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting']);
 
 function isPast(time: number | null, now: number): boolean {

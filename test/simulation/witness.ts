@@ -43,6 +43,8 @@ export class Witness implements Observer {
   private readonly begun = new Set<string>();
   private readonly askedFor = new Set<string>();
   private readonly admitted = new Set<string>();
+  /** Steps that had their effect in their transaction. */
+  private readonly effects = new Set<string>();
   private readonly dueAt = new Map<string, number>();
 
   constructor(
@@ -85,6 +87,14 @@ export class Witness implements Observer {
     const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
     if (isEarly && !isEnded(after.status) && !this.wakeAsked.has(numberOf(after)))
       this.fault(`Run ${short(after.id)} begins before its time.`);
+  }
+
+  /** A transaction of a step has come in: once in a run. */
+  effected(runId: string, step: string, attempt: number): void {
+    const name = `${runId}/${step}`;
+    this.trace(`  ${short(runId)}.${tokenOf(step, attempt)} has its effect`);
+    if (this.effects.has(name)) this.fault(`Step ${step} of run ${short(runId)} has its effect twice.`);
+    this.effects.add(name);
   }
 
   /** A signal is stored: its caller was told so. */
@@ -307,6 +317,7 @@ export class Witness implements Observer {
   private expectEnd(run: RunRow, plan: RunPlan): void {
     const name = `Run ${short(run.id)}`;
     const rows = this.tables.stepsOf(run.id);
+    this.expectEffects(run);
     if (run.status === 'terminated') {
       if (!this.terminateAsked.has(numberOf(run))) this.fault(`${name} is terminated, and nobody asked for it.`);
       return this.expectAudited(run);
@@ -376,6 +387,20 @@ export class Witness implements Observer {
     for (const { name: item, status, failures: counted } of items) {
       if (status === 'completed' && (counted !== failures || ends !== 'completes'))
         this.fault(`${short(run.id)}.${item} has completed after ${counted} failures.`);
+    }
+  }
+
+  /** A transactional step, or item of one, has had its effect if and only if it has completed. */
+  private expectEffects(run: RunRow): void {
+    const markOf = this.markReader(run);
+    const expectEffect = (name: string, hasCompleted: boolean) => {
+      if (this.effects.has(`${run.id}/${name}`) !== hasCompleted)
+        this.fault(`Step ${name} of run ${short(run.id)} has completed: ${hasCompleted}. Its effect says otherwise.`);
+    };
+    for (const { name, transactional, fanOut } of this.graphOf(run).nodes) {
+      if (!transactional) continue;
+      if (!fanOut) expectEffect(name, markOf(name) === MARK.completed || markOf(name) === MARK.late);
+      for (const { row } of this.tables.itemsOf(run.id, name)) expectEffect(row.name, row.status === 'completed');
     }
   }
 

@@ -6,6 +6,7 @@ import { TellTheTime1764300000000 } from './1764300000000-tell-the-time.js';
 import { WaitAndSkip1764400000000 } from './1764400000000-wait-and-skip.js';
 import { SignalAndCompensate1764500000000 } from './1764500000000-signal-and-compensate.js';
 import { FanOut1764900000000 } from './1764900000000-fan-out.js';
+import { TransactionalSteps1765100000000 } from './1765100000000-transactional-steps.js';
 import { KeepAnAudit1765200000000 } from './1765200000000-keep-an-audit.js';
 import { CarryContext1765300000000 } from './1765300000000-carry-context.js';
 
@@ -24,6 +25,7 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new WaitAndSkip1764400000000(), servesFrom: '0.1.0' },
   { migration: new SignalAndCompensate1764500000000(), servesFrom: '0.1.0' },
   { migration: new FanOut1764900000000(), servesFrom: '0.1.0' },
+  { migration: new TransactionalSteps1765100000000(), servesFrom: '0.1.0' },
   { migration: new KeepAnAudit1765200000000(), servesFrom: '0.1.0' },
   { migration: new CarryContext1765300000000(), servesFrom: '0.1.0' },
 ];

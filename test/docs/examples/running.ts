@@ -1,6 +1,16 @@
-import { Input, Orchestrator, type Run, RunFailedError, Sleep, Step, Workflow } from 'orchestrate-flow';
+import {
+  Compensate,
+  Input,
+  Manager,
+  Orchestrator,
+  type Run,
+  RunFailedError,
+  Sleep,
+  Step,
+  Workflow,
+} from 'orchestrate-flow';
 import type { Subscription } from 'rxjs';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 
 export class Signup {
   email!: string;
@@ -75,5 +85,30 @@ export async function resultOrReason(run: Run<string>): Promise<string> {
   } catch (error) {
     if (error instanceof RunFailedError) return `failed: ${String(error.cause)}`;
     throw error;
+  }
+}
+
+export class Transfer {
+  from!: string;
+  to!: string;
+  amount!: number;
+}
+
+@Workflow({ name: 'transfer' })
+export class TransferWorkflow {
+  static readonly input = Transfer;
+  static readonly output = 'book';
+
+  @Step({ timeout: '10s' }) // what it writes and that it has completed are one commit
+  async book(@Input() { from, to, amount }: Transfer, @Manager() manager: EntityManager): Promise<number> {
+    await manager.query('UPDATE account SET balance = balance - $2 WHERE name = $1', [from, amount]);
+    await manager.query('UPDATE account SET balance = balance + $2 WHERE name = $1', [to, amount]);
+    return amount;
+  }
+
+  @Compensate('book')
+  async takeBack(@Input() { from, to, amount }: Transfer, @Manager() manager: EntityManager): Promise<void> {
+    await manager.query('UPDATE account SET balance = balance + $2 WHERE name = $1', [from, amount]);
+    await manager.query('UPDATE account SET balance = balance - $2 WHERE name = $1', [to, amount]);
   }
 }

@@ -108,6 +108,8 @@ export class RunSimulation {
   private readonly isPlain: boolean;
   /** Signals that were sent, with the step that took each. */
   readonly signals: { readonly id: string; readonly name: string; seen: boolean; step: string | null }[] = [];
+  /** Transactional steps whose transaction has come in. */
+  private readonly effects = new Set<string>();
   /** Every run status that was ever written. */
   readonly statuses: RunStatus[] = ['pending'];
   /** Outcomes that were refused. */
@@ -173,7 +175,7 @@ export class RunSimulation {
   /** Delivers whatever is still on its way. */
   deliverAll(): this {
     for (const process of this.processes) {
-      process.facts.push(...process.attempts.map((claim) => this.endOf(claim)));
+      process.facts.push(...this.reported(process).map((claim) => this.endOf(claim)));
       process.attempts = [];
       if (process.facts.length > 0) this.commitAll(process);
     }
@@ -220,6 +222,7 @@ export class RunSimulation {
     copy.run = this.run;
     for (const [step, row] of this.rows) copy.rows.set(step, row);
     for (const start of this.started) copy.started.add(start);
+    for (const effect of this.effects) copy.effects.add(effect);
     for (const [start, stages] of this.stages) copy.stages.set(start, new Set(stages));
     copy.signals.push(...this.signals.map((signal) => ({ ...signal })));
     copy.ticks = this.ticks;
@@ -311,11 +314,57 @@ export class RunSimulation {
   }
 
   private progressOf(process: Process): Action[] {
-    const reports = process.attempts.map((claim) => () => this.report(process, this.endOf(claim)));
+    const reports = process.attempts.map((claim) => () => this.end(process, claim));
     const { facts } = process;
     if (facts.length === 0) return reports;
     const some = [() => this.commit(process, 1), () => this.commitAll(process)];
     return [...some, ...reports];
+  }
+
+  /** The attempt ends; of a transactional one first its transaction. */
+  private end(process: Process, claim: Claim): void {
+    if (!this.isInTransaction(claim)) return this.report(process, this.endOf(claim));
+    const committed = this.commitStep(process, claim);
+    this.report(process, committed ? this.endOf(committed) : abort(claim), claim);
+  }
+
+  /** Whether it is an attempt whose transaction has still to come in. */
+  private isInTransaction({ step, stage }: Claim): boolean {
+    const { transactional, when, fanOut } = nodeOf(this.graph, step);
+    // What a fan-out does by itself is to store its items: they are in transactions, and it is not.
+    if (transactional !== true || fanOut !== undefined) return false;
+    return stage !== 'committed' && (when === undefined || stage !== undefined);
+  }
+
+  /** The transaction of a step comes in, with its effect, where the guard finds all as it was. @returns the claim from then on */
+  private commitStep(process: Process, claim: Claim): Claim | null {
+    const { step, attempt, stage } = claim;
+    const row = this.rows.get(step)!;
+    const isCurrent = row.status === 'running' && row.attempt === attempt && row.stage === stage && !row.aborting;
+    if (!isCurrent || isEnded(this.run.status) || isStopping(this.run.status)) return null;
+    if (this.effects.has(step)) throw new Error(`Step ${step} has its effect twice.`);
+    this.effects.add(step);
+    this.rows.set(step, { ...row, stage: 'committed', result: `result of ${step}` });
+    const committed: Claim = { ...claim, stage: 'committed' };
+    process.attempts = process.attempts.map((other) => (other === claim ? committed : other));
+    return committed;
+  }
+
+  /** Attempts that may have reported: those in a transaction do so once it has come in. */
+  private reported({ attempts }: Process): Claim[] {
+    return attempts.filter((claim) => !this.isInTransaction(claim));
+  }
+
+  /** What transactional steps and items wrote is there if and only if they have completed. */
+  private expectEffects(): void {
+    this.graph.nodes.forEach(({ name, transactional, fanOut }, position) => {
+      if (!transactional || fanOut) return;
+      same(`the effect of ${name}`, this.effects.has(name), /[cd]/.test(this.marks[position]!));
+    });
+    for (const [name, { status }] of this.rows) {
+      const { transactional, item } = nodeOf(this.graph, name);
+      if (transactional && item) same(`the effect of ${name}`, this.effects.has(name), status === 'completed');
+    }
   }
 
   private progressOfRow(step: string, row: StepRow): Action[] {
@@ -344,6 +393,13 @@ export class RunSimulation {
     const actions: Action[] = [];
     for (const process of this.processes) {
       for (const claim of process.attempts) {
+        const isCommitted = claim.stage === 'committed';
+        if (isCommitted) {
+          // Nobody has answered the COMMIT.
+          if (crashes) actions.push(() => this.report(process, release(withoutStage(claim)), claim));
+          continue;
+        }
+        if (this.isInTransaction(claim)) actions.push(() => void this.commitStep(process, claim));
         if (failures) for (const kind of [0, 1, 1, 1]) actions.push(() => this.report(process, fail(claim, kind)));
         if (failures || cancels) {
           if (isStopping(this.run.status)) actions.push(() => this.report(process, abort(claim)));
@@ -366,8 +422,8 @@ export class RunSimulation {
   }
 
   /** An attempt ends in its process; the outcome waits there for a commit. */
-  private report(process: Process, fact: Fact & { claim: Claim }): void {
-    process.attempts = process.attempts.filter((claim) => claim !== fact.claim);
+  private report(process: Process, fact: Fact & { claim: Claim }, of = fact.claim): void {
+    process.attempts = process.attempts.filter((claim) => claim !== of && claim !== fact.claim);
     process.facts.push(fact);
     if (this.chaos.doubles) this.echoes.push(fact);
   }
@@ -381,7 +437,8 @@ export class RunSimulation {
   private kill(process: Process): void {
     this.kills++;
     this.dead.add(process.worker);
-    if (this.chaos.doubles) this.echoes.push(...process.facts, ...process.attempts.map((claim) => this.endOf(claim)));
+    if (this.chaos.doubles)
+      this.echoes.push(...process.facts, ...this.reported(process).map((claim) => this.endOf(claim)));
     Object.assign(process, {
       worker: `${process.worker}'`,
       known: this.look(),
@@ -442,7 +499,7 @@ export class RunSimulation {
       return false;
     }
     const ran = this.attemptsOf(facts);
-    const underWay = new Set(facts.filter((fact) => 'claim' in fact && this.isUnderWay(fact.claim)));
+    const underWay = new Set(facts.filter((fact) => 'claim' in fact && this.isUnderWay(fact)));
     if (decision.changed && !this.apply(decision, process.known, process.worker)) return false;
     this.expectNothingLost(decision, facts, underWay);
     this.expectOnlyLostFreed(decision, facts, ran);
@@ -647,6 +704,7 @@ export class RunSimulation {
     same('holds', heldSteps.sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
     this.expectCounted();
     if (isEnded(status)) this.expectUndone();
+    if (isEnded(status)) this.expectEffects();
     if (isEnded(status) && /[.hqwai]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
     // A run that was being cancelled stays so, even where its last attempts have completed after all.
     if (status !== 'cancelled' && this.isPlain) same('all completed', status === 'completed', /^c+$/.test(marks));
@@ -703,12 +761,14 @@ export class RunSimulation {
     }
   }
 
-  private isUnderWay({ step, attempt, stage }: Claim): boolean {
+  private isUnderWay({ type, claim: { step, attempt, stage } }: Fact & { claim: Claim }): boolean {
     const { holds } = this.state;
     const row = this.rows.get(step);
     const isSame = (tally: Tally) => tally.attempt === attempt && tally.stage === stage;
     if (holds.has(step)) return isSame(holds.get(step)!);
-    return row?.status === 'running' && isSame(row);
+    // Whoever hands an attempt over need not know that its transaction has come in.
+    const isCommitted = type === 'step-released' && row?.attempt === attempt && row.stage === 'committed';
+    return row?.status === 'running' && (isCommitted || isSame(row));
   }
 
   /** The first outcome of an attempt under way is taken, unless it is told in the same breath that its worker died. */
@@ -831,6 +891,10 @@ function fail(claim: Claim, kind: number) {
 function abort(claim: Claim) {
   const failure = { error: 'aborted', retryable: true, retryAfterMs: null, aborted: true, inDoubt: true, random: 0 };
   return { type: 'step-failed', claim, failure } as const;
+}
+
+function withoutStage({ stage: _, ...claim }: Claim): Claim {
+  return claim;
 }
 
 function release(claim: Claim) {
