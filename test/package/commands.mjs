@@ -28,6 +28,7 @@ export function open(command, args, options) {
   /** Resolves with the match as soon as it is in the output; rejects where the process ends without it. */
   async function waitFor(pattern) {
     const late = tooLate(pattern);
+    late.catch(() => {}); // Also where what it waits for is there before anything has to be waited for.
     for (;;) {
       const match = pattern.exec(written);
       if (match) return match;
