@@ -22,7 +22,7 @@ const GRAPH = buildGraph(
   { a: [], t: ['a'], z: ['t'], T: [] },
   { t: { transactional: true, retry: ONCE }, T: { kind: 'compensation', compensates: 't' } },
 );
-const TERMINATED: Fact = { type: 'terminate-requested', reason: 'enough' };
+const TERMINATED: Fact = { type: 'terminate-requested', reason: 'enough', by: null };
 const RUNNING = { status: 'running', attempt: 1 } as const;
 const COMMITTED = { ...RUNNING, stage: 'committed' } as const;
 
