@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 const root = new URL('../../', import.meta.url);
 const examples = new URL('test/docs/examples/', root);
 
-/** What `examples.spec.ts` runs. */
+/** What `examples.spec.ts` and `patterns.spec.ts` run. */
 const sources = readdirSync(examples)
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
   .map((file) => readFileSync(new URL(file, examples), 'utf8'));
@@ -21,10 +21,19 @@ function strangers(text: string): string[] {
 
 const read = (page: string) => readFileSync(new URL(page, root), 'utf8');
 
-describe('docs/features.md', () => {
+describe.each(['docs/features.md', 'docs/patterns.md'])('%s', (page) => {
   it('shows only code that stands in an example which a test runs', () => {
-    expect(blocksOf(read('docs/features.md')).length).toBeGreaterThan(10);
-    expect(strangers(read('docs/features.md'))).toEqual([]);
+    expect(blocksOf(read(page)).length).toBeGreaterThan(10);
+    expect(strangers(read(page))).toEqual([]);
+  });
+});
+
+describe('docs/patterns.md', () => {
+  it('says of each of the twenty patterns how it is written, or what it waits for', () => {
+    const numbers = [...read('docs/patterns.md').matchAll(/(?<=^\*\*|, )(\d+) [A-Zad-z]\w+.*?(?=[.,*])/gm)].map(
+      ([, number]) => Number(number),
+    );
+    expect(numbers).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
   });
 });
 
