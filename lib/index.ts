@@ -21,6 +21,7 @@ export type {
 } from './definition/workflow-data.js';
 export { Parallel, Step } from './definition/step.decorator.js';
 export type { ParallelOptions, StepOptions } from './definition/step-options.js';
+export type { Verdict } from './definition/verdict.js';
 export { Sleep } from './definition/sleep.decorator.js';
 export { SleepUntil } from './definition/sleep-until.decorator.js';
 export { WaitForSignal } from './definition/wait-for-signal.decorator.js';

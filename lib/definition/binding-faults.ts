@@ -3,10 +3,11 @@ import type { DependencyOrder } from './dependency-order.js';
 import type { WrittenStep } from './step-reader.js';
 import type { ParameterBinding } from './workflow-definition.js';
 
-/** What is given to the parameters of a step and of its condition. */
+/** What is given to the parameters of a step and of the methods that it names in `when` and `verify`. */
 export interface StepBindings {
   readonly step: readonly ParameterBinding[];
   readonly condition: readonly ParameterBinding[];
+  readonly verification: readonly ParameterBinding[];
 }
 
 /** One that takes something of a step. */
@@ -47,11 +48,16 @@ export function checkBindings(
   });
 }
 
-function takingsOf({ when }: WrittenStep, { step, condition }: StepBindings): { binding: StepBinding; of: string }[] {
-  const ofCondition = ` of its condition "${when}"`;
+function takingsOf(
+  { when, verify }: WrittenStep,
+  { step, condition, verification }: StepBindings,
+): { binding: StepBinding; of: string }[] {
+  const takings = (bindings: readonly ParameterBinding[], of: string) =>
+    bindings.flatMap(toStepBinding).map((binding) => ({ binding, of }));
   return [
-    ...step.flatMap(toStepBinding).map((binding) => ({ binding, of: '' })),
-    ...condition.flatMap(toStepBinding).map((binding) => ({ binding, of: ofCondition })),
+    ...takings(step, ''),
+    ...takings(condition, ` of its condition "${when}"`),
+    ...takings(verification, ` of "${verify}", which verifies it,`),
   ];
 }
 

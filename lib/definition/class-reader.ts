@@ -2,7 +2,7 @@ import { checkBindings, findTaken, type StepBindings } from './binding-faults.js
 import type { Blame } from './blame.js';
 import { checkCompensated, checkCompensationBindings } from './compensation-faults.js';
 import { readCompensation, type WrittenCompensation } from './compensation-reader.js';
-import { findConditions, toConditionMember } from './condition-reader.js';
+import { findAsides, toAsideMember } from './aside-reader.js';
 import type { DependencyOrder } from './dependency-order.js';
 import type { DiscoveredWorkflow } from './explorer.js';
 import { checkScheduler } from './foreign-decorators.js';
@@ -41,11 +41,11 @@ export interface OrderedPage {
   readonly needs: StepNeeds;
 }
 
-/** Its members that make steps and compensations, and the methods that are conditions of its steps. */
+/** Its members that make steps and compensations, and the methods that its steps name in `when` and `verify`. */
 interface ReadMembers {
   readonly scope: StepScope;
   readonly members: readonly StepMember[];
-  readonly conditions: readonly StepMember[];
+  readonly asides: readonly StepMember[];
   readonly steps: readonly WrittenStep[];
   readonly compensations: readonly WrittenCompensation[];
 }
@@ -53,12 +53,12 @@ interface ReadMembers {
 export function readClass({ target, host }: DiscoveredWorkflow, blame: Blame): ReadClass {
   const workflow = readWorkflow(findWorkflowOptions(target)?.options, blame.class);
   const read = readStepMembers(target, blame);
-  const { scope, members, conditions, steps, compensations } = read;
+  const { scope, members, asides, steps, compensations } = read;
   const bindings = readBindings(read, blame);
   for (const { key, method } of members) if (method !== null) checkScheduler(method, blame.member(key));
-  const methods = [...members, ...conditions].map(({ key }) => key);
+  const methods = [...members, ...asides].map(({ key }) => key);
   host?.check(methods, (method) => (method === null ? blame.class : blame.member(method)));
-  checkInput(target, [...members, ...conditions], blame);
+  checkInput(target, [...members, ...asides], blame);
   checkSignals(target, steps, members, blame);
   checkCompensated(compensations, steps, blame);
   checkRenames([...steps, ...compensations], blame);
@@ -73,7 +73,7 @@ export function readClass({ target, host }: DiscoveredWorkflow, blame: Blame): R
 function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {
   const decorated = readMembers(target);
   if (decorated.length === 0) blame.class('has no steps. Add @Step() to a method.');
-  const plain = findConditions(target, decorated);
+  const plain = findAsides(target, decorated);
   const members = decorated
     .filter((member) => !plain.has(member))
     .flatMap((member) => findStepMember(target, member, blame.member(member.key)) ?? []);
@@ -83,10 +83,15 @@ function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {
 
   const steps = doing.map((member) => readStep(member, scope, blame.member(member.key)));
   const compensations = undoing.map((member) => readCompensation(member, scope, blame.member(member.key)));
-  const conditions = [...new Set(steps.flatMap(({ when }) => when ?? []))].map((name) =>
-    toConditionMember(target, name, decorated),
-  );
-  return { scope, members, conditions, steps, compensations };
+  const asides = [...new Set(steps.flatMap(({ when, verify }) => [when, verify]))]
+    .filter((name) => name !== null)
+    .map((name) => ({ ...toAsideMember(target, name, decorated), isOfItems: isOfItems(name, steps) }));
+  return { scope, members, asides, steps, compensations };
+}
+
+/** Whether a method says of items alone whether they have been done. */
+function isOfItems(name: string, steps: readonly WrittenStep[]): boolean {
+  return steps.every(({ when, verify, fanOut }) => when !== name && (verify !== name || fanOut !== null));
 }
 
 function isCompensation({ steps }: MemberMetadata): boolean {
@@ -94,22 +99,23 @@ function isCompensation({ steps }: MemberMetadata): boolean {
 }
 
 function readBindings(
-  { scope, members, conditions, steps, compensations }: ReadMembers,
+  { scope, members, asides, steps, compensations }: ReadMembers,
   blame: Blame,
 ): ReadonlyMap<string, StepBindings> {
   const parameters = new Map(
-    [...members, ...conditions].map((member): [string, readonly ParameterBinding[]] => [
+    [...members, ...asides].map((member): [string, readonly ParameterBinding[]] => [
       member.key,
       readParameters(member, scope, blame.member(member.key)),
     ]),
   );
-  const toBindings = (name: string, when: string | null): [string, StepBindings] => [
+  const of = (name: string | null) => (name === null ? [] : parameters.get(name)!);
+  const toBindings = (name: string, when: string | null, verify: string | null): [string, StepBindings] => [
     name,
-    { step: parameters.get(name)!, condition: when === null ? [] : parameters.get(when)! },
+    { step: of(name), condition: of(when), verification: of(verify) },
   ];
   return new Map([
-    ...steps.map(({ name, when }) => toBindings(name, when)),
-    ...compensations.map(({ name }) => toBindings(name, null)),
+    ...steps.map(({ name, when, verify }) => toBindings(name, when, verify)),
+    ...compensations.map(({ name }) => toBindings(name, null, null)),
   ]);
 }
 
@@ -133,9 +139,9 @@ function orderPage(
   return { order, needs };
 }
 
-/** The steps without whose results a step, or its condition, cannot be called. */
-function requiredBy({ step, condition }: StepBindings): readonly string[] {
-  return [...step, ...condition].flatMap((binding) =>
+/** The steps without whose results a step, or a method that it names, cannot be called. */
+function requiredBy({ step, condition, verification }: StepBindings): readonly string[] {
+  return [...step, ...condition, ...verification].flatMap((binding) =>
     binding.kind === 'result' && binding.isOptional ? [] : findTaken(binding),
   );
 }

@@ -122,13 +122,16 @@ function takePayload({ payload }: HandlerArguments): unknown {
   return payload;
 }
 
-/** Functions that steps name in `when`. One that there is none of is a fault of the step, found where its `when` is read. */
+/** Functions that steps name in `when` and `verify`. One that there is none of is a fault of the step, found where that is read. */
 function addConditions(written: unknown, making: Making, say: Say): void {
   const { target, steps, handlers } = making;
   const conditions = written === undefined ? {} : isRecord(written) ? written : sayNoRecord(written, say);
-  const names = new Set([...steps.values()].map((step) => step['when']).filter((name) => typeof name === 'string'));
+  const names = new Set(
+    [...steps.values()].flatMap(({ when, verify }) => [when, verify]).filter((name) => typeof name === 'string'),
+  );
   for (const name of Object.keys(conditions)) {
-    if (!names.has(name)) say(`conditions has "${name}", which no step names in \`when\`.${suggest(name, names)}`);
+    if (!names.has(name))
+      say(`conditions has "${name}", which no step names in \`when\` or \`verify\`.${suggest(name, names)}`);
   }
   for (const name of names) {
     if (steps.has(name) || !Object.hasOwn(handlers, name) || typeof handlers[name] !== 'function') continue;

@@ -119,6 +119,7 @@ describe('a definition', () => {
       doNotRetryOn: [TypeError],
       ownBackoff: null,
       condition: null,
+      verification: null,
       onTimeout: 'fail',
     });
     expect(steps.get('ship')).toMatchObject({ retryOn: [RangeError], doNotRetryOn: [] });
@@ -282,6 +283,7 @@ describe('a definition', () => {
           { index: 1, kind: 'input' },
         ],
       },
+      verification: null,
       onTimeout: 'fail',
     });
     expect(steps.get('first')!.parameters).toEqual([
@@ -462,6 +464,7 @@ describe('a definition', () => {
       doNotRetryOn: [],
       ownBackoff: null,
       condition: null,
+      verification: null,
       onTimeout: 'fail',
     });
   });
@@ -556,6 +559,8 @@ describe('the hash of a graph', () => {
         ['a kind', { kind: 'sleep-until' }],
         ['a delay', { delayMs: 1 }],
         ['a condition', { when: 'x' }],
+        ['a verification', { verify: 'x' }],
+        ['a transaction', { transactional: true }],
         ['a need', { needs: ['x'] }],
         ['a join', { join: 1 }],
         ['a failure', { onFailure: 'continue' }],

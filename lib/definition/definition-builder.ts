@@ -57,7 +57,7 @@ function toDefinition(
   const definitions = [
     ...steps.map((step) => toStep(step, bindings.get(step.name)!, retries.get(step.name)!)),
     ...compensations.map((code) =>
-      toStep({ ...code, when: null, wait: null }, bindings.get(code.name)!, retries.get(code.name)!),
+      toStep({ ...code, when: null, verify: null, wait: null }, bindings.get(code.name)!, retries.get(code.name)!),
     ),
   ];
   const byName = new Map(definitions.map((definition) => [definition.name, definition]));
@@ -72,12 +72,12 @@ function toDefinition(
   };
 }
 
-function isConcerned(host: CallHost, { name, condition }: StepDefinition): boolean {
-  return host.concerns(name) || (condition !== null && host.concerns(condition.name));
+function isConcerned(host: CallHost, { name, condition, verification }: StepDefinition): boolean {
+  return [name, condition?.name, verification?.name].some((method) => method !== undefined && host.concerns(method));
 }
 
 function toStep(
-  { name, when, wait, renamedFrom }: Pick<WrittenStep, 'name' | 'when' | 'wait' | 'renamedFrom'>,
+  { name, when, verify, wait, renamedFrom }: Pick<WrittenStep, 'name' | 'when' | 'verify' | 'wait' | 'renamedFrom'>,
   bindings: StepBindings,
   retry: ResolvedRetry,
 ): StepDefinition {
@@ -88,6 +88,7 @@ function toStep(
     doNotRetryOn: retry.doNotRetryOn,
     ownBackoff: retry.ownBackoff,
     condition: when === null ? null : { name: when, parameters: bindings.condition },
+    verification: verify === null ? null : { name: verify, parameters: bindings.verification },
     onTimeout: wait?.onTimeout ?? 'fail',
     renamedFrom,
   };

@@ -10,6 +10,7 @@ import { loadDefinitions } from './definition-loader.js';
 import { Failure } from './failure.decorator.js';
 import { SleepUntil } from './sleep-until.decorator.js';
 import { Sleep } from './sleep.decorator.js';
+import { Item } from './item.decorator.js';
 import { Input } from './input.decorator.js';
 import { Manager } from './manager.decorator.js';
 import { SignalPayload } from './signal-payload.decorator.js';
@@ -74,7 +75,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "delay", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -222,6 +223,40 @@ describe('a join', () => {
     }
     expect(linesOf(W)).toEqual([
       'W.c: parameter 1 takes the result of "a", which need not have ended when "c" starts. Add "a" to its `after`.',
+    ]);
+  });
+});
+
+describe('what verifies a step', () => {
+  it('is a method of the class that is no step, and takes what the step may', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a(): number[] {
+        return [];
+      }
+      @LooseStep({ verify: 'wasDonne' }) b() {}
+      @LooseStep({ verify: 'a' }) c() {}
+      @LooseStep({ verify: 7 }) d() {}
+      @LooseStep({ verify: 'wasDone' }) e(@Manager() _: unknown) {}
+      @Sleep('1d', { verify: 'wasDone' } as never) f!: void;
+      @LooseStep({ verify: 'wasItemDone' }) g(@Item('a') _: number) {}
+      @LooseStep({ verify: 'wasBothDone' }) h(@Item('a') _: number) {}
+      @LooseStep({ verify: 'wasBothDone' }) i() {}
+      wasDone(@Result('z') _: unknown) {}
+      wasItemDone(@Item('a') _: number, @Ctx() __: unknown) {}
+      wasBothDone(@Item('a') _: number) {}
+      @Step() z() {}
+    }
+    expect(linesOf(W)).toEqual([
+      expect.stringMatching(
+        /^W\.b: verify names "wasDonne", which is no method of the class\. Did you mean "wasDone"\?/,
+      ),
+      'W.c: verify names "a", which is a step. Name a method that is no step and returns { done: false }, or { done: true, result }.',
+      'W.d: Expected verify to be the name of a method, got 7.',
+      'W.e: has verify and @Manager(). Whether its transaction has come in is known: remove verify.',
+      expect.stringMatching(/^W\.f: @Sleep has no option "verify"/),
+      'W.wasBothDone: parameter 0 bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.',
+      expect.stringMatching(/^W\.e: parameter 0 of "wasDone", which verifies it, takes the result of "z"/),
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import type { GraphNode, WorkflowGraph } from '../engine/graph.js';
 import { findTaken } from './binding-faults.js';
-import type { ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
+import type { AsideDefinition, ParameterBinding, StepDefinition, WorkflowDefinition } from './workflow-definition.js';
 
 /** The code of this build for a stored graph; or why a run on that graph cannot go on in this build. */
 export type FittingCode = { readonly code: WorkflowDefinition } | { readonly code: null; readonly lacks: string };
@@ -62,7 +62,8 @@ function fitStep(
     return `step "${node.name}" is a ${describeFanOut(!isFanOut)} there and a ${describeFanOut(isFanOut)} here`;
   if (!node.transactional && step.parameters.some((binding) => binding.kind === 'manager'))
     return `step "${node.name}" takes a @Manager() here, and is not transactional there`;
-  const bindings = [...step.parameters, ...(step.condition?.parameters ?? [])];
+  const { condition, verification } = step;
+  const bindings = [step, condition, verification].flatMap((method) => method?.parameters ?? []);
   for (const binding of bindings) {
     const [wanted] = findTaken(binding);
     if (wanted === undefined) continue;
@@ -78,8 +79,13 @@ function fitStep(
         return { ...binding, from: { ...binding.from, step: toName(binding.from.step) } };
       return 'step' in binding ? { ...binding, step: toName(binding.step) } : binding;
     });
-  const condition = step.condition && { ...step.condition, parameters: rename(step.condition.parameters) };
-  return { ...step, parameters: rename(step.parameters), condition };
+  const renamed = (aside: AsideDefinition | null) => aside && { ...aside, parameters: rename(aside.parameters) };
+  return {
+    ...step,
+    parameters: rename(step.parameters),
+    condition: renamed(condition),
+    verification: renamed(verification),
+  };
 }
 
 function pauseOf(name: string): StepDefinition {
@@ -89,6 +95,7 @@ function pauseOf(name: string): StepDefinition {
     doNotRetryOn: [],
     ownBackoff: null,
     condition: null,
+    verification: null,
     renamedFrom: [],
   } as const;
   return { ...nothing, name, onTimeout: 'fail' };

@@ -13,6 +13,8 @@ const OPTIONAL_KEYS = [
   'waitMs',
   'onTimeout',
   'compensates',
+  'transactional',
+  'verify',
 ] as const satisfies readonly (keyof GraphNode)[];
 
 /**

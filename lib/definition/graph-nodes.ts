@@ -51,6 +51,7 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(step.wait !== null && saidOfWait(step.wait)),
     ...(step.delayMs !== undefined && { delayMs: step.delayMs }),
     ...(step.when !== null && { when: step.when }),
+    ...(step.verify !== null && { verify: step.verify }),
     ...(needs.length > 0 && { needs }),
     ...(step.join !== null && { join: step.join }),
     ...(step.fanOut !== null && { fanOut: step.fanOut }),
@@ -66,7 +67,7 @@ function saidOfWait({ signals, waitMs, onTimeout }: WrittenWait): Partial<GraphN
   };
 }
 
-/** The steps whose results a step, or its condition, takes. */
-function resultsOf({ step, condition }: StepBindings): readonly string[] {
-  return [...new Set([...step, ...condition].flatMap(findTaken))];
+/** The steps whose results a step, or a method that it names, takes. */
+function resultsOf({ step, condition, verification }: StepBindings): readonly string[] {
+  return [...new Set([...step, ...condition, ...verification].flatMap(findTaken))];
 }

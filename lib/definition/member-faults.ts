@@ -24,6 +24,8 @@ export interface StepMember extends MemberMetadata {
   readonly key: string;
   /** Null: it has no code. */
   readonly method: FoundMethod | null;
+  /** Whether it is called for an item of a fan-out alone, though it is none itself. */
+  readonly isOfItems?: boolean;
 }
 
 /** The step that this member is, or null where it is none: then everything that is wrong with it has been said. */

@@ -39,7 +39,7 @@ function checkUnbound(
 }
 
 /** Some give something only to a certain kind of method. A condition bears no decorator of a step. */
-function isInPlace({ index, kind }: ParameterMark, { steps }: StepMember, say: Say): boolean {
+function isInPlace({ index, kind }: ParameterMark, { steps, isOfItems }: StepMember, say: Say): boolean {
   const decorator = steps[0]?.decorator;
   if (kind === 'payload' && decorator !== '@WaitForSignal') {
     say(
@@ -62,7 +62,7 @@ function isInPlace({ index, kind }: ParameterMark, { steps }: StepMember, say: S
     );
     return false;
   }
-  if (kind === 'item' && decorator !== '@Step' && decorator !== '@Parallel') {
+  if (kind === 'item' && decorator !== '@Step' && decorator !== '@Parallel' && !isOfItems) {
     say(`parameter ${index} bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.`);
     return false;
   }

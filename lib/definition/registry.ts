@@ -8,7 +8,7 @@ import type { WorkflowClass } from './workflow-class.js';
 import type { WorkflowDefinition } from './workflow-definition.js';
 
 export type {
-  ConditionDefinition,
+  AsideDefinition,
   ItemSource,
   ParameterBinding,
   StepDefinition,

@@ -70,7 +70,18 @@ export interface CodeOptions<A extends string = string, N extends string = strin
  *
  * @publicApi
  */
-export interface StepOptions<A extends string = string, N extends string = string> extends CodeOptions<A, N> {
+export interface StepOptions<
+  A extends string = string,
+  N extends string = string,
+  V extends string = string,
+> extends CodeOptions<A, N> {
+  /**
+   * A public method of the class that is asked before another attempt where nobody knows how the last one ended: its process died,
+   * it timed out, or it was handed over. It takes parameters as the step does, looks outside (by `idempotencyKey`, say) whether the
+   * step has been done, and returns a `Verdict`, or a promise of one. What it throws is the attempt's failure, and it is asked again.
+   * @default the step is run again
+   */
+  readonly verify?: V;
   /**
    * How long it waits before its first attempt, once all it waits for has ended. More than 0, at most 10 years.
    * @default no wait
@@ -94,7 +105,11 @@ export interface StepOptions<A extends string = string, N extends string = strin
  *
  * @publicApi
  */
-export interface ParallelOptions<A extends string = string, N extends string = string> extends StepOptions<A, N> {
+export interface ParallelOptions<
+  A extends string = string,
+  N extends string = string,
+  V extends string = string,
+> extends StepOptions<A, N, V> {
   /**
    * Separates two groups that stand in a row: neighbours with another `group` wait for each other.
    * @default neighbours are one group
@@ -119,6 +134,7 @@ export const CODE_KEYS = [
 ] as const satisfies readonly (keyof CodeOptions)[];
 export const STEP_KEYS = [
   ...CODE_KEYS,
+  'verify',
   'delay',
   'maxItems',
   'tolerate',

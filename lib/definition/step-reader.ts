@@ -1,6 +1,6 @@
 import type { FanOutLimits, GraphNode } from '../engine/graph.js';
 import { COMPENSATE_KEYS } from './compensate-options.js';
-import { readWhen } from './condition-reader.js';
+import { readAside, readVerify, WHEN } from './aside-reader.js';
 import { readFanOut } from './fan-out-reader.js';
 import { readJoin } from './join-reader.js';
 import type { StepMember } from './member-faults.js';
@@ -41,6 +41,8 @@ export interface WrittenStep extends PageStep, WrittenCode {
   readonly join: number | null;
   /** The method that decides whether it runs. */
   readonly when: string | null;
+  /** The method that says whether it has been done where nobody knows. */
+  readonly verify: string | null;
   readonly delayMs: number | undefined;
   /** Of a `@WaitForSignal`. */
   readonly wait: WrittenWait | null;
@@ -82,7 +84,8 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     beside: readBeside(options, say),
     group: readGroup(options, say),
     join: readJoin(options['join'], after === undefined ? null : after.written, say),
-    when: readWhen(options['when'], member, scope, say),
+    when: readAside(WHEN, options, member, scope, say),
+    verify: readVerify(options, member, scope, say),
     delayMs: readPause(mark, options, say),
     wait,
     queue: readQueue(options['queue'], say),

@@ -1,14 +1,15 @@
 import { declareQueue } from './declared-queues.js';
 import { addToMember, placeOf } from './metadata.js';
 import type { ParallelOptions, StepOptions } from './step-options.js';
+import type { Verification } from './verdict.js';
 import type { Condition } from './workflow-class.js';
 
 /**
  * A method decorator that compiles only on a class whose public members include every name in `S`, and whose public methods
- * with a boolean for a result include every name in `N`.
+ * with a boolean for a result include every name in `N`, and those with a `Verdict` every name in `V`.
  */
-export type StepDecorator<S extends string, N extends string = never> = <
-  W extends { [P in S]: unknown } & { [P in N]: Condition },
+export type StepDecorator<S extends string, N extends string = never, V extends string = never> = <
+  W extends { [P in S]: unknown } & { [P in N]: Condition } & { [P in V]: Verification },
 >(
   target: W,
   key: string | symbol,
@@ -26,9 +27,9 @@ export type StepDecorator<S extends string, N extends string = never> = <
  * ```
  * @publicApi
  */
-export function Step<const A extends string = never, const N extends string = never>(
-  options?: StepOptions<A, N>,
-): StepDecorator<A, N> {
+export function Step<const A extends string = never, const N extends string = never, const V extends string = never>(
+  options?: StepOptions<A, N, V>,
+): StepDecorator<A, N, V> {
   return mark('@Step', options);
 }
 
@@ -43,16 +44,18 @@ export function Step<const A extends string = never, const N extends string = ne
  * ```
  * @publicApi
  */
-export function Parallel<const A extends string = never, const N extends string = never>(
-  options?: ParallelOptions<A, N>,
-): StepDecorator<A, N> {
+export function Parallel<
+  const A extends string = never,
+  const N extends string = never,
+  const V extends string = never,
+>(options?: ParallelOptions<A, N, V>): StepDecorator<A, N, V> {
   return mark('@Parallel', options);
 }
 
-function mark<A extends string, N extends string>(
+function mark<A extends string, N extends string, V extends string>(
   decorator: '@Step' | '@Parallel',
   options: unknown = {},
-): StepDecorator<A, N> {
+): StepDecorator<A, N, V> {
   return (target, key, descriptor?: PropertyDescriptor) => {
     declareQueue(options);
     addToMember(target, key, { place: placeOf(descriptor), steps: [{ decorator, options }] });

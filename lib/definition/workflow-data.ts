@@ -52,7 +52,7 @@ export interface WorkflowData extends Omit<WorkflowOptions, 'name'> {
   readonly output?: string;
   /** Its steps, in the order of the run where they say no `after`. At most 1,000. */
   readonly steps: readonly StepData[];
-  /** What the functions take that steps name in `when`. @default the input alone */
+  /** What the functions take that steps name in `when` and `verify`. @default the input alone */
   readonly conditions?: Readonly<Record<string, { readonly results?: readonly ResultData[] }>>;
 }
 

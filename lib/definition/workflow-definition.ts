@@ -23,8 +23,8 @@ export type ParameterBinding =
   /** The failure that the compensations are about, where the run was not cancelled. */
   | { readonly index: number; readonly kind: 'run-failure' };
 
-/** The method that decides whether a step runs. */
-export interface ConditionDefinition {
+/** A method that a step names: it decides whether the step runs, or whether it has been done. */
+export interface AsideDefinition {
   readonly name: string;
   /** By index, ascending. */
   readonly parameters: readonly ParameterBinding[];
@@ -44,7 +44,9 @@ export interface StepDefinition {
   readonly doNotRetryOn: readonly ErrorClass[];
   /** Says how long it waits before its next attempt; null: the policy's numbers do. */
   readonly ownBackoff: BackoffFunction | null;
-  readonly condition: ConditionDefinition | null;
+  readonly condition: AsideDefinition | null;
+  /** Asked before another attempt where nobody knows how the last one ended. */
+  readonly verification: AsideDefinition | null;
   /** What a wait for a signal comes to when its time is over. */
   readonly onTimeout: WaitEnd;
   /** The names that it had in earlier builds. */

@@ -17,6 +17,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OF_WORKFLOW_UNKNOWN',
   'OF_CONDITION_INVALID',
   'OF_TIME_INVALID',
+  'OF_VERDICT_INVALID',
   'OF_ITEMS_INVALID',
   'OF_TRANSACTION_ENDED',
 ]);

@@ -1,15 +1,11 @@
 import { reviveInput } from '../definition/workflow-input.js';
 import { reviveSignal } from '../definition/workflow-signals.js';
 import { show } from '../definition/option-readers.js';
-import type {
-  ConditionDefinition,
-  ParameterBinding,
-  StepDefinition,
-  WorkflowDefinition,
-} from '../definition/registry.js';
+import type { AsideDefinition, ParameterBinding, StepDefinition, WorkflowDefinition } from '../definition/registry.js';
+import { isVerdict, type Verdict } from '../definition/verdict.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
-import type { Fact } from '../engine/facts.js';
+import type { Claim, Fact } from '../engine/facts.js';
 import { placeOf } from '../engine/indexed-graph.js';
 import type { Clock, StepTransactions, TakenSignal } from '../engine/ports.js';
 import { MARK } from '../engine/run-state.js';
@@ -70,6 +66,10 @@ export class StepRunner {
         const count = await this.ports.items.expand(attempt, code, step.parameters);
         return { type: 'step-expanded', claim, count };
       }
+      if (step.verification !== null && isInDoubt(claim)) {
+        const verdict = await this.verify(attempt, code, step.verification);
+        if (verdict.done) return this.complete(attempt, verdict.result);
+      }
       if (node.transactional) return await this.callInTransaction(attempt, code, step);
       const value = await this.call(attempt, code, step);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
@@ -88,10 +88,23 @@ export class StepRunner {
   }
 
   /** Asks the step's condition. It is asked once: what it says is recorded before the step goes on. */
-  private async decide(attempt: Attempt, code: WorkflowDefinition, condition: ConditionDefinition): Promise<Fact> {
+  private async decide(attempt: Attempt, code: WorkflowDefinition, condition: AsideDefinition): Promise<Fact> {
     const isMet = await this.call(attempt, code, condition);
     if (typeof isMet !== 'boolean') throw unlike(attempt, 'OF_CONDITION_INVALID', condition.name, 'a boolean', isMet);
     return { type: isMet ? 'step-admitted' : 'step-skipped', claim: attempt.claim };
+  }
+
+  /** Asks whether an attempt of which nobody knows how it ended has done what the step does. */
+  private async verify(attempt: Attempt, code: WorkflowDefinition, verification: AsideDefinition): Promise<Verdict> {
+    const verdict = await this.call(attempt, code, verification);
+    if (isVerdict(verdict)) return verdict;
+    throw unlike(
+      attempt,
+      'OF_VERDICT_INVALID',
+      verification.name,
+      '{ done: false } or { done: true, result }',
+      verdict,
+    );
   }
 
   private complete(attempt: Attempt, value: unknown): Fact {
@@ -263,6 +276,11 @@ export class StepRunner {
 /** A method of a workflow with what its parameters are given. */
 type Member = Pick<StepDefinition, 'name' | 'parameters'>;
 
+/** Whether an earlier attempt may have had its effect: it died with its process, timed out or was handed over. */
+function isInDoubt({ crashes, inDoubt }: Claim): boolean {
+  return crashes > 0 || inDoubt === true;
+}
+
 /** What the store says of earlier steps, encoded. */
 interface Recorded {
   readonly signal: TakenSignal | null;
@@ -305,7 +323,7 @@ function hasItems(step: string, attempt: Attempt): boolean {
 
 function unlike(
   { run, node }: Attempt,
-  code: 'OF_CONDITION_INVALID' | 'OF_TIME_INVALID',
+  code: 'OF_CONDITION_INVALID' | 'OF_TIME_INVALID' | 'OF_VERDICT_INVALID',
   method: string,
   wanted: string,
   value: unknown,

@@ -17,6 +17,7 @@ import {
 import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './examples/context.js';
 import { DataWorkflow } from './examples/data.js';
 import { SurveyWorkflow } from './examples/evolution.js';
+import { type Charge, ChargeOnceWorkflow, OldBank } from './examples/exactness.js';
 import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
@@ -29,6 +30,15 @@ let dataSource: DataSource;
 let flow: TestingFlow;
 let watching: Subscription | undefined;
 const partners = new Partners();
+
+/** Charges, and gives no answer. */
+class SilentBank extends OldBank {
+  override async charge(reference: string, amount: number): Promise<Charge> {
+    await super.charge(reference, amount);
+    return new Promise(() => {});
+  }
+}
+const bank = new SilentBank();
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -48,11 +58,13 @@ beforeAll(async () => {
       ImportWorkflow,
       InvoicesWorkflow,
       AuditWorkflow,
+      ChargeOnceWorkflow,
     ],
     context: tenantContext,
     providers: [
       Spans,
       Desk,
+      { provide: OldBank, useValue: bank },
       PaymentsService,
       SupplierService,
       HttpService,
@@ -182,6 +194,16 @@ describe('the example of contexts', () => {
     const run = await tenants.run('acme', () => flow.orchestrator.start(AuditWorkflow));
     expect(await flow.result(run)).toBe("acme's desk for report");
     expect(spans).toEqual(['audit.report#1 for acme']);
+  });
+});
+
+describe('the example of effects in doubt', () => {
+  it('an order whose charge timed out is charged once', async () => {
+    const run = await flow.orchestrator.start(ChargeOnceWorkflow, { amount: 20 });
+    await flow.advance('1m', { patience: '50ms' });
+    expect(await flow.result(run)).toEqual({ id: 'charge 1', amount: 20 });
+    expect(bank.charges.size).toBe(1);
+    expect(await flow.stepsOf(run.id)).toMatchObject({ charge: { attempt: 2, failures: 1 } });
   });
 });
 

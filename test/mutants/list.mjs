@@ -1149,4 +1149,37 @@ export const MUTANTS = [
       test: 'a transactional step has a row from its beginning, also where its run could hold it',
     },
   },
+  {
+    name: 'verify-asked',
+    safeguard: 'a step of which nobody knows whether it has been done is asked about before it is run again',
+    file: 'lib/runtime/step-runner.ts',
+    from: 'if (step.verification !== null && isInDoubt(claim)) {',
+    to: 'if (step.verification !== null && false) {',
+    caughtBy: {
+      file: 'test/integration/verify.spec.ts',
+      test: 'a step with verify has been done where an attempt that timed out had done it',
+    },
+  },
+  {
+    name: 'verify-crashed',
+    safeguard: 'an attempt that died with its process leaves a doubt',
+    file: 'lib/runtime/step-runner.ts',
+    from: 'return crashes > 0 || inDoubt === true;',
+    to: 'return inDoubt === true;',
+    caughtBy: {
+      file: 'test/integration/verify.spec.ts',
+      test: 'a step with verify has been done where a process had done it that died',
+    },
+  },
+  {
+    name: 'verify-noted',
+    safeguard: 'a doubt is noted of a step that is verified',
+    file: 'lib/engine/decide.ts',
+    from: ' || verify !== undefined);',
+    to: ');',
+    caughtBy: {
+      file: COMPENSATION_SPEC,
+      test: 'a step of which nobody knows whether it had its effect is noted where somebody is asked what has come of it, also where it cannot be undone',
+    },
+  },
 ];

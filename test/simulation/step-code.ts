@@ -58,6 +58,7 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
       doNotRetryOn: [],
       ownBackoff,
       condition,
+      verification: null,
       onTimeout,
       renamedFrom: [],
     });
