@@ -56,6 +56,7 @@ export type {
   StartOptions,
 } from './runtime/orchestrator-options.js';
 export { Run } from './runtime/run.js';
+export type { DeployCheck, DeployVerdict, RunsInFlight } from './runtime/deploy-check.js';
 export type { RunContext } from './runtime/run-context.js';
 export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
 export type { ItemDetails, ItemsOptions, ItemsPage } from './runtime/item-pages.js';

@@ -54,6 +54,7 @@ import { SqlTransactionalStarts } from './persistence/sql-transactional-starts.j
 import { Bell } from './queue/bell.js';
 import { BullQueues } from './queue/bull-queues.js';
 import { StepProcessor } from './queue/step.processor.js';
+import { refuseBlocked } from './runtime/deploy-check.js';
 import { FlowRuntime } from './runtime/flow-runtime.js';
 import { Orchestrator } from './runtime/orchestrator.js';
 import type { Timeouts } from './runtime/step-runner.js';
@@ -148,6 +149,7 @@ export class OrchestrateFlowModule
     this.registry.fill(loadDefinitions(this.explorer.explore(), this.options.defaults));
     for (const { graph } of this.registry.all()) this.logger.log(computeGraphText(graph));
     this.orchestrator.connect(await this.open());
+    if (this.options.blockedRuns === 'refuse') refuseBlocked(await this.orchestrator.checkDeploy());
   }
 
   private async begin(): Promise<void> {

@@ -89,6 +89,12 @@ export interface OrchestrateFlowOptions {
   readonly schema?: string;
   /** Whether to create and update the tables at boot, or to refuse to start where they are behind. @default 'run', in production 'check' */
   readonly migrations?: 'run' | 'check';
+  /**
+   * What a boot does about open runs that this build cannot go on with (`orchestrator.checkDeploy()` tells which): `keep` leaves them to
+   * builds that can, `refuse` ends the boot with `OF_RUNS_BLOCKED`.
+   * @default 'keep'
+   */
+  readonly blockedRuns?: 'keep' | 'refuse';
   /** What the queue runs on. @default { backend: 'postgres' }: the same database */
   readonly queue?: QueueBackendOptions;
   /** How this process runs steps; `false`: it only starts and reads runs. */
@@ -153,6 +159,7 @@ export interface ResolvedOptions {
   };
   readonly schema: string;
   readonly migrations: 'run' | 'check';
+  readonly blockedRuns: 'keep' | 'refuse';
   readonly queue:
     | { readonly backend: 'postgres' }
     | { readonly backend: 'redis'; readonly connection: ConnectionOptions | null; readonly prefix: string | null };
@@ -175,6 +182,7 @@ const ALLOWED = [
   'embedded',
   'schema',
   'migrations',
+  'blockedRuns',
   'queue',
   'worker',
   'lease',
@@ -228,6 +236,7 @@ export function resolveOptions(
     },
     schema,
     migrations: options.migrations ?? (isProduction ? 'check' : 'run'),
+    blockedRuns: options.blockedRuns ?? 'keep',
     queue: resolveQueue(options.queue),
     worker: worker === false ? null : resolveWorker(worker),
     leaseMs: options.lease === undefined ? DEFAULTS.leaseMs : findDurationMs(options.lease)!,
@@ -294,6 +303,13 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
     'migrations',
     `'run' or 'check'`,
     migrations,
+  );
+  const { blockedRuns } = options;
+  expect(
+    blockedRuns === undefined || blockedRuns === 'keep' || blockedRuns === 'refuse',
+    'blockedRuns',
+    `'keep' or 'refuse'`,
+    blockedRuns,
   );
   if (queue !== undefined) faults.push(...findQueueFaults(queue));
   const leaseMs = lease === undefined ? DEFAULTS.leaseMs : findDurationMs(lease);

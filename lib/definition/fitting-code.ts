@@ -102,7 +102,7 @@ function pauseOf(name: string): StepDefinition {
 }
 
 /** Everything a step waits for, directly or by way of others. */
-function findAncestors({ nodes }: WorkflowGraph): (name: string) => ReadonlySet<string> {
+export function findAncestors({ nodes }: WorkflowGraph): (name: string) => ReadonlySet<string> {
   const afterOf = new Map(nodes.map(({ name, after }) => [name, after]));
   return (name) => {
     const found = new Set(afterOf.get(name));

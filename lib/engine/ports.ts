@@ -443,12 +443,25 @@ export interface AuditEntry {
   readonly at: Date;
 }
 
+/** A stored definition, and the runs of it that have not ended. */
+export interface DefinitionInFlight {
+  readonly workflow: string;
+  readonly version: string | null;
+  readonly hash: string;
+  /** As JSON. */
+  readonly graph: string;
+  readonly count: number;
+  readonly runIds: readonly string[];
+}
+
 /** What callers look up. */
 export interface RunArchive {
   find(runId: string): Promise<RunRecordView | null>;
   findByKey(workflow: string, key: string): Promise<RunRecordView | null>;
   list(query: RunQuery): Promise<{ readonly runs: readonly RunRecordView[]; readonly last: RunPosition | null }>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** The definitions of runs that have not ended, by workflow, the oldest first, with so many of those runs, the oldest first. */
+  definitionsInFlight(mostRunIds: number): Promise<readonly DefinitionInFlight[]>;
   /** The rows of its steps, items of fan-outs apart. */
   steps(runId: string, generation: number): Promise<readonly StepRecordView[]>;
   /** Rows of items of a fan-out, in their order. */

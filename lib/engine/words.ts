@@ -89,6 +89,9 @@ export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
 
 const ENDED: ReadonlySet<RunStatus> = new Set(RUN_STATUSES.filter((status) => RUN_MOVES[status].length === 0));
 
+/** Those of runs that have not ended. */
+export const OPEN_RUN_STATUSES: readonly RunStatus[] = RUN_STATUSES.filter((status) => !ENDED.has(status));
+
 /** Whether a run in this status has ended: nothing will ever happen in it again. */
 export function isEnded(status: RunStatus): boolean {
   return ENDED.has(status);

@@ -1,9 +1,10 @@
 import { unreadable } from './database-failure.js';
-import { Brackets, LessThan, MoreThan, type DataSource, type SelectQueryBuilder } from 'typeorm';
+import { Brackets, In, LessThan, MoreThan, type DataSource, type SelectQueryBuilder } from 'typeorm';
 
 import type {
   AuditEntry,
   AuditQuery,
+  DefinitionInFlight,
   ItemCounts,
   ItemPage,
   ItemRecordView,
@@ -14,7 +15,8 @@ import type {
   StepRecordView,
 } from '../engine/ports.js';
 import { doubted, staged } from '../engine/run-state.js';
-import { WorkflowEvent, WorkflowRun, WorkflowStep } from './entities/index.js';
+import { OPEN_RUN_STATUSES } from '../engine/words.js';
+import { WorkflowDefinitionRecord, WorkflowEvent, WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';
 
 /** What callers look up, by TypeORM. Only the primary is read: a replica may not know yet what was just committed. */
@@ -56,6 +58,35 @@ export class SqlRunArchive implements RunArchive {
       };
       const entries = await manager.find(WorkflowEvent, { where, order: { id: 'DESC' }, take: limit });
       return entries.map(({ createdAt, ...entry }) => ({ ...entry, at: createdAt }));
+    });
+  }
+
+  async definitionsInFlight(mostRunIds: number): Promise<DefinitionInFlight[]> {
+    const open = { status: In(OPEN_RUN_STATUSES) };
+    return this.read(async (manager) => {
+      const counts = await manager
+        .createQueryBuilder(WorkflowRun, 'run')
+        .select('run.definition', 'id')
+        .addSelect('CAST(count(*) AS integer)', 'count')
+        .where(open)
+        .groupBy('run.definition')
+        .getRawMany<{ id: number; count: number }>();
+      const definitions = await manager.find(WorkflowDefinitionRecord, {
+        where: { id: In(counts.map(({ id }) => id)) },
+        order: { name: 'ASC', id: 'ASC' },
+      });
+      const inFlight: DefinitionInFlight[] = [];
+      for (const { id, name: workflow, version, hash, graph } of definitions) {
+        const runs = await manager.find(WorkflowRun, {
+          select: { id: true },
+          where: { ...open, definition: id },
+          order: { createdAt: 'ASC', id: 'ASC' },
+          take: mostRunIds,
+        });
+        const { count } = counts.find((of) => of.id === id)!;
+        inFlight.push({ workflow, version, hash, graph, count, runIds: runs.map((run) => run.id) });
+      }
+      return inFlight;
     });
   }
 

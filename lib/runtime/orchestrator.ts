@@ -12,6 +12,7 @@ import type { RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
 import type { DefinitionShelf } from './definition-shelf.js';
+import { checkDeploy, type DeployCheck } from './deploy-check.js';
 import type {
   AuditOptions,
   AuditPage,
@@ -291,6 +292,20 @@ export class Orchestrator {
    */
   async audit(options?: AuditOptions): Promise<AuditPage> {
     return this.finder.audit(options);
+  }
+
+  /**
+   * What this build means for the runs that have not ended, by the definitions with which they were started: safe, finishing on
+   * their old graph, having another order of steps, or blocked. For a script that runs before a deploy, in a process with the
+   * option `worker: false`; it reads every open run's status.
+   *
+   * @example
+   * const { isSafe, runs } = await app.get(Orchestrator).checkDeploy();
+   * if (!isSafe) process.exitCode = 1;
+   */
+  async checkDeploy(): Promise<DeployCheck> {
+    const { registry, archive } = this.connected;
+    return checkDeploy(registry, archive);
   }
 
   /** The graph of a workflow as this build has it. @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN` */

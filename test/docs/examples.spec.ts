@@ -16,7 +16,7 @@ import {
 } from './examples/control-flow.js';
 import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './examples/context.js';
 import { DataWorkflow } from './examples/data.js';
-import { SurveyWorkflow } from './examples/evolution.js';
+import { report, SurveyWorkflow } from './examples/evolution.js';
 import { type Charge, ChargeOnceWorkflow, OldBank } from './examples/exactness.js';
 import { Busy, HttpService, WebhookWorkflow } from './examples/failure.js';
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
@@ -279,6 +279,7 @@ describe('the examples of graphs that are data', () => {
 describe('the example of evolution', () => {
   it('has steps with former names', async () => {
     const run = await flow.orchestrator.start(SurveyWorkflow);
+    expect(await report(flow.orchestrator)).toContain('1 of survey: safe');
     await flow.drain();
     await flow.advance('3d');
     expect(await run.result()).toBe('invited, and evaluated');

@@ -1182,4 +1182,15 @@ export const MUTANTS = [
       test: 'a step of which nobody knows whether it had its effect is noted where somebody is asked what has come of it, also where it cannot be undone',
     },
   },
+  {
+    name: 'boot-refused',
+    safeguard: 'a build in which runs are blocked does not boot where that is asked for',
+    file: 'lib/runtime/deploy-check.ts',
+    from: 'if (blocked.length === 0) return;',
+    to: 'if (blocked.length >= 0) return;',
+    caughtBy: {
+      file: 'test/integration/deploy-check.spec.ts',
+      test: 'a boot with blockedRuns: refuse is refused where runs cannot go on, and names them',
+    },
+  },
 ];

@@ -197,6 +197,11 @@ export class SimulatedArchive implements RunArchive {
     return Promise.reject(new Error('The simulated archive has no list.'));
   }
 
+  /** Deploys are no part of what is simulated. */
+  definitionsInFlight(): Promise<never> {
+    return Promise.reject(new Error('The simulated archive knows no deploys.'));
+  }
+
   audit(query: AuditQuery): Promise<AuditEntry[]> {
     return this.wire.call('look up the audit log', () => this.tables.findAudit(query));
   }

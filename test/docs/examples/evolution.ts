@@ -1,4 +1,4 @@
-import { Result, Sleep, Step, Workflow } from 'orchestrate-flow';
+import { type Orchestrator, Result, Sleep, Step, Workflow } from 'orchestrate-flow';
 
 @Workflow({ name: 'survey' })
 export class SurveyWorkflow {
@@ -15,4 +15,13 @@ export class SurveyWorkflow {
   evaluate(@Result('invite') invited: string): string {
     return `${invited}, and evaluated`;
   }
+}
+
+/** Before a deploy, in a process with `worker: false`: what does this build mean for the runs that have not ended? */
+export async function report(orchestrator: Orchestrator): Promise<string[]> {
+  const { isSafe, runs } = await orchestrator.checkDeploy();
+  if (!isSafe) process.exitCode = 1; // some are blocked: they would wait for a build that has what they need
+  return runs.map(({ workflow, count, verdict, reason }) =>
+    `${count} of ${workflow}: ${verdict} ${reason ?? ''}`.trim(),
+  );
 }
