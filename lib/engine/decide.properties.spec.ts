@@ -95,6 +95,11 @@ const turnGraphs: fc.Arbitrary<IndexedGraph> = fc
     return indexGraph({ ...graph, nodes: [...nodes.map(withoutUndefined), ...undone.map(withoutUndefined)] });
   });
 
+/** Only a retry changes a run that has ended: as that was committed. */
+function isNoRetry({ type }: Fact): boolean {
+  return type !== 'retry-requested';
+}
+
 function withoutUndefined(node: GraphNode): GraphNode {
   return Object.fromEntries(Object.entries(node).filter(([, value]) => value !== undefined)) as unknown as GraphNode;
 }
@@ -224,7 +229,7 @@ describe('whatever the graph and the order of events', () => {
       run.deliverAll();
       assert.equal(run.run, end);
       assert.deepEqual(run.rows, rows);
-      for (const fact of run.possibleFacts()) {
+      for (const fact of run.possibleFacts().filter(isNoRetry)) {
         const decision = expectDecided(decide(run.view(), [fact], { worker: 'other', slots: new Map() }));
         const { changed, status, writes, starts, news, stale } = decision;
         assert.deepEqual([changed, status], [false, end.status]);
@@ -255,7 +260,7 @@ describe('whatever the graph and the order of events', () => {
         assert(isEnded(end.status));
         run.deliverAll();
         assert.equal(run.run, end);
-        for (const fact of run.possibleFacts()) {
+        for (const fact of run.possibleFacts().filter(isNoRetry)) {
           const decision = expectDecided(decide(run.view(), [fact], { worker: 'other', slots: new Map() }));
           assert.deepEqual([decision.changed, decision.writes.length, decision.starts.length], [false, 0, 0]);
         }
@@ -268,13 +273,17 @@ describe('whatever the graph and the order of events', () => {
     const picks = fc.array(fc.nat(1_000), { minLength: 2, maxLength: 5 });
     const property = fc.property(graphs, offices, choices, picks, (graph, office, chosen, picked) => {
       const at = new RunSimulation(graph, office, ALL).follow(chosen);
-      const possible = at.possibleFacts();
+      const possible = at.possibleFacts().filter(isNoRetry);
       const facts = picked.map((pick) => possible[pick % possible.length]!);
       const apart = facts.map((fact) => [fact]);
       assert.deepEqual(stateAfter(at, [facts]), stateAfter(at, apart));
       expectPure(at.view(), facts);
     });
     fc.assert(property, { numRuns, seed });
+  });
+
+  it('a run that is retried whenever it has failed ends, what had completed keeps its result, and no outcome of an earlier generation counts', () => {
+    simulate({ ...ALL, retries: true }, (run) => void run.finish().deliverAll(), turnGraphs);
   });
 
   it('what people ask is noted with who and why if it changes the run, and only then', () => {

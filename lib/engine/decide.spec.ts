@@ -68,6 +68,7 @@ describe('a run that begins', () => {
       failure: null,
       cancelReason: null,
       expectsNoSignals: false,
+      renewal: null,
       audit: [],
       signals: [],
       news: [],

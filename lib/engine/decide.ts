@@ -2,6 +2,7 @@ import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, ty
 import { Draft, sinceOf, tallyOf } from './draft.js';
 import type { Asked, AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
 import { baseOf } from './indexed-graph.js';
+import { findAnew } from './renewal.js';
 import { findTurn, loseJoin } from './turns.js';
 import { doubted, MARK, type Mark, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
@@ -73,6 +74,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return terminate(draft, fact);
     case 'wake-requested':
       return wake(draft, fact);
+    case 'retry-requested':
+      return retry(draft, fact);
     default:
       return assertNever(fact);
   }
@@ -100,10 +103,7 @@ function completeStep(draft: Draft, claim: Claim, result: string): NeedsRows | v
 function goOn(draft: Draft, position: number): NeedsRows | void {
   if (draft.items.isItem(position)) return goOnWithItems(draft, baseOf(draft.view.graph, position));
   if (isStopping(draft.status)) return endIfSettled(draft);
-  if (advance(draft, position) === NEEDS_ROWS) return NEEDS_ROWS;
-  if (draft.isAnythingOpen() || draft.isAnythingPending()) return;
-  if (draft.status === 'compensating') endStopped(draft);
-  else draft.moveRun('completed');
+  return giveTurns(draft, draft.view.graph.behind[position]!);
 }
 
 /** An item has ended: the next begins, or its fan-out has ended. */
@@ -120,28 +120,30 @@ function endFanOut(draft: Draft, fanOut: number): void {
   draft.announce({ step: draft.node(fanOut).name, status, attempt, error: null, delayMs: null });
 }
 
-/** What now has its turn begins, or is skipped, which may let others have theirs. */
-function advance(draft: Draft, position: number): NeedsRows | void {
-  const ended = [position];
-  // The list grows while it is walked: each step enters it once, when it has ended.
-  for (const one of ended) {
-    for (const next of draft.view.graph.behind[one]!) {
-      const turn = findTurn(draft, next);
-      if (turn === 'skip') {
-        draft.skip(next);
-        announceEnd(draft, next, 'skipped', 0);
-        ended.push(next);
-      } else if (turn === 'begin') {
-        const losers = loseJoin(draft, next);
-        if (losers === null) return NEEDS_ROWS;
-        for (const { position: loser, attempt } of losers) {
-          if (draft.markOf(loser) !== MARK.aborting) announceEnd(draft, loser, 'cancelled', attempt);
-          ended.push(loser);
-        }
-        draft.begin(next);
+/** Those of these steps that now have their turn begin, or are skipped, which may let others have theirs, or the run end. */
+function giveTurns(draft: Draft, steps: readonly number[]): NeedsRows | void {
+  const { behind } = draft.view.graph;
+  const waiting = [...steps];
+  // The list grows while it is walked, by those behind each step that ends.
+  for (const next of waiting) {
+    const turn = findTurn(draft, next);
+    if (turn === 'skip') {
+      draft.skip(next);
+      announceEnd(draft, next, 'skipped', 0);
+      waiting.push(...behind[next]!);
+    } else if (turn === 'begin') {
+      const losers = loseJoin(draft, next);
+      if (losers === null) return NEEDS_ROWS;
+      for (const { position: loser, attempt } of losers) {
+        if (draft.markOf(loser) !== MARK.aborting) announceEnd(draft, loser, 'cancelled', attempt);
+        waiting.push(...behind[loser]!);
       }
+      draft.begin(next);
     }
   }
+  if (draft.isAnythingOpen() || draft.isAnythingPending()) return;
+  if (draft.status === 'compensating') endStopped(draft);
+  else draft.moveRun('completed');
 }
 
 function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRows | void {
@@ -286,7 +288,7 @@ function parkStep(
 /** From now on the run is no longer one that only waits. */
 function awakeStep(draft: Draft, claim: Claim): void {
   const position = draft.position(claim.step);
-  if (position !== undefined && draft.markOf(position) === MARK.waiting) draft.rouse(position);
+  if (draft.isOfNow(claim) && position !== undefined && draft.markOf(position) === MARK.waiting) draft.rouse(position);
 }
 
 function releaseStep(draft: Draft, claim: Claim): NeedsRows | void {
@@ -422,6 +424,20 @@ function wake(draft: Draft, asked: Asked): NeedsRows | void {
   for (const { position, tally } of waiting) draft.wake(position, tally);
 }
 
+/** What failed begins anew, and with it what was cancelled when the run was stopped; what has completed keeps its results. */
+function retry(draft: Draft, asked: Asked): NeedsRows | void {
+  // What this very fold has ended is not written yet, and cannot be carried over.
+  if (draft.status !== 'failed' || draft.view.status !== 'failed' || draft.hasBegunAnew) return;
+  // Such a commit goes alone: what is kept is carried over in it.
+  if (draft.view.rows === null) return NEEDS_ROWS;
+  const { graph, state, failure } = draft.view;
+  const anew = findAnew(graph, state.marks, failure!.step);
+  if (anew === null) return;
+  draft.note('retry', asked);
+  draft.renew(anew);
+  return giveTurns(draft, anew.positions);
+}
+
 /** Nothing new starts: what waits is cancelled here and now, what runs may still report. */
 function stop(draft: Draft): void {
   draft.withdrawStarts();
@@ -479,6 +495,7 @@ function findRunning(draft: Draft, claim: Claim): number | undefined {
 }
 
 function isRunning(draft: Draft, position: number, claim: Claim): boolean {
+  if (!draft.isOfNow(claim)) return false;
   const mark = draft.markOf(position);
   if (mark === MARK.held) return isSame(draft.holdOf(claim.step), claim);
   if (mark !== MARK.queued && mark !== MARK.waiting && mark !== MARK.aborting) return false;

@@ -24,6 +24,8 @@ export interface RunView {
   readonly graph: IndexedGraph;
   readonly status: RunStatus;
   readonly state: RunState;
+  /** How often it was retried. */
+  readonly generation: number;
   /** The one process that may hold claims in the state, or null. */
   readonly worker: string | null;
   /** Why it was stopped, where it has failed. */
@@ -102,6 +104,16 @@ export interface AuditNote extends Asked {
   readonly action: ControlAction;
 }
 
+/** A run that has failed begins a new generation, in which what is not named here begins anew. */
+export interface Renewal {
+  /** Steps whose rows, those of their items included, and signals go on into it. */
+  readonly keeps: readonly string[];
+  /** Fan-outs that begin anew, and whose items keep the results they have. */
+  readonly keepsItemsOf: readonly string[];
+  /** Whether what it failed with is forgotten: else it is what it fails with in the end. */
+  readonly forgetsFailure: boolean;
+}
+
 /** What happens next: to be committed as a whole or not at all. */
 export interface Decision {
   readonly kind: 'decided';
@@ -123,6 +135,7 @@ export interface Decision {
   readonly signals: readonly SignalWrite[];
   /** What people asked for and this does. */
   readonly audit: readonly AuditNote[];
+  readonly renewal: Renewal | null;
   readonly news: readonly StepNews[];
   /** Outcomes that came too late: another attempt or another end was recorded first. */
   readonly stale: readonly Claim[];

@@ -2,6 +2,7 @@ import type {
   AuditNote,
   Decision,
   Place,
+  Renewal,
   RowGuard,
   RunFailure,
   RunView,
@@ -12,6 +13,7 @@ import type {
 import type { Asked, Claim } from './facts.js';
 import { baseOf, findPosition, nodeAt, positionOfItem, type StepNode } from './indexed-graph.js';
 import { ItemLedger } from './item-ledger.js';
+import type { Anew } from './renewal.js';
 import { doubted, MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
 import { RUN_MOVES, type ControlAction, type RunStatus } from './words.js';
 
@@ -52,6 +54,7 @@ export class Draft {
   private readonly audit: AuditNote[] = [];
   /** Signals that were looked at, each with the step that takes it. */
   private readonly signals = new Map<string, string | null>();
+  private renewal: Renewal | null = null;
   private expectsNoSignals = false;
   private changed = false;
 
@@ -64,6 +67,22 @@ export class Draft {
     this.marks = [...view.state.marks];
     this.holds = new Map(view.state.holds);
     this.slots = new Map(place.slots);
+  }
+
+  /** Whether the claim was made in the generation in which the run is now. */
+  isOfNow({ generation = 0 }: Claim): boolean {
+    return generation === this.view.generation && !this.hasBegunAnew;
+  }
+
+  get hasBegunAnew(): boolean {
+    return this.renewal !== null;
+  }
+
+  /** The run that had failed begins a new generation. */
+  renew({ status, positions, renewal }: Anew): void {
+    this.moveRun(status);
+    this.renewal = renewal;
+    for (const position of positions) this.mark(position, MARK.pending);
   }
 
   node(position: number): StepNode {
@@ -182,6 +201,8 @@ export class Draft {
 
   /** Gives the step the first signal that is there for it. @returns whether there is one */
   takeSignal(position: number): boolean {
+    // In a new generation those are looked at that have been taken before, too: once it has begun.
+    if (this.renewal !== null) return false;
     const { name: step, signals = [] } = this.node(position);
     const isFree = (id: string) => (this.signals.get(id) ?? null) === null;
     const signal = this.view.inbox?.find(({ id, name }) => signals.includes(name) && isFree(id));
@@ -504,6 +525,7 @@ export class Draft {
       expectsNoSignals: this.expectsNoSignals,
       signals: [...this.signals].map(([id, step]) => ({ id, step })),
       audit: this.audit,
+      renewal: this.renewal,
       news: this.news,
       stale: this.stale,
     };

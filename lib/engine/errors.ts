@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'OF_RUN_UNKNOWN'
   | 'OF_RUN_EXISTS'
   | 'OF_RUN_ENDED'
+  | 'OF_RUN_NOT_FAILED'
+  | 'OF_RUN_UNDONE'
   | 'OF_KEY_CONFLICT'
   | 'OF_RUN_FAILED'
   | 'OF_RUN_CANCELLED'

@@ -5,6 +5,13 @@ export interface Claim extends Tally {
   readonly step: string;
   /** The database's time of the claim. */
   readonly startedAt: string;
+  /** Of the run when it was claimed. @default 0 */
+  readonly generation?: number;
+}
+
+/** A claim with the generation of the run in which it was made: an outcome of an earlier one is refused. */
+export function claimIn(generation: number, claim: Claim): Claim {
+  return generation === 0 ? claim : { ...claim, generation };
 }
 
 /** What the worker saw go wrong in an attempt. */
@@ -73,4 +80,6 @@ export type Fact =
   /** It ends now, whatever is under way, and nothing is undone. */
   | ({ readonly type: 'terminate-requested' } & Asked)
   /** What waits for a time waits no longer. */
-  | ({ readonly type: 'wake-requested' } & Asked);
+  | ({ readonly type: 'wake-requested' } & Asked)
+  /** A run that has failed goes on from what failed. */
+  | ({ readonly type: 'retry-requested' } & Asked);

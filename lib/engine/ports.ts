@@ -1,4 +1,4 @@
-import type { AuditNote, InboxSignal, OpenRow, RunFailure, SignalWrite, StepWrite } from './decision.js';
+import type { AuditNote, InboxSignal, OpenRow, Renewal, RunFailure, SignalWrite, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
 import type { Tally } from './run-state.js';
@@ -55,6 +55,8 @@ export interface RunWrite {
   readonly signals: readonly SignalWrite[];
   /** To be kept in the audit log, if this is written. */
   readonly audit: readonly AuditNote[];
+  /** A new generation begins, of which `generation` is the number, and keeps so much. Only by `submitLocked`. */
+  readonly renewal: Renewal | null;
   readonly steps: readonly QueuedStepWrite[];
 }
 
@@ -249,6 +251,13 @@ export interface ItemPage {
   readonly limit: number;
 }
 
+/** An item as it lies in the store. */
+export interface StoredItem {
+  readonly payload: string;
+  /** The result it has, also where it had it in an earlier generation and has not begun in this one. */
+  readonly result: string | null;
+}
+
 export interface ItemResult {
   readonly index: number;
   readonly result: string;
@@ -295,8 +304,8 @@ export interface RunStore {
   loadFailures(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Stores items of a fan-out; those that are there stay as they are. */
   addItems(items: NewItems): Promise<void>;
-  /** The payload of an item, encoded; null where there is none. */
-  loadItem(runId: string, generation: number, step: string, index: number): Promise<string | null>;
+  /** An item, encoded; null where there is none. */
+  loadItem(runId: string, generation: number, step: string, index: number): Promise<StoredItem | null>;
   /** Encoded results of the items of a fan-out that have completed, in their order: so many of those after an index. */
   loadItemResults(page: ItemPage): Promise<readonly ItemResult[]>;
   /** The signal that a step of the run has taken, its payload encoded; null where it has taken none. */

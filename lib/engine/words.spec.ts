@@ -28,7 +28,8 @@ describe.each([
     it('leads from every status to an end, and can always be cancelled before', () => {
       for (const status of statuses) {
         const reachable = reachableFrom(status, moves);
-        const isEnd = moves[status]!.length === 0;
+        // What has failed may be retried.
+        const isEnd = moves[status]!.length === 0 || (status === 'failed' && moves === RUN_MOVES);
         const ends = ['completed', 'failed', 'skipped', 'cancelled', 'terminated', 'quarantined'];
         expect(isEnd || ends.some((end) => reachable.has(end))).toBe(true);
         expect(isEnd).toBe(ends.includes(status));
@@ -52,6 +53,11 @@ describe('a run', () => {
     expect(RUN_MOVES.failing).toEqual(['compensating', 'failed', 'terminated']);
     expect(RUN_MOVES.cancelling).toEqual(['compensating', 'cancelled', 'terminated']);
     expect(RUN_MOVES.compensating).toEqual(['failed', 'cancelled', 'terminated']);
+  });
+
+  it('that has failed goes on or undoes what it did, and no other that has ended does', () => {
+    expect(RUN_STATUSES.filter((status) => isEnded(status) && RUN_MOVES[status].length > 0)).toEqual(['failed']);
+    expect(RUN_MOVES.failed).toEqual(['running', 'compensating']);
   });
 
   it('fails and is cancelled by way of a stop once it has begun', () => {

@@ -24,7 +24,7 @@ export const RUN_STATUSES = [
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** What people ask of a run beside its start and its signals. */
-export const CONTROL_ACTIONS = ['cancel', 'terminate', 'wake'] as const;
+export const CONTROL_ACTIONS = ['cancel', 'terminate', 'wake', 'retry'] as const;
 
 /**
  * What somebody asked of a run: each leaves an entry in the audit log.
@@ -68,7 +68,8 @@ export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
   cancelling: ['compensating', 'cancelled', 'terminated'],
   compensating: ['failed', 'cancelled', 'terminated'],
   completed: [],
-  failed: [],
+  // Only by a retry, which begins a new generation.
+  failed: ['running', 'compensating'],
   cancelled: [],
   terminated: [],
 };
@@ -87,12 +88,12 @@ export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
   quarantined: [],
 };
 
-const ENDED: ReadonlySet<RunStatus> = new Set(RUN_STATUSES.filter((status) => RUN_MOVES[status].length === 0));
+const ENDED: ReadonlySet<RunStatus> = new Set<RunStatus>(['completed', 'failed', 'cancelled', 'terminated']);
 
 /** Those of runs that have not ended. */
 export const OPEN_RUN_STATUSES: readonly RunStatus[] = RUN_STATUSES.filter((status) => !ENDED.has(status));
 
-/** Whether a run in this status has ended: nothing will ever happen in it again. */
+/** Whether a run in this status has ended: nothing happens in it any more, unless it has failed and somebody retries it. */
 export function isEnded(status: RunStatus): boolean {
   return ENDED.has(status);
 }

@@ -22,6 +22,8 @@ interface StepEventBase extends RunEventBase {
 export type FlowEvent =
   | (RunEventBase & { readonly type: 'run.started'; readonly key: string | null })
   | (RunEventBase & { readonly type: 'run.stopping'; readonly status: RunStatus })
+  /** It had failed, and goes on from what failed. */
+  | (RunEventBase & { readonly type: 'run.retried' })
   /** Its compensations begin. */
   | (RunEventBase & { readonly type: 'run.compensating' })
   | (RunEventBase & { readonly type: 'run.completed' })

@@ -5,7 +5,7 @@ import type { InboxSignal, OpenRow } from '../engine/decision.js';
 import type { CommitAnswer, LockedRun, NewRun, RunDoor, RunWrite } from '../engine/ports.js';
 import { Batcher, type BatchItem } from './batcher.js';
 import { doubted, staged } from '../engine/run-state.js';
-import { LOCK_OPEN_ROWS, LOCK_RUN, READ_INBOX } from './commit-statement.js';
+import { LOCK_OPEN_ROWS, LOCK_RUN, READ_INBOX, RENEW_RUN } from './commit-statement.js';
 import type { ConnectionConfig } from './connection.js';
 import { answerFor, Lane, type LaneOutcome, type LaneWrite } from './lane.js';
 import { toStoredRun, type RunRecord } from './records.js';
@@ -83,18 +83,20 @@ export class Committer implements RunDoor {
   }
 
   async submitLocked(runId: string, decide: (locked: LockedRun | null) => RunWrite | null): Promise<CommitAnswer> {
-    let write: LaneWrite | null = null;
+    let write: { readonly run: RunWrite } | null = null;
     let failure: Error | null = null;
     const lockAndDecide = async (client: pg.Client) => {
       const locked = await this.lockRun(client, runId);
       // A mistake in deciding is not the database's: caught here, so that it is not taken for a broken connection.
       try {
         const run = decide(locked);
-        return (write = run && { run });
+        write = run && { run };
       } catch (error) {
         failure = error as Error;
-        return (write = null);
+        write = null;
       }
+      if (write) await this.renew(client, write.run);
+      return write;
     };
     const outcome = await this.patiently(() => this.afterSide(() => this.sideLane.sendLocked(lockAndDecide)));
     if (failure) throw failure as Error;
@@ -146,6 +148,14 @@ export class Committer implements RunDoor {
     const sent = this.held.then(sendNext, sendNext);
     this.held = sent;
     return sent;
+  }
+
+  /** What a new generation keeps goes on into it, before the commit writes what begins anew. */
+  private async renew(client: pg.Client, { id, generation, renewal }: RunWrite): Promise<void> {
+    if (!renewal) return;
+    const { keeps, keepsItemsOf, forgetsFailure } = renewal;
+    const parameters = [id, generation, keeps, keepsItemsOf, forgetsFailure];
+    await client.query(qualify(RENEW_RUN, this.options.schema), parameters);
   }
 
   private async lockRun(client: pg.Client, runId: string): Promise<LockedRun | null> {

@@ -13,12 +13,14 @@ import type {
   OwnClaim,
   RunStore,
   StoredDefinition,
+  StoredItem,
   StoredRun,
   SuspectQueue,
   SuspectRequest,
   TakenSignal,
   WorkerIdentity,
 } from '../engine/ports.js';
+import { claimIn } from '../engine/facts.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
 import { classifyFailure, unreadable } from './database-failure.js';
@@ -138,10 +140,9 @@ export class SqlRunStore implements RunStore {
     await this.read('add_items', sql.ADD_ITEMS, values);
   }
 
-  async loadItem(runId: string, generation: number, step: string, index: number): Promise<string | null> {
-    type Row = { payload: string };
-    const [row] = await this.read<Row>('load_item', sql.LOAD_ITEM, [runId, generation, step, index + 1]);
-    return row?.payload ?? null;
+  async loadItem(runId: string, generation: number, step: string, index: number): Promise<StoredItem | null> {
+    const [row] = await this.read<StoredItem>('load_item', sql.LOAD_ITEM, [runId, generation, step, index + 1]);
+    return row ?? null;
   }
 
   async loadItemResults({ runId, generation, step, after, limit }: ItemPage): Promise<ItemResult[]> {
@@ -301,8 +302,11 @@ function parseSuspect(text: string): SuspectQueue {
 
 function parseClaim(text: string): OwnClaim {
   type Counts = [attempt: number, failures: number, crashes: number];
-  type Columns = [runId: string, step: string, ...Counts, startedAt: string, stage: string | null, ...boolean[]];
-  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted, inDoubt] = JSON.parse(text) as Columns;
+  type Flags = [isUnwanted: boolean, inDoubt: boolean, generation: number];
+  type Columns = [runId: string, step: string, ...Counts, startedAt: string, stage: string | null, ...Flags];
+  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted, inDoubt, generation] = JSON.parse(
+    text,
+  ) as Columns;
   const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
-  return { runId, isUnwanted: isUnwanted === true, claim: { step, ...tally, startedAt } };
+  return { runId, isUnwanted, claim: claimIn(generation, { step, ...tally, startedAt }) };
 }

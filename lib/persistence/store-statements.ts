@@ -81,7 +81,7 @@ WHERE r.id = $1 AND r.generation = $2 AND r.ended_at IS NULL
 ON CONFLICT DO NOTHING`;
 
 export const LOAD_ITEM = `
-SELECT payload FROM orchestrate_flow.workflow_step
+SELECT payload, result FROM orchestrate_flow.workflow_step
 WHERE run_id = $1 AND generation = $2 AND name = $3 AND item = $4 AND round = 0`;
 
 /** Results of the items of a fan-out, in their order, a page at a time. */
@@ -212,7 +212,7 @@ SELECT
     SELECT id FROM orchestrate_flow.workflow_run WHERE id = ANY ($7::uuid[]) AND ended_at IS NOT NULL
   ) AS stopped_runs,
   ARRAY(
-    SELECT json_build_array(run_id, ${STEP_NAME}, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt)::text FROM orchestrate_flow.workflow_step
+    SELECT json_build_array(run_id, ${STEP_NAME}, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt, generation)::text FROM orchestrate_flow.workflow_step
     WHERE worker = $1 AND status = 'running'
   ) AS claims,
   ARRAY(

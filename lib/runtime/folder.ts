@@ -58,6 +58,7 @@ export class Folder {
       graph,
       status: 'pending',
       state: newRunState(graph.nodes),
+      generation: 0,
       worker: null,
       failure: null,
       // Nobody can have sent anything yet.

@@ -18,6 +18,7 @@ export class Herald {
     const { events, codec } = this;
     if (!events.isHeard) return;
     const base = { runId: run.id, workflow: run.workflow };
+    if (decision.renewal) events.announce({ ...base, type: 'run.retried' });
     for (const { step, status, attempt, error, delayMs } of decision.news) {
       const of = { ...base, step, attempt };
       const decoded = error === null ? null : codec.decodeError(error);

@@ -4,7 +4,7 @@ import { reviveInput } from '../definition/workflow-input.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { MAX_ITEMS } from '../engine/fan-out.js';
-import type { ItemResult, RunStore } from '../engine/ports.js';
+import type { ItemResult, RunStore, StoredItem } from '../engine/ports.js';
 import type { Attempt } from './attempt.js';
 
 /** So many items are stored, and so many results read, by one statement. */
@@ -38,11 +38,20 @@ export class ItemDesk {
   }
 
   /** The item that this attempt is for, decoded. */
-  async load({ run, node, signal }: Attempt): Promise<unknown> {
+  async load(attempt: Attempt): Promise<unknown> {
+    return this.ports.codec.decode((await this.find(attempt)).payload);
+  }
+
+  /** The result, encoded, that the item had when its run was retried: then it has completed, and its code is not called. */
+  async findKept(attempt: Attempt): Promise<string | null> {
+    return attempt.run.generation === 0 ? null : (await this.find(attempt)).result;
+  }
+
+  private async find({ run, node, signal }: Attempt): Promise<StoredItem> {
     const { of, index } = node.item!;
-    const { store, codec } = this.ports;
-    const payload = await this.ports.untilRead(signal, () => store.loadItem(run.id, run.generation, of, index));
-    if (payload !== null) return codec.decode(payload);
+    const { store } = this.ports;
+    const item = await this.ports.untilRead(signal, () => store.loadItem(run.id, run.generation, of, index));
+    if (item) return item;
     throw new OrchestrateFlowError(
       'OF_STATE_CORRUPT',
       `Cannot run step "${node.name}" of run ${run.id}: its item is not in the store.`,
@@ -63,7 +72,7 @@ export class ItemDesk {
   }
 
   private async list(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<readonly unknown[]> {
-    const list = await this.find(attempt, code, from);
+    const list = await this.findList(attempt, code, from);
     const { name } = attempt.node;
     if (!Array.isArray(list))
       throw invalid(attempt, `Expected the items of "${name}" to be an array, got ${show(list)}.`);
@@ -72,7 +81,7 @@ export class ItemDesk {
     return list as unknown[];
   }
 
-  private async find(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<unknown> {
+  private async findList(attempt: Attempt, code: WorkflowDefinition, from: ItemSource): Promise<unknown> {
     const { codec } = this.ports;
     if (from.kind === 'result') {
       const results = await this.ports.loadResults(attempt, [from.step]);

@@ -1,4 +1,4 @@
-import type { Decision, RunFailure, RunView } from '../engine/decision.js';
+import type { Decision, Renewal, RunFailure, RunView } from '../engine/decision.js';
 import type { Claim, Fact } from '../engine/facts.js';
 import type { LockedRun, StoredRun } from '../engine/ports.js';
 import { decodeRunState, MARK, type RunState } from '../engine/run-state.js';
@@ -62,6 +62,7 @@ export class OpenRun {
 
   /** Takes over what the store says. */
   refresh(stored: StoredRun): void {
+    if (stored.generation !== this.generation) this.results.clear();
     this.status = stored.status;
     this.revision = stored.revision;
     this.generation = stored.generation;
@@ -74,6 +75,7 @@ export class OpenRun {
 
   /** Takes over what a commit has just written. */
   advance(decision: Decision, revision: number, at: string): void {
+    if (decision.renewal) this.renew(decision.renewal);
     this.status = decision.status;
     this.revision = revision;
     this.worker = decision.worker;
@@ -83,10 +85,16 @@ export class OpenRun {
     this.state = dated(decision.state, at);
   }
 
+  private renew({ forgetsFailure }: Renewal): void {
+    this.generation += 1;
+    this.results.clear();
+    if (forgetsFailure) this.failure = null;
+  }
+
   view(locked: Pick<LockedRun, 'rows' | 'inbox'> | null): RunView {
-    const { status, state, worker, failure } = this;
+    const { status, state, generation, worker, failure } = this;
     const { rows = null, inbox = null } = locked ?? {};
-    return { graph: this.definition.graph, status, state, worker, failure, inbox, rows };
+    return { graph: this.definition.graph, status, state, generation, worker, failure, inbox, rows };
   }
 
   takeFacts(): PendingFact[] {
@@ -106,8 +114,9 @@ export class OpenRun {
   }
 
   /** Whether this claim runs here. */
-  isRunning({ step, attempt }: Claim): boolean {
-    return this.attempts.get(step)?.claim.attempt === attempt;
+  isRunning({ step, attempt, generation }: Claim): boolean {
+    const claim = this.attempts.get(step)?.claim;
+    return claim?.attempt === attempt && claim.generation === generation;
   }
 }
 

@@ -272,6 +272,19 @@ export class Orchestrator {
   }
 
   /**
+   * Lets a run that has failed go on from what failed: steps that have completed keep their results, what failed begins anew with
+   * all its attempts, and so does what was cancelled when the run was stopped. Of a fan-out only items without a result run;
+   * a step with `verify` is asked first. Where compensations have failed these begin anew, and nothing else. A deadline that
+   * it had holds no longer. Resolves once that is committed.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`; `OF_RUN_NOT_FAILED`; `OF_RUN_UNDONE` where its compensations have undone
+   * what it did
+   */
+  async retry(address: RunAddress, options?: ControlOptions): Promise<void> {
+    return this.control.retry(address, options);
+  }
+
+  /**
    * Ends every wait for a time in a run, now: its start time, sleeps, delays, and the delays before next attempts. Resolves
    * once that is committed. A run that waits for none goes on as it did.
    *
@@ -282,7 +295,7 @@ export class Orchestrator {
   }
 
   /**
-   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate and wake that changed
+   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, wake and retry that changed
    * something. Each entry is written in the commit that did it.
    *
    * @example
@@ -347,6 +360,7 @@ export class Orchestrator {
       },
       status: async (runId): Promise<RunStatus> => (await this.finder.getRecord(runId)).status,
       cancel: (runId, options) => this.cancel(runId, options),
+      retry: (runId, options) => this.retry(runId, options),
       signal: (runId, name, payload, options) => this.signal(runId, name, payload, options),
     };
     return new Run(id, created, controls);

@@ -42,6 +42,26 @@ export class RunControl {
     );
   }
 
+  async retry(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'retry()');
+    const before = await this.finder.getRecord(address);
+    const { id, generation } = before;
+    if (before.status !== 'failed')
+      throw new OrchestrateFlowError(
+        'OF_RUN_NOT_FAILED',
+        `Cannot retry run ${id}: it is ${before.status}. Only a run that has failed can be retried.`,
+      );
+    const { desk } = this.connect();
+    await desk.tell(id, { type: 'retry-requested', ...asked });
+    if ((await this.finder.getRecord(id)).generation === generation)
+      throw new OrchestrateFlowError(
+        'OF_RUN_UNDONE',
+        `Cannot retry run ${id}: what it did has been undone, and its results are no longer true. Start another run.`,
+      );
+    // Signals that it had taken are there again: seen to now, and by the next beat if this fails.
+    await desk.tell(id, { type: 'signalled' }).catch(() => undefined);
+  }
+
   async wake(address: RunAddress, options?: ControlOptions): Promise<void> {
     const asked = readAsked(options, 'wake()');
     const { id, status } = await this.finder.getRecord(address);

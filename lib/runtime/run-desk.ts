@@ -1,7 +1,7 @@
 import type { Decision, StepWrite } from '../engine/decision.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
-import type { Claim, Fact } from '../engine/facts.js';
+import { claimIn, type Claim, type Fact } from '../engine/facts.js';
 import type { ClaimedStep, LockedRun, NewRun, RunDoor, RunStore } from '../engine/ports.js';
 import { findPosition, nodeOf } from '../engine/indexed-graph.js';
 import { MARK } from '../engine/run-state.js';
@@ -113,7 +113,7 @@ export class RunDesk {
     const run = this.runs.get(stored.id) ?? OpenRun.from(stored, definition);
     this.runs.set(run.id, run);
     if (!run.isCommitting && run.revision < stored.revision) run.refresh(stored);
-    const claim = { step, startedAt, ...tally };
+    const claim = claimIn(stored.generation, { step, startedAt, ...tally });
     this.begin(run, claim, { worker, marks: marksOf(stored.state), onSettled });
     this.rouse(run, claim);
   }
@@ -143,7 +143,9 @@ export class RunDesk {
   async releaseHolds(runId: string): Promise<void> {
     const run = this.isOpen(runId) ? null : await this.open(runId);
     if (!run || this.isOpen(runId) || run.worker !== this.ports.self.id) return;
-    const lost = [...run.state.holds].map(([step, hold]) => ({ step, startedAt: hold.since!, ...hold }));
+    const lost = [...run.state.holds].map(([step, hold]) =>
+      claimIn(run.generation, { step, startedAt: hold.since!, ...hold }),
+    );
     await Promise.all(lost.map((claim) => this.put(run, { type: 'step-released', claim })));
   }
 
@@ -364,7 +366,7 @@ export class RunDesk {
     if (isStopping(run.status) && !wasStopping) this.abort(run.id);
     this.follow(run.definition, decision, at);
     for (const { aborting, step, tally } of decision.writes) {
-      if (aborting) this.abortStep(run.id, { step, startedAt: at, ...tally });
+      if (aborting) this.abortStep(run.id, claimIn(run.generation, { step, startedAt: at, ...tally }));
     }
     if (isEnded(run.status)) this.ports.onEnded(run);
   }
@@ -372,7 +374,7 @@ export class RunDesk {
   private beginAll(run: OpenRun, { decision, worker }: Folded, at: string): void {
     const { marks } = run.state;
     for (const { step, tally } of decision!.starts)
-      this.begin(run, { step, startedAt: at, ...tally }, { worker, marks });
+      this.begin(run, claimIn(run.generation, { step, startedAt: at, ...tally }), { worker, marks });
   }
 
   /** Rings for what is ready, and sees to it that somebody looks when what waits is due. */

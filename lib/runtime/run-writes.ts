@@ -19,7 +19,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
   return {
     id: run.id,
     definition: run.definition.id,
-    generation: run.generation,
+    generation: run.generation + (decision.renewal ? 1 : 0),
     revision: run.revision,
     priority: run.priority,
     status: decision.status,
@@ -32,6 +32,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
     expectsNoSignals: decision.expectsNoSignals,
     signals: decision.signals,
     audit: decision.audit,
+    renewal: decision.renewal,
     steps: queuedWrites(run.definition, run.priority, decision),
   };
 }

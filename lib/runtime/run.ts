@@ -7,6 +7,7 @@ export interface RunControls {
   result(runId: string, options?: ResultOptions): Promise<unknown>;
   status(runId: string): Promise<RunStatus>;
   cancel(runId: string, options?: ControlOptions): Promise<void>;
+  retry(runId: string, options?: ControlOptions): Promise<void>;
   signal(runId: string, name: string, payload: unknown, options?: SignalOptions): Promise<void>;
 }
 
@@ -56,5 +57,15 @@ export class Run<Output = unknown, Signals = Record<string, unknown>> {
    */
   cancel(options?: ControlOptions): Promise<void> {
     return this.controls.cancel(this.id, options);
+  }
+
+  /**
+   * Lets the run, which has failed, go on from what failed: what has completed keeps its results. Resolves once that is
+   * committed.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_NOT_FAILED`; `OF_RUN_UNDONE` where its compensations have undone what it did
+   */
+  retry(options?: ControlOptions): Promise<void> {
+    return this.controls.retry(this.id, options);
   }
 }

@@ -66,6 +66,8 @@ export class StepRunner {
         const count = await this.ports.items.expand(attempt, code, step.parameters);
         return { type: 'step-expanded', claim, count };
       }
+      const kept = node.item ? await this.ports.items.findKept(attempt) : null;
+      if (kept !== null) return { type: 'step-completed', claim, result: kept };
       if (step.verification !== null && isInDoubt(claim)) {
         const verdict = await this.verify(attempt, code, step.verification);
         if (verdict.done) return this.complete(attempt, verdict.result);
@@ -277,8 +279,9 @@ export class StepRunner {
 type Member = Pick<StepDefinition, 'name' | 'parameters'>;
 
 /** Whether an earlier attempt may have had its effect: it died with its process, timed out or was handed over. */
-function isInDoubt({ crashes, inDoubt }: Claim): boolean {
-  return crashes > 0 || inDoubt === true;
+function isInDoubt({ crashes, inDoubt, generation = 0 }: Claim): boolean {
+  // What attempts of an earlier generation have done is not counted in this one.
+  return crashes > 0 || inDoubt === true || generation > 0;
 }
 
 /** What the store says of earlier steps, encoded. */

@@ -369,6 +369,107 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     });
   });
 
+  describe(`${name}: a new generation`, () => {
+    const failed = { status: 'failed', state: 'cf', failedStep: 'two', failure: '"boom"', ended: true } as const;
+    const renewal = { keeps: ['one'], keepsItemsOf: [], forgetsFailure: true };
+    const anew = (id: string, change: Partial<RunWrite> = {}) =>
+      door.submitLocked(id, (locked) => {
+        const { revision, generation } = locked!.run;
+        return write(id, revision, { generation: generation + 1, state: 'cq', renewal, ...change });
+      });
+
+    it('keeps the rows of what has completed, and what begins anew has a row of its own', async () => {
+      const one = step({ status: 'completed', tally: { attempt: 1, failures: 0, crashes: 0 }, result: '1' });
+      const id = await start({ steps: [one, step({ step: 'two' })] });
+      const [claimed] = await claim();
+      const guard = { attempt: 1, running: true };
+      const two = step({ step: 'two', guard, status: 'failed', tally: claimed!.tally, error: '"boom"' });
+      await submit(write(id, 0, { ...failed, steps: [two] }));
+      await expect(anew(id, { steps: [step({ step: 'two' })] })).resolves.toMatchObject({ kind: 'applied' });
+      await expect(store.findRun(id)).resolves.toMatchObject({
+        ...{ status: 'running', generation: 1, revision: 2, failure: null },
+      });
+      await expect(under.archive.find(id)).resolves.toMatchObject({ endedAt: null });
+      await expect(store.loadResults(id, 1, ['one', 'two'])).resolves.toEqual(new Map([['one', '1']]));
+      expect(await under.archive.steps(id, 1)).toMatchObject([
+        { name: 'one', status: 'completed' },
+        { name: 'two', status: 'ready', attempt: 0, failures: 0, errors: [] },
+      ]);
+      const [again] = await claim();
+      expect(again).toMatchObject({ step: 'two', tally: { attempt: 1 }, run: { generation: 1 } });
+      await register();
+      const { claims } = await beat();
+      expect(claims).toMatchObject([{ claim: { step: 'two', attempt: 1, generation: 1 } }]);
+      // An outcome of the attempt with the same number that was before.
+      await expect(submit(write(id, 2, { steps: [two] }))).resolves.toEqual({ kind: 'stale' });
+    });
+
+    it('keeps what the run failed with where that is not forgotten', async () => {
+      const id = await start();
+      await submit(write(id, 0, failed));
+      await anew(id, { status: 'compensating', renewal: { ...renewal, forgetsFailure: false } });
+      await expect(store.findRun(id)).resolves.toMatchObject({ failure: { step: 'two', error: '"boom"' } });
+    });
+
+    it('gives signals back that were taken by what begins anew, and lets the run look again', async () => {
+      const id = await start();
+      for (const payload of ['1', '2', '3']) await store.addSignal({ runId: id, name: 'paid', key: null, payload });
+      const inbox = async () => {
+        let signals: LockedRun['inbox'] = [];
+        await door.submitLocked(id, (locked) => {
+          signals = locked!.inbox;
+          return null;
+        });
+        return signals;
+      };
+      const [first, second, third] = (await inbox()).map((signal) => signal.id);
+      const taken = [
+        { id: first!, step: 'one' },
+        { id: second!, step: 'two' },
+        { id: third!, step: null },
+      ];
+      await submit(write(id, 0, { ...failed, signals: taken }));
+      await anew(id);
+      expect(await inbox()).toMatchObject([
+        { id: second, seen: false },
+        { id: third, seen: false },
+      ]);
+      await expect(store.loadSignal(id, 'one')).resolves.toMatchObject({ payload: '1' });
+    });
+
+    it('lets items of a fan-out that begins anew keep their results, and nothing else', async () => {
+      const id = await start();
+      const add = (generation: number, ...payloads: string[]) =>
+        store.addItems({ runId: id, generation, step: 'fan', queue, priority: 0, first: 0, payloads });
+      const item = (index: number, change: Partial<QueuedStepWrite>) =>
+        step({
+          ...{ step: `fan[${index}]`, row: { name: 'fan', item: index + 1 }, guard: { attempt: 0, running: false } },
+          ...{ tally: { attempt: 1, failures: 1, crashes: 0 }, startedAt: '2026-01-01T00:00:00Z', ...change },
+        });
+      await add(0, 'a', 'b', 'c');
+      const done = item(0, { status: 'completed', result: '1', error: '"once"' });
+      await submit(write(id, 0, { ...failed, steps: [done, item(1, { status: 'failed', error: '"boom"' })] }));
+      await anew(id, { renewal: { ...renewal, keepsItemsOf: ['fan'] } });
+      // By a process that has not heard of it.
+      await add(0, 'x', 'y', 'z');
+      await add(1, 'a', 'b', 'c');
+      const load = (index: number) => store.loadItem(id, 1, 'fan', index);
+      expect(await Promise.all([load(0), load(1), load(2)])).toEqual([
+        { payload: 'a', result: '1' },
+        { payload: 'b', result: null },
+        { payload: 'c', result: null },
+      ]);
+      const page = { runId: id, generation: 1, step: 'fan', after: -1, limit: 10 };
+      expect(await store.loadItemResults(page)).toEqual([]);
+      const begun = item(0, { status: 'ready', tally: { attempt: 0, failures: 0, crashes: 0 }, startedAt: null });
+      const { revision } = (await store.findRun(id))!;
+      await expect(submit(write(id, revision, { generation: 1, steps: [begun] }))).resolves.toMatchObject({
+        kind: 'applied',
+      });
+      expect(await claim()).toMatchObject([{ step: 'fan[0]', tally: { attempt: 1, failures: 0 } }]);
+    });
+  });
+
   describe(`${name}: items of a fan-out`, () => {
     const add = (runId: string, first: number, ...payloads: string[]) =>
       store.addItems({ runId, generation: 0, step: 'fan', queue, priority: 3, first, payloads });
@@ -387,7 +488,10 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await add(id, 0, 'a', 'b');
       await add(id, 1, 'x', 'c');
       const load = (index: number) => store.loadItem(id, 0, 'fan', index);
-      expect(await Promise.all([load(0), load(1), load(2), load(3)])).toEqual(['a', 'b', 'c', null]);
+      expect(await Promise.all([load(0), load(1), load(2), load(3)])).toEqual([
+        ...['a', 'b', 'c'].map((payload) => ({ payload, result: null })),
+        null,
+      ]);
       await submit(write(id, 0, { status: 'cancelled', state: 'x', ended: true }));
       await add(id, 3, 'd');
       expect(await load(3)).toBeNull();

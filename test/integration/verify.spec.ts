@@ -131,6 +131,20 @@ describe('a step with verify', () => {
     expect(bank.calls).toEqual(['pay pay', 'pay pay']);
   });
 
+  it('is asked first where its run was retried', async () => {
+    bank.course = ['hangs when paid'];
+    bank.verify = () => {
+      throw new NonRetryableError('nobody answers');
+    };
+    const { orchestrator } = await start();
+    const run = await orchestrator.start(Payment, { amount: 5 });
+    await expect(run.result()).rejects.toMatchObject({ cause: { message: 'nobody answers' } });
+    bank.verify = (key) => bank.find(key);
+    await run.retry();
+    await expect(run.result()).resolves.toBe('found 5');
+    expect(bank.paid).toEqual(new Map([['pay', 5]]));
+  });
+
   it('has been done where an attempt that timed out had done it', async () => {
     bank.course = ['hangs when paid'];
     const { orchestrator } = await start();

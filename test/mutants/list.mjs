@@ -11,6 +11,9 @@ const BEAT_SPEC = 'lib/runtime/beat.spec.ts';
 const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
 const SIGNALS_SPEC = 'lib/engine/signals.spec.ts';
 const COMPENSATION_SPEC = 'lib/engine/compensation.spec.ts';
+const RENEWAL_SPEC = 'lib/engine/renewal.spec.ts';
+const RETRIED =
+  'whatever the graph and the order of events a run that is retried whenever it has failed ends, what had completed keeps its result, and no outcome of an earlier generation counts';
 const TURNS_SPEC = 'lib/engine/turns.spec.ts';
 const FAN_OUT_SPEC = 'lib/engine/fan-out.spec.ts';
 const KEEPER_SPEC = 'test/integration/lease-keeper.spec.ts';
@@ -1164,8 +1167,8 @@ export const MUTANTS = [
     name: 'verify-crashed',
     safeguard: 'an attempt that died with its process leaves a doubt',
     file: 'lib/runtime/step-runner.ts',
-    from: 'return crashes > 0 || inDoubt === true;',
-    to: 'return inDoubt === true;',
+    from: 'return crashes > 0 || inDoubt === true',
+    to: 'return inDoubt === true',
     caughtBy: {
       file: 'test/integration/verify.spec.ts',
       test: 'a step with verify has been done where a process had done it that died',
@@ -1191,6 +1194,70 @@ export const MUTANTS = [
     caughtBy: {
       file: 'test/integration/deploy-check.spec.ts',
       test: 'a boot with blockedRuns: refuse is refused where runs cannot go on, and names them',
+    },
+  },
+  {
+    name: 'verify-retried',
+    safeguard: 'a step is not run again blindly because its run was retried',
+    file: 'lib/runtime/step-runner.ts',
+    from: ' || generation > 0;',
+    to: ';',
+    caughtBy: {
+      file: 'test/integration/verify.spec.ts',
+      test: 'a step with verify is asked first where its run was retried',
+    },
+  },
+  {
+    name: 'generation',
+    safeguard:
+      'an outcome of an earlier generation is not taken for one of this, although the attempt has the same number',
+    file: 'lib/engine/draft.ts',
+    from: 'return generation === this.view.generation && ',
+    to: 'return generation <= this.view.generation && ',
+    caughtBy: { file: PROPERTIES, test: RETRIED },
+  },
+  {
+    name: 'retry-committed',
+    safeguard: 'a run that fails in the same commit is not retried in it',
+    file: 'lib/engine/decide.ts',
+    from: " || draft.view.status !== 'failed'",
+    to: '',
+    caughtBy: {
+      file: RENEWAL_SPEC,
+      test: 'a retry waits until the failure is committed, and begins one generation at a time',
+    },
+  },
+  {
+    name: 'retry-undone',
+    safeguard: 'a run that has undone what it did does not go on from it',
+    file: 'lib/engine/renewal.ts',
+    from: '  if (undoing.some((position) => marks[position] === MARK.completed)) return null;\n',
+    to: '',
+    caughtBy: {
+      file: RENEWAL_SPEC,
+      test: 'a retry changes nothing where what the run did has been undone, or it has not failed',
+    },
+  },
+  {
+    name: 'items-of-generation',
+    safeguard: 'an item that had completed is not run again when its run is retried',
+    file: 'lib/runtime/step-runner.ts',
+    from: "if (kept !== null) return { type: 'step-completed', claim, result: kept };",
+    to: '',
+    caughtBy: {
+      file: 'test/integration/run-retries.spec.ts',
+      test: 'a run that is retried runs the items of a fan-out that have no result, and no others',
+    },
+  },
+  {
+    name: 'signals-of-generation',
+    safeguard: 'a step that begins anew has the signal again that it had taken',
+    file: COMMIT,
+    from: ' OR step <> ALL ($3::text[]))',
+    to: ')',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a new generation gives signals back that were taken by what begins anew, and lets the run look again',
     },
   },
 ];

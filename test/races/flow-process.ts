@@ -247,6 +247,10 @@ export class FlowProcess {
     await this.desk.settled();
   }
 
+  async retry(runId: string): Promise<void> {
+    await this.desk.tell(runId, { type: 'retry-requested', by: 'me', reason: null });
+  }
+
   /** A look round. @returns in which runs workers were found lost */
   async look(): Promise<readonly LostClaims[]> {
     const [worker, definitions] = [this.worker, [this.definition.id]];
@@ -300,13 +304,18 @@ export class FlowProcess {
   }
 
   private run(attempt: Attempt): Promise<Fact> {
-    this.begun.push({ run: attempt.run.id, token: `${attempt.node.name}#${attempt.claim.attempt}` });
+    this.begun.push({ run: attempt.run.id, token: tokenOf(attempt) });
     if (!this.isHolding) return Promise.resolve(completed(attempt));
     this.attempts.set(attempt.node.name, attempt);
     return new Promise((resolve) => this.held.set(attempt.node.name, resolve));
   }
 }
 
-function completed({ claim }: Attempt): Fact {
-  return { type: 'step-completed', claim, result: `"${claim.step}#${claim.attempt}"` };
+/** Each generation of a run counts its attempts anew. */
+function tokenOf({ claim: { step, attempt, generation = 0 } }: Attempt): string {
+  return generation === 0 ? `${step}#${attempt}` : `${step}#${attempt}/${generation}`;
+}
+
+function completed(attempt: Attempt): Fact {
+  return { type: 'step-completed', claim: attempt.claim, result: `"${tokenOf(attempt)}"` };
 }

@@ -98,15 +98,15 @@ export class RaceTrack {
   /** How a race left its run, once what it left ready has been done. What is true of every end is checked here. */
   async endingOf(runId: string): Promise<Ending> {
     await this.processes[0]!.finishAll();
-    const [run] = await this.db.query<{ status: string; worker: string | null }>(
-      'SELECT status, worker FROM orchestrate_flow.workflow_run WHERE id = $1',
+    const [run] = await this.db.query<{ status: string; worker: string | null; generation: number }>(
+      'SELECT status, worker, generation FROM orchestrate_flow.workflow_run WHERE id = $1',
       [runId],
     );
     const rows = await this.db.query<StepRow>(
       `SELECT CASE item WHEN 0 THEN name ELSE name || '[' || item - 1 || ']' END AS name,
          status, attempt, failures, crashes, result, stage
-       FROM orchestrate_flow.workflow_step WHERE run_id = $1 ORDER BY workflow_step.name, item`,
-      [runId],
+       FROM orchestrate_flow.workflow_step WHERE run_id = $1 AND generation = $2 ORDER BY workflow_step.name, item`,
+      [runId, run!.generation],
     );
     const begun = this.processes.flatMap((process) => process.begunOf(runId)).sort();
     expect(['completed', 'failed', 'cancelled']).toContain(run!.status);
@@ -114,8 +114,11 @@ export class RaceTrack {
     expect(rows.filter(({ status }) => ['ready', 'running', 'retrying'].includes(status))).toEqual([]);
     // No token is given twice, and what is recorded is what its own attempt said.
     expect(begun).toEqual([...new Set(begun)]);
-    for (const { name, status, attempt, result, stage } of rows)
-      expect(result).toBe(status === 'completed' && stage !== 'expanded' ? `"${name}#${attempt}"` : null);
+    const tokens = Array.from({ length: run!.generation }, (_, earlier) => `/${earlier + 1}`);
+    for (const { name, status, attempt, result, stage } of rows) {
+      const own = ['', ...tokens].map((token) => `"${name}#${attempt}${token}"`);
+      expect(status === 'completed' && stage !== 'expanded' ? own : [null]).toContain(result);
+    }
     await this.expectNothingLeft();
     const steps = rows.map(({ name, status, attempt, failures, crashes }) => {
       return `${name} ${status} ${attempt}/${failures}/${crashes}`;

@@ -34,6 +34,10 @@ export interface RunPlan {
   readonly cancel: { readonly atMs: number; readonly seat: number } | null;
   readonly wake: { readonly atMs: number; readonly seat: number } | null;
   readonly terminate: { readonly atMs: number; readonly seat: number } | null;
+  /** Whether what failed for good completes once the run has been retried. */
+  readonly mends: boolean;
+  /** Retries it at these times, where it has failed by then. */
+  readonly retries: readonly { readonly atMs: number; readonly seat: number }[];
   readonly signals: readonly SignalPlan[];
   readonly steps: Readonly<Record<string, StepPlan>>;
 }
@@ -243,6 +247,10 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
     isAwaited: dice.chance(0.5),
     wake: dice.chance(0.1) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     terminate: dice.chance(0.04) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
+    mends: dice.chance(0.7),
+    retries: Array.from({ length: dice.chance(0.4) ? dice.int(1, 3) : 0 }, () => {
+      return { atMs: atMs + dice.next() * chaosMs, seat: dice.int(0, seats.length - 1) };
+    }),
     signals: writeSignals(dice, { atMs, leaseMs, seats: seats.length }),
     cancel: dice.chance(0.2) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     steps: writeSteps(dice, workflows[workflow]!, isPoison),

@@ -18,6 +18,7 @@ import type {
   RunStore,
   StepRecordView,
   StoredDefinition,
+  StoredItem,
   StoredRun,
   SuspectRequest,
   TakenSignal,
@@ -93,9 +94,10 @@ export class SimulatedStore implements RunStore {
     return this.wire.call(`items ${items.step} of ${short(items.runId)}`, () => this.tables.addItems(items));
   }
 
-  loadItem(runId: string, _generation: number, step: string, index: number): Promise<string | null> {
+  loadItem(runId: string, _generation: number, step: string, index: number): Promise<StoredItem | null> {
     return this.wire.call(`item of ${short(runId)}`, () => {
-      return this.tables.stepsOf(runId).get(`${step}[${index}]`)?.payload ?? null;
+      const row = this.tables.stepsOf(runId).get(`${step}[${index}]`);
+      return row ? { payload: row.payload!, result: row.result } : null;
     });
   }
 
@@ -234,7 +236,6 @@ export class SimulatedArchive implements RunArchive {
     const { dueAt, deadlineAt, startedAt, endedAt, createdAt, updatedAt } = run;
     return {
       ...run,
-      generation: 0,
       failure: failureOf(run),
       deadlineAt: this.date(deadlineAt),
       ...{ dueAt: this.date(dueAt), startedAt: this.date(startedAt), endedAt: this.date(endedAt) },

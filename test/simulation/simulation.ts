@@ -38,6 +38,8 @@ export interface Figures {
   readonly completed: number;
   readonly failed: number;
   readonly cancelled: number;
+  /** Runs that somebody retried. */
+  readonly retried: number;
   readonly events: number;
   /** Processes that came and went. */
   readonly processes: number;
@@ -186,7 +188,8 @@ class Simulation implements World {
   private codeFor(process: SimulatedProcess): StepCode {
     return (input, context, results) => {
       const run = this.program.runs[input.run]!;
-      const plan = run.steps[stepOf(context.step)]!;
+      const isMended = run.mends && this.tables.runs.get(context.runId)!.generation > 0;
+      const plan = { ...run.steps[stepOf(context.step)]!, ...(isMended && { ends: 'completes' as const }) };
       this.witness.began(process, input, context, results);
       const failures = this.tables.stepsOf(context.runId).get(context.step)?.failures ?? 0;
       const hangs = failures < plan.failures && plan.fails === 'hangs';
@@ -242,7 +245,8 @@ class Simulation implements World {
     const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
     if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
     else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
-    const { twin, cancel, wake, terminate, signals } = plan;
+    const { twin, cancel, wake, terminate, retries, signals } = plan;
+    for (const { atMs, seat } of retries) this.ask(atMs, seat, (process) => this.retry(process, plan, number));
     for (const signal of signals)
       this.ask(signal.atMs, signal.seat, (process) => this.signal(process, plan, number, signal));
     if (terminate) this.ask(terminate.atMs, terminate.seat, (process) => this.terminate(process, plan, number));
@@ -354,6 +358,11 @@ class Simulation implements World {
     await process.orchestrator.terminate(address);
   }
 
+  private async retry(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const address = this.addressOf(plan, number);
+    if (address !== null) await process.orchestrator.retry(address);
+  }
+
   private addressOf(plan: RunPlan, number: number): RunAddress | null {
     const [id = null] = this.witness.acknowledged.get(number) ?? [];
     if (id !== null) return id;
@@ -381,6 +390,8 @@ class Simulation implements World {
     const known = [
       'OF_RUN_UNKNOWN',
       'OF_RUN_ENDED',
+      'OF_RUN_NOT_FAILED',
+      'OF_RUN_UNDONE',
       'OF_STOPPED',
       'OF_RUN_FAILED',
       'OF_RUN_CANCELLED',
@@ -414,6 +425,7 @@ class Simulation implements World {
     const count = (status: string) => runs.filter((run) => run.status === status).length;
     return {
       ...{ runs: runs.length, completed: count('completed'), failed: count('failed'), cancelled: count('cancelled') },
+      retried: runs.filter(({ generation }) => generation > 0).length,
       ...{ events: this.timeline.count, processes: this.count },
     };
   }

@@ -1,6 +1,5 @@
 import type { LaneWrite } from '../../lib/persistence/lane.js';
-import type { AuditNote, OpenRow } from '../../lib/engine/decision.js';
-import type { Claim } from '../../lib/engine/facts.js';
+import type { AuditNote, OpenRow, Renewal } from '../../lib/engine/decision.js';
 import type {
   AuditEntry,
   AuditQuery,
@@ -17,6 +16,7 @@ import type {
   StoredRun,
   SuspectQueue,
 } from '../../lib/engine/ports.js';
+import { claimIn, type Claim } from '../../lib/engine/facts.js';
 import { doubted, staged, type Tally } from '../../lib/engine/run-state.js';
 import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
 import { isEnded, isStopping, RUN_STATUSES, type RunStatus, type StepStatus } from '../../lib/engine/words.js';
@@ -28,6 +28,7 @@ export interface RunRow {
   readonly definition: number;
   readonly status: RunStatus;
   readonly revision: number;
+  readonly generation: number;
   readonly state: string;
   readonly worker: string | null;
   readonly key: string | null;
@@ -206,11 +207,11 @@ export class Tables {
   }
 
   /** `MARK_COMMITTED` in a step's transaction, and its COMMIT: the effect of the step and its result, or neither. */
-  commitStep(runId: string, { step, attempt, stage }: Claim, result: string): 'committed' | 'refused' {
+  commitStep(runId: string, { step, attempt, stage, generation = 0 }: Claim, result: string): 'committed' | 'refused' {
     const run = this.runs.get(runId)!;
     const row = this.stepsOf(runId).get(step);
     const isRunning = row?.status === 'running' && row.attempt === attempt && row.stage === stage && !row.aborting;
-    if (!isRunning || !TAKES_EFFECTS.has(run.status)) return 'refused';
+    if (!isRunning || run.generation !== generation || !TAKES_EFFECTS.has(run.status)) return 'refused';
     if (result.includes(REFUSED)) throw refusal('22021');
     this.put({ ...row, stage: 'committed', result });
     this.observer.effected?.(runId, step, attempt);
@@ -264,9 +265,9 @@ export class Tables {
   // ── items ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** `ADD_ITEMS`. */
-  addItems({ runId, step, queue, priority, first, payloads }: NewItems): void {
+  addItems({ runId, generation, step, queue, priority, first, payloads }: NewItems): void {
     const run = this.runs.get(runId);
-    if (!run || run.endedAt !== null) return;
+    if (!run || run.endedAt !== null || run.generation !== generation) return;
     payloads.forEach((payload, index) => {
       const name = `${step}[${first + index}]`;
       if (this.stepsOf(runId).has(name)) return;
@@ -430,7 +431,9 @@ export class Tables {
       claims: running.map(({ runId, name: step, attempt, failures, crashes, stage, inDoubt, startedAt, aborting }) => ({
         runId,
         isUnwanted: aborting,
-        claim: { step, attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), startedAt: startedAt! },
+        claim: claimIn(this.runs.get(runId)!.generation, {
+          ...{ step, attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), startedAt: startedAt! },
+        }),
       })),
       heldRuns: runs
         .filter((run) => run.worker === worker && run.updatedAt < this.now - leaseMs / 2)
@@ -521,8 +524,10 @@ export class Tables {
     const run = this.runs.get(write.id);
     if (!run || run.revision !== write.revision || this.isLocked(run.id, holder)) return false;
     if (write.expectsNoSignals && this.inboxOf(run.id).length > 0) return false;
+    const isOfNow = write.generation === run.generation || write.renewal !== null;
     return write.steps.every(({ step, guard }) => {
       if (guard === null) return true;
+      if (!isOfNow) return false;
       const row = this.stepsOf(run.id).get(step);
       if (!row || row.stage !== guard.stage) return false;
       return row.attempt === guard.attempt && (row.status === 'running') === guard.running;
@@ -547,11 +552,12 @@ export class Tables {
     const after: RunRow = {
       ...before,
       revision: before.revision + 1,
+      generation: write.generation,
       status: write.status,
       state: write.state,
       worker: write.worker,
-      failedStep: write.failedStep ?? before.failedStep,
-      failure: write.failure ?? before.failure,
+      failedStep: write.failedStep ?? (write.renewal?.forgetsFailure ? null : before.failedStep),
+      failure: write.failure ?? (write.renewal?.forgetsFailure ? null : before.failure),
       cancelReason: write.cancelReason ?? before.cancelReason,
       dueAt: write.status === 'pending' ? before.dueAt : null,
       deadlineAt: write.status === 'pending' || GOES_ON.has(write.status) ? before.deadlineAt : null,
@@ -561,10 +567,27 @@ export class Tables {
     };
     this.runs.set(after.id, after);
     if (write.ended) this.open.delete(after.id);
+    else this.open.add(after.id);
+    if (write.renewal) this.startGeneration(after.id, write.renewal);
     this.takeSignals(write);
     for (const note of write.audit) this.keep(after, note);
     const steps = write.steps.map((step) => this.writeStep(after, step));
     this.observer.written?.({ before, after, steps });
+  }
+
+  /** `RENEW_RUN`. Of an earlier generation nothing is kept here. */
+  private startGeneration(runId: string, { keeps, keepsItemsOf }: Renewal): void {
+    const baseOf = ({ name, payload }: StepRow) => (payload === null ? name : name.slice(0, name.lastIndexOf('[')));
+    const rows = [...this.stepsOf(runId).values()].flatMap((row): StepRow[] => {
+      if (keeps.includes(baseOf(row))) return [row];
+      const hasResult = row.payload !== null && keepsItemsOf.includes(baseOf(row)) && row.status === 'completed';
+      return hasResult ? [neverBegun(row)] : [];
+    });
+    this.steps.set(runId, new Map(rows.map((row) => [row.name, row])));
+    this.signals.forEach((signal, index) => {
+      const isLeft = signal.step === null || !keeps.includes(signal.step);
+      if (signal.runId === runId && isLeft) this.signals[index] = { ...signal, step: null, seen: false };
+    });
   }
 
   private create(start: NewRun): void {
@@ -585,7 +608,8 @@ export class Tables {
     } = start;
     const { now } = this;
     const after: RunRow = {
-      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, revision: 0 },
+      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context },
+      ...{ revision: 0, generation: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
       dueAt: this.dueAt(dueAt, delayMs),
       deadlineAt: start.deadlineMs === null ? null : (this.dueAt(dueAt, delayMs) ?? now) + start.deadlineMs,
@@ -633,22 +657,10 @@ export class Tables {
   }
 
   private toStored(run: RunRow): StoredRun {
-    const { id, workflow, definition, status, revision, state, worker, priority, input, context, cancelReason } = run;
+    const { id, workflow, definition, status, revision, generation, state, worker, priority, input, context } = run;
     return {
-      ...{
-        id,
-        workflow,
-        definition,
-        status,
-        revision,
-        state,
-        worker,
-        priority,
-        input,
-        context,
-        cancelReason,
-        generation: 0,
-      },
+      ...{ id, workflow, definition, status, revision, generation, state, worker, priority, input, context },
+      cancelReason: run.cancelReason,
       failure: failureOf(run),
       updatedAt: this.text(run.updatedAt),
     };
@@ -670,6 +682,14 @@ export class Tables {
     ];
     return due.length === 0 ? null : Math.min(...due) - this.now;
   }
+}
+
+/** An item that has not begun in this generation, with the result that it had in an earlier one. */
+function neverBegun({ stage: _stage, inDoubt: _inDoubt, ...row }: StepRow): StepRow {
+  return {
+    ...{ ...row, status: 'pending', attempt: 0, failures: 0, crashes: 0, errors: [], startedAt: null, endedAt: null },
+    ...{ aborting: false, alone: false },
+  };
 }
 
 const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();

@@ -71,16 +71,18 @@ export class Witness implements Observer {
   written({ before, after, steps }: Parameters<NonNullable<Observer['written']>>[0]): void {
     const rows = steps.map(({ after: row }) => `${row.name}#${row.attempt}:${row.status}`).join(' ');
     this.trace(`  ${short(after.id)} r${after.revision} ${after.status} ${after.state} ${rows}`);
-    this.expectMoves(before, after, steps);
+    if (before && before.generation < after.generation) this.expectRenewed(before, after);
+    else this.expectMoves(before, after, steps);
     this.expectSound(after);
     for (const step of steps) this.expectStep(after, step);
-    const earlier = before ? decodeRunState(before.state).holds : new Map();
+    const isRenewed = before !== null && before.generation < after.generation;
+    const earlier = before && !isRenewed ? decodeRunState(before.state).holds : new Map();
     for (const [step, { attempt, stage }] of decodeRunState(after.state).holds) {
       if (!earlier.has(step)) this.noteClaim(after, step, attempt, after.worker!);
-      if (stage) this.admitted.add(`${after.id}/${step}`);
+      if (stage) this.admitted.add(`${nameOfRun(after)}/${step}`);
     }
     for (const { before: earlierRow, after: row } of steps) {
-      if (row.stage) this.admitted.add(`${after.id}/${row.name}`);
+      if (row.stage) this.admitted.add(`${nameOfRun(after)}/${row.name}`);
       const isNew = earlierRow?.status !== 'running' && !row.aborting;
       if (row.status === 'running' && isNew) this.noteClaim(after, row.name, row.attempt, row.worker!);
     }
@@ -109,8 +111,9 @@ export class Witness implements Observer {
     if (signal.step !== null) this.fault(`${what} is taken twice.`);
     if (step === null) return;
     this.trace(`  ${what} is taken by ${step}`);
-    this.dueAt.delete(`${runId}/${step}`);
-    const node = this.graphOf(this.tables.runs.get(runId)!).nodes.find((other) => other.name === step)!;
+    const run = this.tables.runs.get(runId)!;
+    this.dueAt.delete(`${nameOfRun(run)}/${step}`);
+    const node = this.graphOf(run).nodes.find((other) => other.name === step)!;
     if (!node.signals?.includes(name)) this.fault(`${what} is taken by ${step}, which waits for others.`);
     const isOlder = (other: SignalRow) =>
       other.runId === runId &&
@@ -126,14 +129,15 @@ export class Witness implements Observer {
   asked(runner: Runner, { runId, step, attempt }: StepContext): void {
     const name = `${short(runId)}.${tokenOf(step, attempt)}`;
     this.trace(`${runner.name} asks whether ${name} is wanted`);
-    const worker = this.claims.get(`${runId}/${step}/${attempt}`);
+    const run = this.runOf(runner, runId, `${step}/${attempt}`);
+    const token = `${run}/${step}/${attempt}`;
+    const worker = this.claims.get(token);
     if (worker === undefined || !runner.ids.has(worker)) this.fault(`${runner.name} asks for ${name} without a claim.`);
-    const token = `${runId}/${step}/${attempt}`;
     if (this.askedFor.has(token)) this.fault(`The condition of ${name} is asked twice in one attempt.`);
     this.askedFor.add(token);
     // The answer of a claim may come when its worker, who gave it up, has released it, and another has asked since.
-    const isGivenUp = this.claims.has(`${runId}/${step}/${attempt + 1}`);
-    if (this.admitted.has(`${runId}/${step}`) && !isGivenUp)
+    const isGivenUp = this.claims.has(`${run}/${step}/${attempt + 1}`);
+    if (this.admitted.has(`${run}/${step}`) && !isGivenUp)
       this.fault(`The condition of ${name} was met and is asked again.`);
   }
 
@@ -142,15 +146,16 @@ export class Witness implements Observer {
     const { runId, step, attempt } = context;
     const name = `${short(runId)}.${tokenOf(step, attempt)}`;
     this.trace(`${runner.name} begins ${name}`);
-    const worker = this.claims.get(`${runId}/${step}/${attempt}`);
+    const generation = this.runOf(runner, runId, `${step}/${attempt}`);
+    const worker = this.claims.get(`${generation}/${step}/${attempt}`);
     if (worker === undefined || !runner.ids.has(worker))
       this.fault(`${runner.name} begins ${name}, which is claimed by ${worker ? short(worker) : 'nobody'}.`);
-    if (this.begun.has(`${runId}/${step}/${attempt}`)) this.fault(`${name} begins twice.`);
-    this.begun.add(`${runId}/${step}/${attempt}`);
+    if (this.begun.has(`${generation}/${step}/${attempt}`)) this.fault(`${name} begins twice.`);
+    this.begun.add(`${generation}/${step}/${attempt}`);
     const run = this.tables.runs.get(runId)!;
     if (numberOf(run) !== input.run) this.fault(`${name} is given the input of another run.`);
     const node = this.graphOf(run).nodes.find((other) => other.name === stepOf(step))!;
-    if (node.when !== undefined && !this.admitted.has(`${runId}/${node.name}`))
+    if (node.when !== undefined && !this.admitted.has(`${generation}/${node.name}`))
       this.fault(`${name} begins, and its condition is not known to be met.`);
     if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);
     const rows = this.tables.stepsOf(runId);
@@ -190,16 +195,40 @@ export class Witness implements Observer {
   }
 
   private noteClaim(run: RunRow, step: string, attempt: number, worker: string): void {
-    const name = `${run.id}/${step}/${attempt}`;
+    const name = `${nameOfRun(run)}/${step}/${attempt}`;
     if (this.claims.has(name)) this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed twice.`);
-    if (attempt > 1 && !this.claims.has(`${run.id}/${step}/${attempt - 1}`))
+    if (attempt > 1 && !this.claims.has(`${nameOfRun(run)}/${step}/${attempt - 1}`))
       this.fault(`${short(run.id)}.${tokenOf(step, attempt)} leaves an attempt out.`);
     this.claims.set(name, worker);
     if (!['running', 'waiting', 'compensating'].includes(run.status))
       this.fault(`A step of run ${short(run.id)} is claimed while that is ${run.status}.`);
     const isWoken = this.wakeAsked.has(numberOf(run));
-    if (!isWoken && this.tables.now < (this.dueAt.get(`${run.id}/${step}`) ?? -Infinity))
+    if (!isWoken && this.tables.now < (this.dueAt.get(`${nameOfRun(run)}/${step}`) ?? -Infinity))
       this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed before it is due.`);
+  }
+
+  /** A run that had failed goes on: what has completed keeps its result, and no item that has one loses it. */
+  private expectRenewed(before: RunRow, after: RunRow): void {
+    const name = `Run ${short(after.id)}`;
+    this.trace(`  ${short(after.id)} is retried`);
+    if (before.status !== 'failed') this.fault(`${name} is retried while it is ${before.status}.`);
+    const [earlier, later] = [decodeRunState(before.state).marks, decodeRunState(after.state).marks];
+    this.graphOf(after).nodes.forEach(({ name: step }, position) => {
+      if (earlier[position] !== MARK.completed) return;
+      const row = this.tables.stepsOf(after.id).get(step);
+      if (later[position] !== MARK.completed || row?.status !== 'completed')
+        this.fault(`${name} is retried and ${step}, which had completed, is ${later[position]}.`);
+    });
+  }
+
+  /** The run in the generation in which this process claimed the attempt, or as it is now. */
+  private runOf({ ids }: Runner, runId: string, attempt: string): string {
+    const { generation } = this.tables.runs.get(runId)!;
+    for (let earlier = generation; earlier >= 0; earlier--) {
+      const name = nameOfRun({ id: runId, generation: earlier });
+      if (ids.has(this.claims.get(`${name}/${attempt}`) ?? '')) return name;
+    }
+    return nameOfRun({ id: runId, generation });
   }
 
   private expectMoves(
@@ -255,11 +284,13 @@ export class Witness implements Observer {
     const { kind, name, fanOut } = this.graphOf(run).nodes.find((node) => node.name === stepOf(after.name))!;
     const hasCode = (kind === undefined || kind === 'compensation') && !(fanOut && name === after.name);
     const isStep = hasCode && after.status === 'completed';
-    if (isStep && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
+    // An item may have its result from an earlier generation.
+    const isKept = after.payload !== null && run.generation > 0;
+    if (isStep && !isKept && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
       this.fault(`Step ${nameOf(after)} is recorded with the outcome ${after.result}.`);
     if (kind === 'signal' && before?.stage === 'parked' && after.endedAt !== null) this.expectNoSignalFor(run, after);
     if (after.status === 'retrying' || after.status === 'waiting')
-      this.dueAt.set(`${run.id}/${after.name}`, after.dueAt!);
+      this.dueAt.set(`${nameOfRun(run)}/${after.name}`, after.dueAt!);
     if (after.crashes > (before?.crashes ?? 0) && this.isClean)
       this.fault(`Step ${nameOf(after)} counts a crash, and nothing has crashed.`);
   }
@@ -334,7 +365,8 @@ export class Witness implements Observer {
     const markOf = this.markReader(run);
     for (const node of this.graphOf(run).nodes) {
       const { name: step } = node;
-      const { ends, failures, isMet } = plan.steps[step]!;
+      const { ends: planned, failures, isMet } = plan.steps[step]!;
+      const ends = plan.mends && run.generation > 0 ? 'completes' : planned;
       const row = rows.get(step);
       const mark = markOf(step);
       if (node.kind === 'compensation') continue;
@@ -342,7 +374,7 @@ export class Witness implements Observer {
         if (
           !mayEndAs(mark, node, {
             isMet,
-            fails: ends !== 'completes' || this.isQuarantined(run, step),
+            fails: planned !== 'completes' || this.isQuarantined(run, step),
             markOf,
             graph: this.graphOf(run),
           })
@@ -353,7 +385,7 @@ export class Witness implements Observer {
       if (node.when !== undefined && !isMet) this.fault(`${name} has run ${step}, which was not wanted.`);
       if (node.kind === 'sleep' || node.kind === 'signal') continue;
       if (node.fanOut) {
-        this.expectItems(run, node, plan.steps[step]!);
+        this.expectItems(run, node, plan.steps[step]!, ends);
         continue;
       }
       if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
@@ -372,20 +404,25 @@ export class Witness implements Observer {
   }
 
   /** A fan-out that has completed has tried every item as its plan says, and has lost no more than it tolerates. */
-  private expectItems(run: RunRow, { name, fanOut, onFailure }: GraphNode, { ends, failures }: StepPlan): void {
+  private expectItems(
+    run: RunRow,
+    { name, fanOut, onFailure }: GraphNode,
+    { ends: planned, failures }: StepPlan,
+    ends: StepPlan['ends'],
+  ): void {
     const items = this.tables.itemsOf(run.id, name).map(({ row }) => row);
     const failed = items.filter(({ status }) => status !== 'completed');
     const { tolerate } = fanOut!;
     const most = typeof tolerate === 'number' ? tolerate : items.length / 2;
     const isExpected = failed.every(
-      ({ status }) => status === 'quarantined' || (status === 'failed' && ends !== 'completes'),
+      ({ status }) => status === 'quarantined' || (status === 'failed' && planned !== 'completes'),
     );
     if (failed.length > most || !isExpected)
       this.fault(
         `${short(run.id)}.${name} (${onFailure}) has completed, its items are ${items.map(({ status }) => status).join()}.`,
       );
     for (const { name: item, status, failures: counted } of items) {
-      if (status === 'completed' && (counted !== failures || ends !== 'completes'))
+      if (status === 'completed' && ((counted !== failures && run.generation === 0) || ends !== 'completes'))
         this.fault(`${short(run.id)}.${item} has completed after ${counted} failures.`);
     }
   }
@@ -464,13 +501,19 @@ export class Witness implements Observer {
 
   private expectAnswer({ process, runId, answer }: Waiter): void {
     if (process.isDead || answer === 'unknown') return;
-    const { status } = this.tables.runs.get(runId)!;
+    const { status, generation } = this.tables.runs.get(runId)!;
+    if (answer === 'failed' && generation > 0) return;
     if (answer !== status) this.fault(`${process.name} was told ${answer ?? 'nothing'} of ${short(runId)}: ${status}.`);
   }
 }
 
 function numberOf({ input }: RunRow): number {
   return (codec.decode(input) as SimulatedInput).run;
+}
+
+/** Each generation has claims of its own. */
+function nameOfRun({ id, generation }: Pick<RunRow, 'id' | 'generation'>): string {
+  return `${id}@${generation}`;
 }
 
 function nameOf({ runId, name, attempt }: StepRow): string {

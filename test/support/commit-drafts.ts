@@ -38,6 +38,7 @@ export function runWrite(change: Partial<RunWrite> & Pick<RunWrite, 'id' | 'defi
     expectsNoSignals: false,
     signals: [],
     audit: [],
+    renewal: null,
     steps: [],
     ...change,
   };

@@ -1,7 +1,9 @@
 import {
+  type ControlOptions,
   Ctx,
   Input,
   NonRetryableError,
+  type Orchestrator,
   Retry,
   Result,
   RetryAfterError,
@@ -55,4 +57,11 @@ export class WebhookWorkflow {
   report(@Result('deliver') status: number): string {
     return this.http.report(status);
   }
+}
+
+/** The partner is back: every run that failed goes on from what failed. */
+export async function tryAgain(orchestrator: Orchestrator, asked: ControlOptions): Promise<number> {
+  const { runs } = await orchestrator.list({ workflow: WebhookWorkflow, status: 'failed' });
+  for (const { id } of runs) await orchestrator.retry(id, asked); // steps that have completed keep their results
+  return runs.length;
 }

@@ -33,6 +33,8 @@ export interface ViewParts {
   readonly holds?: Readonly<Record<string, Partial<Hold>>>;
   /** Fan-outs whose items are on their way. @default none */
   readonly fanOuts?: Readonly<Record<string, Partial<FanOut>>>;
+  /** @default 0 */
+  readonly generation?: number;
   readonly worker?: string | null;
   readonly rows?: Readonly<Record<string, Partial<OpenRow>>> | null;
   /** @default none where the rows are shown, else not read */
@@ -58,6 +60,7 @@ export function buildView(graph: IndexedGraph, parts: ViewParts = {}): RunView {
     graph,
     status: parts.status ?? (parts.marks === undefined ? 'pending' : 'running'),
     state: { marks, holds: new Map(holds), ...(parts.fanOuts && { fanOuts: new Map(fanOuts) }) },
+    generation: parts.generation ?? 0,
     worker: parts.worker ?? (holds.length > 0 ? 'here' : null),
     failure: parts.failure ?? null,
     inbox: parts.inbox ?? (parts.rows ? [] : null),
@@ -98,6 +101,7 @@ export function lost(...workers: readonly string[]): Fact {
 /** Three crashes, the last of them alone. */
 export const QUARANTINE: Quarantine = { crashes: 3, error: 'poison' };
 
+export const RETRIED: Fact = { type: 'retry-requested', by: 'me', reason: 'the bank is back' };
 export const BEGUN: Fact = { type: 'begun' };
 export const CANCELLED: Fact = { type: 'cancel-requested', by: 'me', reason: 'no longer wanted' };
 

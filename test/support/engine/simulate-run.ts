@@ -1,6 +1,6 @@
 import { decide } from '../../../lib/engine/decide.js';
-import type { Decision, OpenRow, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
-import type { Claim, Fact, Quarantine, WaitEnd } from '../../../lib/engine/facts.js';
+import type { Decision, OpenRow, Renewal, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
+import { claimIn, type Claim, type Fact, type Quarantine, type WaitEnd } from '../../../lib/engine/facts.js';
 import { findItem, nameOfItem, nodeOf, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import { openItemsOf, type FanOut } from '../../../lib/engine/fan-out.js';
 import {
@@ -46,6 +46,7 @@ export interface StepRow {
 export interface RunRow {
   readonly status: RunStatus;
   readonly revision: number;
+  readonly generation: number;
   readonly state: string;
   readonly worker: string | null;
   readonly failure: RunFailure | null;
@@ -63,7 +64,7 @@ interface Process {
   mustLock: boolean;
 }
 
-type KnownRun = Pick<RunView, 'status' | 'state' | 'worker'> & { readonly revision: number };
+type KnownRun = Pick<RunView, 'status' | 'state' | 'generation' | 'worker'> & { readonly revision: number };
 
 /** What may happen in a simulation beside steps that complete. */
 export interface Chaos {
@@ -72,6 +73,8 @@ export interface Chaos {
   /** Processes die, and outcomes of the dead may still arrive; attempts are handed over. */
   readonly crashes?: boolean;
   readonly cancels?: boolean;
+  /** Whoever sees that the run has failed retries it, a few times. */
+  readonly retries?: boolean;
   /** Facts come twice, late and by way of other processes. */
   readonly doubles?: boolean;
 }
@@ -90,6 +93,7 @@ const WAITS: ReadonlySet<string> = new Set(['retrying', 'waiting']);
 const MISCHIEF_EVERY = 4;
 const MAX_KILLS = 4;
 const MAX_SIGNALS = 6;
+const MAX_RETRIES = 2;
 /** A run of twelve steps, each tried and lost a few times, ends long before. */
 const MAX_ACTIONS = 2_000;
 
@@ -123,6 +127,8 @@ export class RunSimulation {
   private ticks = 0;
   private kills = 0;
   private isCancelled = false;
+  /** Statuses and results of the steps that had ended when the run was last retried. */
+  retried: { readonly rows: ReadonlyMap<string, StepRow>; readonly marks: string } | null = null;
 
   /** @param slots slots of each process by queue; the first process must have one in every queue, or nothing ends */
   constructor(
@@ -137,6 +143,7 @@ export class RunSimulation {
     this.run = {
       status: 'pending',
       revision: 0,
+      generation: 0,
       state,
       worker: null,
       failure: null,
@@ -202,6 +209,7 @@ export class RunSimulation {
       { type: 'wake-requested', by: 'me', reason: null },
       { type: 'signalled' },
       { type: 'terminate-requested', by: 'me', reason: null },
+      { type: 'retry-requested', by: 'me', reason: 'again' },
     ];
   }
 
@@ -235,27 +243,54 @@ export class RunSimulation {
     const before = this.statusesOfSteps();
     const earlier = this.run;
     this.ticks++;
+    if (decision.renewal) this.renew(decision.renewal);
     for (const write of decision.writes) this.writeRow(write);
     for (const { id, step } of decision.signals) this.takeSignal(id, step);
     this.run = {
       status: decision.status,
       revision: earlier.revision + 1,
+      generation: earlier.generation + (decision.renewal ? 1 : 0),
       state: encodeRunState(decision.state),
       worker: decision.worker,
-      failure: decision.failure ?? earlier.failure,
+      failure: decision.failure ?? (decision.renewal?.forgetsFailure ? null : earlier.failure),
       cancelReason: decision.cancelReason ?? earlier.cancelReason,
       updatedAt: this.now,
     };
     this.statuses.push(decision.status);
-    this.expectMoves(earlier.status, before);
+    if (decision.renewal) this.expectRenewed(earlier.status);
+    else this.expectMoves(earlier.status, before);
     this.expectSound();
     for (const { step, tally } of decision.starts) this.noteStart(step, tally, worker);
     return true;
   }
 
+  /** What is kept goes on into the new generation: all else there begins anew. */
+  private renew({ keeps, keepsItemsOf }: Renewal): void {
+    this.retried = { rows: new Map(this.rows), marks: this.marks };
+    for (const [name, row] of this.rows) {
+      const base = findItem(this.graph, name)?.of ?? name;
+      if (keeps.includes(base)) continue;
+      const hasResult = base !== name && keepsItemsOf.includes(base) && row.status === 'completed';
+      if (hasResult) this.rows.set(name, { ...ITEM, result: row.result });
+      else this.rows.delete(name);
+    }
+    for (const signal of this.signals) {
+      if (signal.step === null || !keeps.includes(signal.step)) Object.assign(signal, { step: null, seen: false });
+    }
+  }
+
+  private get mayRetry(): boolean {
+    return this.chaos.retries === true && this.run.status === 'failed' && this.run.generation < MAX_RETRIES;
+  }
+
+  private retry(): void {
+    this.tell(this.processes[0]!, { type: 'retry-requested', by: 'me', reason: 'again' });
+  }
+
   // ── what may happen ────────────────────────────────────────────────────────────────────────────────────────────────
 
   private step(choice: number): void {
+    if (this.mayRetry) return this.retry();
     if (this.isEnded && this.echoes.length === 0) return;
     const progress = this.isEnded ? [] : this.expectProgress();
     const mischief = choice % MISCHIEF_EVERY === 0 ? this.mischief() : [];
@@ -457,7 +492,7 @@ export class RunSimulation {
     const { failures, crashes, stage, inDoubt } = row;
     const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
     this.noteStart(step, tally, process.worker);
-    const claim = { step, ...tally, startedAt: this.now };
+    const claim = claimIn(this.run.generation, { step, ...tally, startedAt: this.now });
     process.attempts.push(claim);
     if (this.marks[this.graph.positions.get(step) ?? -1] === MARK.waiting)
       process.facts.push({ type: 'step-awake', claim });
@@ -516,7 +551,7 @@ export class RunSimulation {
     same('what a process believes', encodeRunState(process.known.state), encodeRunState(this.look().state));
     for (const { step, tally } of decision.starts) {
       if (this.freeSlots(process, this.queueOf(step)) === 0) throw new Error(`Step ${step} starts without a slot.`);
-      process.attempts.push({ step, ...tally, startedAt: at });
+      process.attempts.push(claimIn(this.run.generation, { step, ...tally, startedAt: at }));
     }
   }
 
@@ -550,8 +585,8 @@ export class RunSimulation {
   }
 
   private look(): KnownRun {
-    const { status, revision, worker } = this.run;
-    return { status, revision, worker, state: this.state };
+    const { status, revision, generation, worker } = this.run;
+    return { status, revision, generation, worker, state: this.state };
   }
 
   /** The state of the run as whoever reads its text sees it. Read once: most of what is checked here looks at it. */
@@ -607,11 +642,12 @@ export class RunSimulation {
   private noteStart(step: string, { attempt, stage }: Tally, worker: string): void {
     const item = findItem(this.graph, step);
     const position = this.graph.positions.get(item?.of ?? step)!;
-    const start = `${step}#${attempt}`;
+    const start = this.nameOf(step, attempt);
     const stages = this.stages.get(start) ?? new Set();
     // An attempt whose condition was met begins anew, with its own code.
     if (stages.has(stage)) throw new Error(`Attempt ${start} is started twice.`);
-    if (attempt > 1 && !this.started.has(`${step}#${attempt - 1}`)) throw new Error(`Attempt ${start} leaves one out.`);
+    if (attempt > 1 && !this.started.has(this.nameOf(step, attempt - 1)))
+      throw new Error(`Attempt ${start} leaves one out.`);
     this.started.add(start);
     this.stages.set(start, stages.add(stage));
     if (item) same(`the fan-out of which ${step} starts`, this.marks[position], MARK.fanned);
@@ -621,6 +657,11 @@ export class RunSimulation {
     else if (this.run.status !== 'waiting') same('the run in which a step starts', this.run.status, 'running');
     const holder = this.state.holds.has(step) ? this.run.worker : this.rows.get(step)?.worker;
     same(`the worker that claims ${start}`, holder, worker);
+  }
+
+  /** Attempts are counted anew in each generation. */
+  private nameOf(step: string, attempt: number, { generation } = this.run): string {
+    return generation === 0 ? `${step}#${attempt}` : `${step}#${attempt} of generation ${generation}`;
   }
 
   /** A compensation starts when no attempt of a step is under way, and undoes what may have been done. */
@@ -695,6 +736,18 @@ export class RunSimulation {
     });
   }
 
+  /** What has completed keeps its results, and something begins anew. */
+  private expectRenewed(from: RunStatus): void {
+    same('the run that is retried', from, 'failed');
+    const { rows, marks } = this.retried!;
+    this.graph.nodes.forEach(({ name }, position) => {
+      if (marks[position] !== MARK.completed) return;
+      same(`the mark of ${name}`, this.marks[position], MARK.completed);
+      same(`the result of ${name}`, this.rows.get(name)?.result, rows.get(name)!.result);
+    });
+    if (this.marks === marks) throw new Error(`Nothing of ${marks} begins anew.`);
+  }
+
   private expectSound(): void {
     const { status, worker } = this.run;
     const { marks, holds } = this.state;
@@ -761,7 +814,9 @@ export class RunSimulation {
     }
   }
 
-  private isUnderWay({ type, claim: { step, attempt, stage } }: Fact & { claim: Claim }): boolean {
+  private isUnderWay({ type, claim }: Fact & { claim: Claim }): boolean {
+    const { step, attempt, stage, generation = 0 } = claim;
+    if (generation !== this.run.generation) return false;
     const { holds } = this.state;
     const row = this.rows.get(step);
     const isSame = (tally: Tally) => tally.attempt === attempt && tally.stage === stage;
@@ -777,12 +832,17 @@ export class RunSimulation {
     const taken = new Set<string>();
     const late = facts.flatMap((fact) => {
       if (!('claim' in fact) || fact.type === 'step-awake') return [];
-      const name = `${fact.claim.step}#${fact.claim.attempt}`;
+      const { step, attempt, generation } = fact.claim;
+      const name = `${step}#${attempt}/${generation}`;
       if (!underWay.has(fact) || taken.has(name)) return [name];
       taken.add(name);
       return [];
     });
-    same('what is refused', stale.map(({ step, attempt }) => `${step}#${attempt}`).join(), late.join());
+    same(
+      'what is refused',
+      stale.map(({ step, attempt, generation }) => `${step}#${attempt}/${generation}`).join(),
+      late.join(),
+    );
   }
 
   /** The steps that the workers told lost were running. */
