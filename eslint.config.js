@@ -8,7 +8,15 @@ const rooms = {
   engine: { imports: [], packages: [], types: [] },
   definition: {
     imports: ['engine'],
-    packages: ['node:', '@nestjs/common', '@nestjs/core', 'reflect-metadata', 'class-transformer', 'class-validator'],
+    packages: [
+      'node:',
+      '@nestjs/common',
+      '@nestjs/core',
+      'reflect-metadata',
+      'class-transformer',
+      'class-validator',
+      'croner',
+    ],
     types: ['@standard-schema/spec'],
   },
   persistence: {

@@ -19,6 +19,14 @@ export type {
   StepHandlers,
   WorkflowData,
 } from './definition/workflow-data.js';
+export { Schedule } from './definition/schedule.decorator.js';
+export type {
+  CatchUpOption,
+  Occurrence,
+  ScheduleOptions,
+  ScheduleSettings,
+  ScheduleTiming,
+} from './definition/schedule-options.js';
 export { Parallel, Step } from './definition/step.decorator.js';
 export type { ParallelOptions, StepOptions } from './definition/step-options.js';
 export type { Verdict } from './definition/verdict.js';
@@ -61,11 +69,15 @@ export type { RunContext } from './runtime/run-context.js';
 export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
 export type { ItemDetails, ItemsOptions, ItemsPage } from './runtime/item-pages.js';
 export type { AuditEntry, ItemCounts } from './engine/ports.js';
+export type { Schedules } from './runtime/schedules.js';
+export type { ListSchedulesOptions, ScheduleToKeep } from './runtime/schedule-arguments.js';
+export type { ScheduleDetails, SchedulePage } from './runtime/schedule-details.js';
 export type { FlowEvent } from './events/flow-event.js';
 
 export type { Duration } from './engine/duration.js';
 export type { FanOutLimits, GraphNode, WorkflowGraph } from './engine/graph.js';
 export type { RetryPolicy } from './engine/retry-policy.js';
+export type { Overlap } from './engine/occurrences.js';
 export type { ControlAction, RunStatus, StepStatus } from './engine/words.js';
 export {
   DefinitionError,
@@ -88,6 +100,7 @@ export {
   WorkflowDefinitionRecord,
   WorkflowEvent,
   WorkflowRun,
+  WorkflowSchedule,
   WorkflowSignal,
   WorkflowStep,
   WorkflowWorker,

@@ -242,6 +242,7 @@ export class OrchestrateFlowModule
     const runtime = new FlowRuntime(
       {
         ...{ store, bell, door: committer, registry: this.registry, events: this.events },
+        schedules: store.schedules,
         archive: new SqlRunArchive(dataSource),
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
         stepTransactions: new SqlStepTransactions(dataSource, { schema, leaseMs }),

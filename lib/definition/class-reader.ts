@@ -9,16 +9,17 @@ import { checkScheduler } from './foreign-decorators.js';
 import { checkItemNames } from './fan-out-reader.js';
 import { checkInput } from './input-faults.js';
 import { findStepMember, type StepMember } from './member-faults.js';
-import { findWorkflowOptions, readMembers, type MemberMetadata } from './metadata.js';
+import { findWorkflowOptions, readMembers, readScheduleMarks, type MemberMetadata } from './metadata.js';
 import { checkExplicit, orderSteps } from './order-faults.js';
 import { readParameters } from './parameter-reader.js';
 import { checkRenames } from './renames.js';
+import { readSchedules } from './schedule-reader.js';
 import { checkSignals } from './signal-faults.js';
 import { computeNeeds, type StepNeeds } from './step-needs.js';
 import { readStep, type WrittenStep } from './step-reader.js';
 import type { StepScope } from './step-scope.js';
 import type { WorkflowClass } from './workflow-class.js';
-import type { ParameterBinding } from './workflow-definition.js';
+import type { ParameterBinding, ScheduleDefinition } from './workflow-definition.js';
 import { readOutput, readWorkflow, type WrittenWorkflow } from './workflow-reader.js';
 
 /** A class read in full: enough for the definition, if there are no faults. */
@@ -31,6 +32,7 @@ export interface ReadClass {
   /** By the name of the step or compensation. */
   readonly bindings: ReadonlyMap<string, StepBindings>;
   readonly output: string | null;
+  readonly schedules: readonly ScheduleDefinition[];
   /** Null where the steps cannot be ordered. */
   readonly ordered: OrderedPage | null;
 }
@@ -64,10 +66,11 @@ export function readClass({ target, host }: DiscoveredWorkflow, blame: Blame): R
   checkRenames([...steps, ...compensations], blame);
   const page = members.map(({ key }) => key);
   checkItemNames(page, steps, blame);
+  const schedules = readSchedules(readScheduleMarks(target), workflow.name, blame.class);
   const output = readOutput(target.output, steps, scope, blame.class);
   if (workflow.order === 'explicit') checkExplicit(steps, blame);
   const ordered = orderPage(read, bindings, blame);
-  return { workflow, page, steps, compensations, bindings, output, ordered };
+  return { workflow, page, steps, compensations, bindings, output, schedules, ordered };
 }
 
 function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {

@@ -46,7 +46,7 @@ function toDefinition(
   read: ReadClass & { readonly ordered: OrderedPage },
   defaults: ReadDefaults,
 ): WorkflowDefinition {
-  const { workflow, page, steps, compensations, bindings, output } = read;
+  const { workflow, page, steps, compensations, bindings, output, schedules } = read;
   const retries = new Map(
     [...steps, ...compensations].map((code) => [code.name, resolveRetry([code.retry, workflow.retry, defaults.retry])]),
   );
@@ -69,6 +69,7 @@ function toDefinition(
     instance,
     host: host !== null && definitions.some((step) => isConcerned(host, step)) ? host : null,
     steps: new Map(page.map((step) => [step, byName.get(step)!])),
+    schedules,
   };
 }
 

@@ -13,10 +13,12 @@ import { Sleep } from './sleep.decorator.js';
 import { Item } from './item.decorator.js';
 import { Input } from './input.decorator.js';
 import { Manager } from './manager.decorator.js';
+import { readScheduleMarks } from './metadata.js';
 import { SignalPayload } from './signal-payload.decorator.js';
 import { WaitForSignal } from './wait-for-signal.decorator.js';
 import { Result } from './result.decorator.js';
 import { Retry } from './retry.decorator.js';
+import { Schedule } from './schedule.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
 import type { DefinitionDefaults } from './workflow-options.js';
 import { Workflow } from './workflow.decorator.js';
@@ -33,6 +35,7 @@ const LooseSleepUntil: Loose = SleepUntil;
 const LooseFailure: Loose = Failure;
 const LooseWait: Loose = WaitForSignal;
 const LooseCompensate: Loose = Compensate;
+const LooseSchedule: Loose = Schedule;
 const LooseWorkflow: Loose = Workflow;
 
 function faultsOf(...targets: (abstract new () => object)[]): readonly DefinitionFault[] {
@@ -1187,5 +1190,81 @@ describe('a workflow', () => {
     const faults = faultsOf(First, Second);
     expect(faults.map(({ where }) => where)).toEqual(['First', 'First.a', 'First.a', 'First.a', 'First', 'Second']);
     expect(new DefinitionError(faults).message).toContain('\n  - First.a: Expected queue');
+  });
+});
+
+describe('a schedule', () => {
+  function scheduleFaults(timing: unknown, options?: unknown): string[] {
+    @LooseSchedule(timing, options)
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a() {}
+    }
+    return faultsOf(W).map(({ fault }) => fault);
+  }
+
+  it.each([
+    ['61 * * * *', undefined, /cron expression of @Schedule.*'61 \* \* \* \*': Invalid value for minute/],
+    ['0 0 30 2 *', undefined, /no time is ever like that/],
+    ['2026-01-01T00:00:00', undefined, /it is no cron expression/],
+    ['', undefined, /it has more than 200 characters, or none/],
+    [undefined, undefined, /Expected @Schedule to be given a cron expression/],
+    [{ every: '10ms' }, undefined, /every of @Schedule to be .* from 1 second to 10 years, got '10ms'/],
+    [{ ever: '1h', every: '1h' }, undefined, /no option "ever"/],
+    [{ every: '1h' }, { timeZone: 'UTC' }, /no timeZone beside `every`/],
+    ['@daily', { timeZone: 'Mars/Base' }, /timeZone of @Schedule to be the IANA name/],
+    ['@daily', { overlap: 'skipp' }, /overlap to be one of .* Did you mean "skip"/],
+    ['@daily', { catchUp: { atMost: 1_001 } }, /catchUp to be 'none', 'latest', 'all', or/],
+    ['@daily', { catchUp: 'toString' }, /catchUp to be/],
+    ['@daily', { name: ' ' }, /name of @Schedule to be a text/],
+    ['@daily', { zone: 'UTC' }, /@Schedule has no option "zone"/],
+    ['@daily', null, /the options of @Schedule to be an object/],
+  ])('%j with %j is refused', (timing, options, fault) => {
+    expect(scheduleFaults(timing, options)).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('needs a name of its own, in all of the app', () => {
+    @Schedule('@daily')
+    @Schedule('@hourly')
+    @Schedule('@weekly', { name: 'x' })
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a() {}
+    }
+    @Schedule('@daily', { name: 'x' })
+    @Workflow({ name: 'v' })
+    class V {
+      @Step() a() {}
+    }
+    expect(linesOf(W, V)).toEqual([
+      'W: has a @Schedule named "w", and so has another. Give each a `name` of its own.',
+      'V: has a @Schedule named "x", and so has another. Give each a `name` of its own.',
+    ]);
+  });
+
+  it('is read with its defaults, in the order of the page, and is no part of the graph', () => {
+    const input = () => undefined;
+    @Schedule(' 0 2 * * * ', { timeZone: 'Europe/Berlin', overlap: 'queue', catchUp: 'all', input })
+    @Schedule({ every: '15m' }, { name: 'often', catchUp: { atMost: 3 } })
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() a() {}
+    }
+    @Workflow({ name: 'w' })
+    class Plain {
+      @Step() a() {}
+    }
+    class Heir extends W {}
+    const [read] = loadDefinitions([{ target: W, instance: {}, host: null }]);
+    const [plain] = loadDefinitions([{ target: Plain, instance: {}, host: null }]);
+    expect(read!.schedules).toEqual([
+      {
+        ...{ name: 'w', timing: { kind: 'cron', cron: '0 2 * * *', timeZone: 'Europe/Berlin' }, overlap: 'queue' },
+        ...{ catchUp: 100, input },
+      },
+      { name: 'often', timing: { kind: 'interval', everyMs: 900_000 }, overlap: 'skip', catchUp: 3, input: undefined },
+    ]);
+    expect(plain).toMatchObject({ hash: read!.hash, schedules: [] });
+    expect(readScheduleMarks(Heir)).toEqual([]);
   });
 });

@@ -21,7 +21,11 @@ export function loadDefinitions(
   const faults: DefinitionFault[] = [];
   const read = readDefaults(defaults, (fault) => faults.push({ where: MODULE, fault }));
   const built = found.map((workflow) => buildDefinition(workflow, read));
-  faults.push(...built.flatMap((workflow) => workflow.faults), ...findDuplicates(found, built));
+  faults.push(
+    ...built.flatMap((workflow) => workflow.faults),
+    ...findDuplicates(found, built),
+    ...findNamesakes(built),
+  );
   if (faults.length > 0) throw new DefinitionError(faults);
   return built.flatMap(({ definition }) => definition ?? []);
 }
@@ -44,4 +48,20 @@ function findDuplicates(found: readonly DiscoveredWorkflow[], built: readonly Bu
       ? []
       : [{ where, fault: `is named "${name}", and so is ${owner}. Names of workflows are unique: rename one.` }];
   });
+}
+
+/** Schedules of one name, of one workflow or of two. */
+function findNamesakes(built: readonly BuiltWorkflow[]): DefinitionFault[] {
+  const owners = new Set<string>();
+  return built.flatMap(({ definition }) =>
+    (definition?.schedules ?? []).flatMap(({ name }) => {
+      const isTaken = owners.has(name);
+      owners.add(name);
+      if (!isTaken) return [];
+      const where = definition!.target.name;
+      return [
+        { where, fault: `has a @Schedule named "${name}", and so has another. Give each a \`name\` of its own.` },
+      ];
+    }),
+  );
 }

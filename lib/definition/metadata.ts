@@ -3,6 +3,7 @@ import 'reflect-metadata';
 // Registered symbols: two copies of this package in one app find each other's metadata.
 const WORKFLOW = Symbol.for('orchestrate-flow:workflow');
 const MEMBERS = Symbol.for('orchestrate-flow:members');
+const SCHEDULES = Symbol.for('orchestrate-flow:schedules');
 const DATA = Symbol.for('orchestrate-flow:data');
 
 /** Any class, as metadata is kept by it. */
@@ -107,6 +108,22 @@ export function writeWorkflowOptions(target: object, options: unknown): void {
 export function findWorkflowOptions(target: unknown): { readonly options: unknown } | null {
   if (typeof target !== 'function') return null;
   return (Reflect.getOwnMetadata(WORKFLOW, target) as { options: unknown } | undefined) ?? null;
+}
+
+/** What one `@Schedule` said, as it was written. */
+export interface ScheduleMark {
+  readonly timing: unknown;
+  readonly options: unknown;
+}
+
+/** Notes what a `@Schedule` said. */
+export function addSchedule(target: object, mark: ScheduleMark): void {
+  Reflect.defineMetadata(SCHEDULES, [...readScheduleMarks(target), mark], target);
+}
+
+/** What `@Schedule` said on this very class, in the order in which the decorators were called. */
+export function readScheduleMarks(target: object): readonly ScheduleMark[] {
+  return (Reflect.getOwnMetadata(SCHEDULES, target) as readonly ScheduleMark[] | undefined) ?? [];
 }
 
 /** What is wrong with the data that a workflow was made of: with a step of it, or (null) with the whole. */

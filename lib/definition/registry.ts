@@ -11,6 +11,7 @@ export type {
   AsideDefinition,
   ItemSource,
   ParameterBinding,
+  ScheduleDefinition,
   StepDefinition,
   WorkflowDefinition,
 } from './workflow-definition.js';

@@ -166,5 +166,17 @@ export type CheckWaitValue<W, K, V> = K extends keyof W
     : unknown
   : unknown;
 
+/** What a schedule gives as input: the value, or what the function gives. */
+type ScheduledInput<O> = O extends { readonly input: infer V }
+  ? V extends (occurrence: never) => infer R
+    ? Awaited<R>
+    : Mutable<V>
+  : undefined;
+
+/** `unknown` where the input of a schedule is one of the workflow; else an object no workflow is. */
+export type CheckScheduleInput<C, O> = [ScheduledInput<O>] extends [InputOf<C>]
+  ? unknown
+  : { 'the input of @Schedule is not that of the workflow': { gives: ScheduledInput<O>; 'static input': InputOf<C> } };
+
 /** The value as it was written: inferred as a constant it would be readonly in its depths. */
 type Mutable<V> = { -readonly [P in keyof V]: Mutable<V[P]> };

@@ -1,4 +1,5 @@
 import type { WorkflowGraph } from '../engine/graph.js';
+import type { CatchUp, Overlap, Timing } from '../engine/occurrences.js';
 import type { BackoffFunction, ErrorClass } from './retry-options.js';
 import type { CallHost } from './provider-host.js';
 import type { WorkflowClass } from './workflow-class.js';
@@ -53,6 +54,16 @@ export interface StepDefinition {
   readonly renamedFrom: readonly string[];
 }
 
+/** A schedule as `@Schedule` declares it. */
+export interface ScheduleDefinition {
+  readonly name: string;
+  readonly timing: Timing;
+  readonly overlap: Overlap;
+  readonly catchUp: CatchUp;
+  /** The value, or a function of the occurrence that gives it. */
+  readonly input: unknown;
+}
+
 /** A workflow of this app: its graph, and the instance whose methods are its steps (`instance[step](…)`) but for what `host` concerns. */
 export interface WorkflowDefinition {
   readonly name: string;
@@ -64,4 +75,6 @@ export interface WorkflowDefinition {
   /** Null where each method is called on the instance as it is. */
   readonly host: CallHost | null;
   readonly steps: ReadonlyMap<string, StepDefinition>;
+  /** No part of the graph: with another schedule it is the same workflow. */
+  readonly schedules: readonly ScheduleDefinition[];
 }

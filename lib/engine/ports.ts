@@ -1,6 +1,7 @@
 import type { AuditNote, InboxSignal, OpenRow, Renewal, RunFailure, SignalWrite, StepWrite } from './decision.js';
 import type { Claim } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
+import type { CatchUp, Overlap, Timing } from './occurrences.js';
 import type { Tally } from './run-state.js';
 import type { ControlAction, RunStatus, StepStatus } from './words.js';
 
@@ -190,6 +191,10 @@ export interface BeatNews {
   readonly signalledRuns: readonly string[];
   /** Runs whose start time has come. */
   readonly dueRuns: readonly string[];
+  /** Schedules of which this process can start runs, and of which an occurrence is due or need not wait any longer. */
+  readonly dueSchedules: readonly string[];
+  /** Open runs of schedules after which a later one has begun that takes their place. */
+  readonly supersededRuns: readonly SupersededRun[];
   /** Workers that are not alive, with the runs in which they still have claims. */
   readonly lost: readonly LostClaims[];
   /** Milliseconds until the nearest timer, or null where none falls before the next beat. */
@@ -203,6 +208,11 @@ export interface OwnClaim {
   readonly claim: Claim;
 }
 
+export interface SupersededRun {
+  readonly runId: string;
+  readonly schedule: string;
+}
+
 export interface LostClaims {
   readonly runId: string;
   readonly workers: readonly string[];
@@ -212,6 +222,10 @@ export interface BeatRequest {
   readonly worker: string;
   readonly queues: readonly string[];
   readonly definitions: readonly number[];
+  /** Workflows of which this process can start runs. */
+  readonly workflows: readonly string[];
+  /** Schedules whose input this process can compute. */
+  readonly computed: readonly string[];
   readonly leaseMs: number;
   /** Runs that have attempts in this process. */
   readonly openRuns: readonly string[];
@@ -363,6 +377,10 @@ export interface RunRecordView {
   readonly cancelReason: string | null;
   readonly dueAt: Date | null;
   readonly deadlineAt: Date | null;
+  /** The schedule that has started it, or null. */
+  readonly schedule: string | null;
+  /** The occurrence that it is of, or null. */
+  readonly scheduledAt: Date | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly updatedAt: Date;
@@ -523,4 +541,87 @@ export interface StepTransactions<Manager> {
    * @throws what the work throws, and what the database says of its effects; nothing has been committed then
    */
   run(request: TransactionRequest, work: (manager: Manager) => Promise<string>): Promise<TransactionEnd>;
+}
+
+/** A schedule as it is declared, or was made by a caller. Times are milliseconds since 1970. */
+export interface ScheduleSpec {
+  readonly name: string;
+  readonly workflow: string;
+  readonly timing: Timing;
+  readonly overlap: Overlap;
+  readonly catchUp: CatchUp;
+  /** Encoded; null: the code that declares it computes one for each occurrence. */
+  readonly input: string | null;
+  readonly isDeclared: boolean;
+}
+
+/** A schedule as it lies in the store. */
+export interface StoredSchedule extends ScheduleSpec {
+  readonly revision: number;
+  readonly isPaused: boolean;
+  /** Whether its declaration is gone. */
+  readonly isOrphaned: boolean;
+  readonly nextAt: number | null;
+  /** The occurrence that waits for the end of the run before. */
+  readonly queuedAt: number | null;
+  /** The last occurrence of which a run was started. */
+  readonly lastAt: number | null;
+  readonly lastRun: string | null;
+  /** Why the last occurrence has no run, where its input was to blame. */
+  readonly lastError: string | null;
+  /** Whether a run of it is open. */
+  readonly isRunning: boolean;
+  /** The store's time when it was read. */
+  readonly now: number;
+}
+
+/** How a schedule goes on. Applies only where it is still at `revision`, and raises it. */
+export interface ScheduleMove {
+  readonly name: string;
+  readonly revision: number;
+  readonly nextAt: number | null;
+  readonly queuedAt: number | null;
+  readonly lastAt: number | null;
+  readonly lastRun: string | null;
+  readonly lastError: string | null;
+}
+
+/** A run to be born of an occurrence: pending, and due at once. */
+export interface ScheduledRun {
+  readonly schedule: string;
+  readonly scheduledAt: number;
+  readonly run: NewRun;
+}
+
+/** Which schedules to list, by name. */
+export interface ScheduleQuery {
+  readonly workflow: string | null;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** What starts runs by the clock. */
+export interface ScheduleStore {
+  /** The time that schedules live in. */
+  now(): Promise<number>;
+  /**
+   * Writes a schedule. One that is there keeps its pause, its past, and, where its timing is the same, its next occurrence.
+   * @returns false where the name is that of one declared otherwise: nothing is written
+   */
+  put(spec: ScheduleSpec, nextAt: number | null): Promise<boolean>;
+  /** Puts those declared schedules of these workflows to rest that are not among `names`. */
+  orphan(workflows: readonly string[], names: readonly string[]): Promise<void>;
+  find(names: readonly string[]): Promise<readonly StoredSchedule[]>;
+  list(query: ScheduleQuery): Promise<readonly StoredSchedule[]>;
+  /** @returns false where there is none, or it has moved on */
+  remove(name: string, revision: number): Promise<boolean>;
+  /** Forgets its next occurrence and the one that waits. @returns false where there is none */
+  pause(name: string): Promise<boolean>;
+  /** @returns false where it is not paused, or has moved on */
+  resume(name: string, revision: number, nextAt: number | null): Promise<boolean>;
+  /**
+   * Moves schedules on and gives birth to the runs of those that it moves, all in one. A run whose id is taken is left out.
+   * @returns the schedules that it has moved
+   */
+  take(moves: readonly ScheduleMove[], runs: readonly ScheduledRun[]): Promise<readonly string[]>;
 }

@@ -49,6 +49,15 @@ export type FlowEvent =
   | (StepEventBase & { readonly type: 'step.freed' })
   /** The outcome of an attempt came too late and was refused: another had been recorded first. */
   | (StepEventBase & { readonly type: 'step.stale' })
+  /** An occurrence has no run, because computing or checking its input threw. The next one comes as it would have. */
+  | {
+      readonly type: 'schedule.failed';
+      readonly schedule: string;
+      readonly scheduledAt: Date;
+      readonly error: unknown;
+    }
+  /** A `@Schedule` of this app is not in force: `schedules.upsert()` has made one of the same name. */
+  | { readonly type: 'schedule.refused'; readonly schedule: string; readonly workflow: string }
   | { readonly type: 'worker.started'; readonly worker: string; readonly queues: readonly string[] }
   /** This process had been declared dead, after a long pause perhaps, and goes on under a new id. */
   | { readonly type: 'worker.replaced'; readonly worker: string; readonly was: string }

@@ -42,6 +42,16 @@ function write(event: FlowEvent, log: EventLog): void {
         `${nameOf(event)}: compensation "${event.step}" failed for good, and what it was to undo is still done: ${reasonOf(event.error)}`,
         stackOf(event.error),
       );
+    case 'schedule.failed':
+      return log.error(
+        `Schedule "${oneLine(event.schedule)}" has started no run for ${event.scheduledAt.toISOString()}: ${reasonOf(event.error)}`,
+        stackOf(event.error),
+      );
+    case 'schedule.refused':
+      return log.error(
+        `The @Schedule "${oneLine(event.schedule)}" of workflow "${oneLine(event.workflow)}" is not in force: schedules.upsert() has made one of this name. ` +
+          'Remove that one and boot again, or give the decorator another name.',
+      );
     case 'worker.replaced':
       return log.warn(
         `This process had been declared dead and its steps were given to others; it goes on as worker ${event.worker}. ` +

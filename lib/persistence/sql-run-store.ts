@@ -15,6 +15,7 @@ import type {
   StoredDefinition,
   StoredItem,
   StoredRun,
+  SupersededRun,
   SuspectQueue,
   SuspectRequest,
   TakenSignal,
@@ -28,6 +29,7 @@ import { LeaseKeeper } from './lease-keeper.js';
 import { Rematch, untilNoRaceIsLost } from './race.js';
 import { toFailure, toStoredRun, type RunRecord } from './records.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
+import { SqlScheduleStore } from './sql-schedule-store.js';
 import * as sql from './store-statements.js';
 
 /** Bounds of one look. */
@@ -66,11 +68,14 @@ interface LookRecord {
   readonly overdue_runs: string[];
   readonly signalled_runs: string[];
   readonly due_runs: string[];
+  readonly due_schedules: string[];
+  readonly superseded_runs: string[];
   readonly next_due_ms: number | null;
 }
 
 /** The store on PostgreSQL: reads and claims over one connection, the heartbeat over another that nothing can hold up. */
 export class SqlRunStore implements RunStore {
+  readonly schedules = new SqlScheduleStore((name, text, values) => this.lookUp(name, text, values));
   private readonly reads: Connection;
   private readonly signals: Connection;
   private readonly beats: Connection;
@@ -197,7 +202,7 @@ export class SqlRunStore implements RunStore {
   }
 
   async beat(request: BeatRequest): Promise<BeatNews> {
-    const { worker, queues, definitions, leaseMs, maxCrashes, openRuns, reap } = request;
+    const { worker, queues, definitions, workflows, computed, leaseMs, maxCrashes, openRuns, reap } = request;
     const alive = (await this.pulse('renew', sql.RENEW_LEASE, [worker, leaseMs])).length > 0;
     if (alive) this.keeper.renewed();
     if (reap !== 'none') await this.pulse('bury', sql.BURY_WORKERS, [worker, leaseMs, reap === 'all']);
@@ -212,6 +217,8 @@ export class SqlRunStore implements RunStore {
       leaseMs,
       maxCrashes,
       openRuns,
+      workflows,
+      computed,
     ]);
     return {
       alive,
@@ -225,6 +232,8 @@ export class SqlRunStore implements RunStore {
       overdueRuns: look!.overdue_runs,
       signalledRuns: look!.signalled_runs,
       dueRuns: look!.due_runs,
+      dueSchedules: look!.due_schedules,
+      supersededRuns: look!.superseded_runs.map(parseSuperseded),
       nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,
     };
   }
@@ -298,6 +307,11 @@ function toClaimedStep(record: ClaimRecord): ClaimedStep {
 function parseSuspect(text: string): SuspectQueue {
   const [queue, isAccused] = JSON.parse(text) as [queue: string, isAccused: boolean];
   return { queue, isAccused };
+}
+
+function parseSuperseded(text: string): SupersededRun {
+  const [runId, schedule] = JSON.parse(text) as [runId: string, schedule: string];
+  return { runId, schedule };
 }
 
 function parseClaim(text: string): OwnClaim {

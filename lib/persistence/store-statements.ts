@@ -1,5 +1,6 @@
 import { SUSPECT_CRASHES } from '../engine/suspects.js';
 import { STEP_NAME } from './step-name.js';
+import { IS_DUE, IS_SUPERSEDED } from './schedule-statements.js';
 
 // Two clocks: workflows live in the time of `orchestrate_flow.now()`, which a test may set. Whether a process lives is a matter of
 // the machine's, `statement_timestamp()`.
@@ -194,12 +195,16 @@ FROM (
 WHERE s.run_id = d.run_id AND s.generation = d.generation AND s.name = d.name AND s.item = d.item AND s.round = d.round
 RETURNING s.queue`;
 
+/** Schedules of which a worker can start runs, by its workflows ($8) and the inputs that its code computes ($9). */
+const IS_MINE = `s.workflow = ANY ($8::text[]) AND (s.input IS NOT NULL OR s.name = ANY ($9::text[]))`;
+
 /**
  * What a worker has to know at each beat, in one look: the runs it works on that were stopped, its own claims, in rows and
  * (where nothing has moved for half a lease) in runs' state, its queues
  * with ready rows, runs whose time has come, and how long until the nearest timer or the end of another's lease. Signals that
  * nobody has looked at are bounded after those of others' and of ended runs are left out, which would hide the rest. OFFSET 0
- * keeps the planner from looking for signals in every open run.
+ * keeps the planner from looking for signals in every open run. An occurrence that waits for the end of a run is looked at each second,
+ * and one that is due once in a beat: it may be one that nobody can take.
  */
 export const LOOK_ROUND = `
 SELECT
@@ -247,6 +252,14 @@ SELECT
     SELECT id FROM orchestrate_flow.workflow_run
     WHERE due_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4
   ) AS due_runs,
+  ARRAY(
+    SELECT s.name FROM orchestrate_flow.workflow_schedule s WHERE ${IS_DUE} AND ${IS_MINE} ORDER BY s.next_at LIMIT $4
+  ) AS due_schedules,
+  ARRAY(
+    SELECT json_build_array(r.id, s.name)::text
+    FROM orchestrate_flow.workflow_schedule s JOIN orchestrate_flow.workflow_run r ON r.schedule = s.name
+    WHERE ${IS_SUPERSEDED} AND r.definition = ANY ($3::int[]) LIMIT $4
+  ) AS superseded_runs,
   (
     SELECT extract(epoch FROM min(due_in))::float8 * 1000
     FROM (
@@ -257,6 +270,11 @@ SELECT
       UNION ALL
       SELECT min(deadline_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
       WHERE deadline_at IS NOT NULL AND definition = ANY ($3::int[])
+      UNION ALL
+      SELECT min(s.next_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_schedule s
+      WHERE s.next_at > orchestrate_flow.now() AND ${IS_MINE}
+      UNION ALL
+      SELECT interval '1 second' FROM orchestrate_flow.workflow_schedule s WHERE s.queued_at IS NOT NULL AND ${IS_MINE}
       UNION ALL
       SELECT min(dead_at) - statement_timestamp() FROM (
         SELECT ${DEAD_AT.replace('$LEASE', '$5::float8')} AS dead_at FROM orchestrate_flow.workflow_worker w

@@ -5,6 +5,7 @@ import type { Fact } from '../engine/facts.js';
 import type { BeatNews, BeatRequest } from '../engine/ports.js';
 import { EventHub } from '../events/event-hub.js';
 import { Beat, type BeatPorts } from './beat.js';
+import type { TakenOccurrences } from './occurrence-desk.js';
 import { WorkerSelf } from './worker-self.js';
 import { SYSTEM_CLOCK } from './system-clock.js';
 
@@ -12,6 +13,8 @@ const NOTHING: BeatNews = {
   ...{ alive: true, stoppedRuns: [], claims: [], heldRuns: [], readyQueues: [], suspects: [], wokenQueues: [] },
   signalledRuns: [],
   overdueRuns: [],
+  dueSchedules: [],
+  supersededRuns: [],
   ...{ dueRuns: [], lost: [], nextDueMs: null },
 };
 
@@ -20,6 +23,7 @@ class Stage {
   readonly told: { runId: string; fact: Fact; hear: () => void }[] = [];
   readonly released: string[] = [];
   readonly woken: string[] = [];
+  readonly taken: { names: readonly string[]; answer: (taken: TakenOccurrences) => void }[] = [];
   readonly events = new EventHub();
   readonly requests: BeatRequest[] = [];
   releasing: () => Promise<void> = () => Promise.resolve();
@@ -56,6 +60,11 @@ class Stage {
         },
       },
       slots: { find: pump, ring: () => {} },
+      occurrences: {
+        known: { workflows: [], computed: ['slow'] },
+        take: (names: readonly string[]) =>
+          new Promise<TakenOccurrences>((answer) => this.taken.push({ names, answer })),
+      },
       ward: { visit: () => {} },
       self: new WorkerSelf(['a', 'b'], clock),
       shelf: { runnableIds: [] },
@@ -82,6 +91,28 @@ describe('a beat', () => {
     stage.told[0]!.hear();
     await new Promise((resolve) => setImmediate(resolve));
     expect(stage.woken).toEqual(['a', 'b']);
+  });
+
+  it('takes what is due of schedules once, and lets no other wait for one whose input is computed', async () => {
+    const dueSchedules = ['quick', 'slow', 'other'];
+    const stage = new Stage([{ dueSchedules }, { dueSchedules }, { dueSchedules }]);
+    await stage.beat.start();
+    await stage.next();
+    await stage.next();
+    expect(stage.taken.map(({ names }) => names)).toEqual([['quick', 'other'], ['slow']]);
+    stage.taken[0]!.answer({ runs: ['r'], lookInMs: 50 });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(stage.told).toMatchObject([{ runId: 'r', fact: { type: 'begun' } }]);
+    await stage.next(50);
+    expect(stage.taken.map(({ names }) => names)).toEqual([['quick', 'other'], ['slow'], ['quick', 'other']]);
+  });
+
+  it('cancels the run whose place a later occurrence has taken, and says which schedule it was', async () => {
+    const stage = new Stage([{ supersededRuns: [{ runId: 'r', schedule: 'tick' }] }]);
+    await stage.beat.start();
+    await stage.next();
+    const reason = 'a later occurrence of schedule "tick" has begun';
+    expect(stage.told).toMatchObject([{ runId: 'r', fact: { type: 'cancel-requested', by: 'schedule "tick"', reason } }]);
   });
 
   it('takes what is ready without a bell, and rings for nobody else', async () => {

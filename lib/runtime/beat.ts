@@ -2,6 +2,7 @@ import type { Fact, Quarantine } from '../engine/facts.js';
 import type { BeatNews, Clock, RunStore, WorkerIdentity } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { DefinitionShelf } from './definition-shelf.js';
+import type { OccurrenceDesk } from './occurrence-desk.js';
 import type { RunDesk } from './run-desk.js';
 import type { SlotOffice } from './slot-office.js';
 import type { SuspectWard } from './suspect-ward.js';
@@ -20,6 +21,7 @@ export interface BeatPorts {
   readonly store: RunStore;
   readonly desk: RunDesk;
   readonly shelf: DefinitionShelf;
+  readonly occurrences: OccurrenceDesk;
   readonly slots: SlotOffice;
   readonly self: WorkerSelf;
   readonly events: EventHub;
@@ -124,7 +126,7 @@ export class Beat {
 
   /** @returns milliseconds until the next look */
   private async look(): Promise<number> {
-    const { store, shelf, self, queues, leaseMs, quarantine } = this.ports;
+    const { store, shelf, occurrences, self, queues, leaseMs, quarantine } = this.ports;
     const maxCrashes = quarantine.crashes;
     const begunAt = this.ports.clock.now();
     this.lookedAt = begunAt;
@@ -136,7 +138,16 @@ export class Beat {
     const reap = isSteady ? 'all' : this.hasMissedBeats ? 'none' : 'witnessed';
     const definitions = shelf.runnableIds;
     const { openRuns } = this.ports.desk;
-    const news = await store.beat({ worker: self.id, queues, definitions, leaseMs, maxCrashes, openRuns, reap });
+    const news = await store.beat({
+      worker: self.id,
+      queues,
+      definitions,
+      leaseMs,
+      maxCrashes,
+      openRuns,
+      reap,
+      ...occurrences.known,
+    });
     this.renewedAt = news.alive ? begunAt : -Infinity;
     this.ports.events.announceDatabase(null);
     if (!news.alive) await this.goOnUnderNewId();
@@ -153,13 +164,19 @@ export class Beat {
   }
 
   private act(news: BeatNews): void {
-    const { desk, slots, queues, quarantine } = this.ports;
+    const { desk, slots, queues, quarantine, occurrences } = this.ports;
     for (const runId of news.stoppedRuns) desk.abort(runId);
     for (const queue of new Set([...news.wokenQueues, ...news.readyQueues])) this.wakePump(queue);
     for (const queue of news.wokenQueues) if (!slots.find(queue)) slots.ring(queue, 1);
     for (const runId of news.overdueRuns) this.tell(runId, { type: 'deadline-passed', error: this.ports.overdue });
     for (const runId of news.signalledRuns) this.tell(runId, { type: 'signalled' });
-    for (const runId of news.dueRuns) this.tell(runId, { type: 'begun' });
+    for (const runId of news.dueRuns) this.begin(runId);
+    for (const { runId, schedule } of news.supersededRuns) this.tell(runId, superseded(schedule));
+    // Whoever computes an input takes their time, and the others need not wait for it.
+    const { computed } = occurrences.known;
+    const [slow, quick] = split(news.dueSchedules, (name) => computed.includes(name));
+    if (quick.length > 0) this.doOnce('due schedules', () => this.takeOccurrences(quick));
+    for (const name of slow) this.doOnce(`due schedule "${name}"`, () => this.takeOccurrences([name]));
     // What is freed is taken here at once: its bell may wake the very process that stands still.
     const takeFreed = () => queues.forEach((queue) => this.wakePump(queue));
     for (const { runId, workers } of news.lost) {
@@ -167,6 +184,17 @@ export class Beat {
     }
     this.ports.ward.visit(news.suspects);
     this.releaseStrangers(news);
+  }
+
+  private async takeOccurrences(schedules: readonly string[]): Promise<void> {
+    const { runs, lookInMs } = await this.ports.occurrences.take(schedules);
+    for (const runId of runs) this.begin(runId);
+    if (lookInMs !== null) this.schedule(lookInMs);
+  }
+
+  /** A run that was born pending can begin. */
+  begin(runId: string): void {
+    this.tell(runId, { type: 'begun' });
   }
 
   /** Bell or no bell: where this process has a free slot it takes what is ready. */
@@ -226,4 +254,13 @@ export class Beat {
     this.ports.desk.dropClaims();
     this.ports.events.announce({ type: 'worker.replaced', worker: this.ports.self.id, was });
   }
+}
+
+function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
+}
+
+function superseded(schedule: string): Fact {
+  const by = `schedule "${schedule}"`;
+  return { type: 'cancel-requested', by, reason: `a later occurrence of ${by} has begun` };
 }

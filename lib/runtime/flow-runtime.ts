@@ -9,6 +9,7 @@ import type {
   RunArchive,
   RunDoor,
   RunStore,
+  ScheduleStore,
   StepTransactions,
   TakenSignal,
   TransactionalStarts,
@@ -17,12 +18,16 @@ import type {
 import type { EventHub } from '../events/event-hub.js';
 import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
+import { DeclaredSchedules } from './declared-schedules.js';
 import { DefinitionShelf } from './definition-shelf.js';
+import { InputDesk } from './input-desk.js';
+import { OccurrenceDesk } from './occurrence-desk.js';
+import type { OpenRun } from './open-run.js';
 import type { OrchestratorPorts } from './orchestrator.js';
 import { ItemDesk } from './item-desk.js';
 import { ItemPages } from './item-pages.js';
 import { ResultDesk } from './result-desk.js';
-import type { RunContext } from './run-context.js';
+import { captureContext, type RunContext } from './run-context.js';
 import { RunDesk } from './run-desk.js';
 import { RunStarter } from './run-starter.js';
 import { SignalSender } from './signal-sender.js';
@@ -40,6 +45,7 @@ export interface FlowRuntimePorts {
   readonly registry: WorkflowRegistry;
   readonly door: RunDoor;
   readonly store: RunStore;
+  readonly schedules: ScheduleStore;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly stepTransactions: StepTransactions<unknown>;
@@ -68,6 +74,8 @@ export class FlowRuntime {
   private readonly shelf: DefinitionShelf;
   private readonly desk: RunDesk;
   private readonly results: ResultDesk;
+  private readonly inputs: InputDesk;
+  private readonly occurrences: OccurrenceDesk;
   private readonly beat: Beat;
   private isWorking = false;
 
@@ -106,10 +114,20 @@ export class FlowRuntime {
     this.desk = new RunDesk({
       ...{ door, store, codec, events, runner },
       ...{ shelf: this.shelf, slots: this.slots, self: this.self },
-      onEnded: (run) => this.results.ended(run),
+      onEnded: (run) => this.ended(run),
       onTimer: (delayMs, queue) => this.expect(delayMs, queue),
     });
-    const { desk, shelf, slots, self } = this;
+    this.inputs = new InputDesk(codec);
+    const { inputs } = this;
+    this.occurrences = new OccurrenceDesk({
+      store: ports.schedules,
+      registry,
+      shelf: this.shelf,
+      inputs,
+      events,
+      clock,
+    });
+    const { desk, shelf, slots, self, occurrences } = this;
     const { queues, leaseMs, maxCrashes } = options;
     const ward = new SuspectWard({
       store,
@@ -129,6 +147,7 @@ export class FlowRuntime {
       store,
       desk,
       shelf,
+      occurrences,
       slots,
       self,
       events,
@@ -141,15 +160,35 @@ export class FlowRuntime {
     });
   }
 
-  /** Stores the definitions of this build. @returns what the orchestrator works with */
+  /** Stores the definitions of this build, and the schedules that they declare. @returns what the orchestrator works with */
   async open(): Promise<OrchestratorPorts> {
     await this.shelf.fill();
-    const { registry, store, archive, transactions, codec, events, clock, context = null } = this.ports;
-    const { shelf, desk, results } = this;
-    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, clock, context });
+    const { registry, store, archive, transactions, codec, events, clock, schedules, context = null } = this.ports;
+    const { shelf, desk, results, inputs, occurrences } = this;
+    await new DeclaredSchedules({ registry, store: schedules, inputs, events }).write();
+    const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, inputs, clock, context });
+    const schedulesPorts = {
+      ...{ store: schedules, registry, inputs, occurrences, codec },
+      capture: () => captureContext(context, codec),
+      begin: (runId: string) => this.beat.begin(runId),
+      expect: (delayMs: number) => this.beat.expect(delayMs),
+    };
     const signals = new SignalSender({ registry, desk, store, transactions, codec, events });
     const items = new ItemPages({ archive, shelf, codec });
-    return { items, signals, registry, archive, transactions, codec, events, shelf, desk, results, starter };
+    return {
+      schedules: schedulesPorts,
+      items,
+      signals,
+      registry,
+      archive,
+      transactions,
+      codec,
+      events,
+      shelf,
+      desk,
+      results,
+      starter,
+    };
   }
 
   /** Begins to run steps. @returns the pumps, one per queue, for bells to wake */
@@ -191,6 +230,11 @@ export class FlowRuntime {
       .removeWorker(this.self.id)
       .catch((error: unknown) => this.ports.events.announceDatabase(error));
     this.ports.events.announce({ type: 'worker.drained', worker: this.self.id, handedOver });
+  }
+
+  private ended(run: OpenRun): void {
+    this.results.ended(run);
+    if (this.occurrences.isAnyQueued) this.beat.expect(0);
   }
 
   private createPump(queue: string): StepPump {

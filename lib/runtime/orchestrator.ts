@@ -31,6 +31,7 @@ import { RunControl } from './run-control.js';
 import type { RunDesk } from './run-desk.js';
 import { RunFinder } from './run-finder.js';
 import type { RunStarter } from './run-starter.js';
+import { Schedules, type SchedulesPorts } from './schedules.js';
 import type { SignalSender } from './signal-sender.js';
 import type { RunDetails, RunPage, StepDetails } from './run-details.js';
 import {
@@ -68,6 +69,7 @@ export interface OrchestratorPorts {
   readonly starter: RunStarter;
   readonly signals: SignalSender;
   readonly items: ItemPages;
+  readonly schedules: SchedulesPorts;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
@@ -325,6 +327,11 @@ export class Orchestrator {
   graphOf(workflow: WorkflowClass | string): WorkflowGraphView {
     const { graph } = this.connected.registry.get(workflow);
     return { ...graph, toText: () => computeGraphText(graph), toMermaid: () => computeMermaid(graph) };
+  }
+
+  /** What starts runs by the clock. */
+  get schedules(): Schedules {
+    return new Schedules(this.connected.schedules, (runId) => this.handle(runId, true));
   }
 
   /** What happens to runs in this process, from now on, each event after its commit. */

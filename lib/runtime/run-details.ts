@@ -23,6 +23,10 @@ export interface RunDetails {
   readonly dueAt: Date | null;
   /** When it must have ended; null without a deadline, and once it has been stopped. */
   readonly deadlineAt: Date | null;
+  /** The schedule that has started it, or null. */
+  readonly schedule: string | null;
+  /** The occurrence of that schedule that it is of: when it was to be. For a triggered run, when that was. */
+  readonly scheduledAt: Date | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
@@ -73,6 +77,7 @@ export interface RunPage {
 export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
   const { id, workflow, status, key, priority, cancelReason, dueAt, deadlineAt, createdAt, startedAt, endedAt } =
     record;
+  const { schedule, scheduledAt } = record;
   const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
   const input = codec.decode(record.input);
   return {
@@ -86,6 +91,8 @@ export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDet
     cancelReason,
     dueAt,
     deadlineAt,
+    schedule,
+    scheduledAt,
     createdAt,
     startedAt,
     endedAt,

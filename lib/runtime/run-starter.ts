@@ -3,13 +3,13 @@ import type { EntityManager } from 'typeorm';
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { WorkflowClass } from '../definition/workflow-class.js';
 import { show } from '../definition/option-readers.js';
-import { validateInput } from '../definition/workflow-input.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { findDurationMs } from '../engine/duration.js';
-import { InputInvalidError, OrchestrateFlowError, ValueNotStorableError } from '../engine/errors.js';
+import { InputInvalidError, OrchestrateFlowError } from '../engine/errors.js';
 import { oneLine } from '../engine/one-line.js';
 import type { Clock, RunStore, TransactionalStarts } from '../engine/ports.js';
 import type { DefinitionShelf } from './definition-shelf.js';
+import type { InputDesk } from './input-desk.js';
 import type { StartOptions } from './orchestrator-options.js';
 import { captureContext, type RunContext } from './run-context.js';
 import type { RunDesk } from './run-desk.js';
@@ -35,6 +35,7 @@ export interface RunStarterPorts {
   readonly store: RunStore;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
+  readonly inputs: InputDesk;
   readonly clock: Clock;
   readonly context: RunContext | null;
 }
@@ -102,15 +103,12 @@ export class RunStarter {
     input: unknown,
     options: StartOptions,
   ): Promise<StartRequest> {
-    const { registry, shelf, codec, clock, transactions } = this.ports;
+    const { registry, shelf, codec, inputs, clock, transactions } = this.ports;
     const context = captureContext(this.ports.context, codec);
     const definition = registry.get(workflow);
-    const what = `the input of workflow "${definition.name}"`;
-    assertNoThenable(input, what);
     if (options.manager) transactions.assertInTransaction(options.manager);
     const { id = clock.newId(), key = null, priority = 0 } = options;
-    const valid = await validateInput(definition, input);
-    const text = codec.encode(valid.value, what);
+    const text = await inputs.encode(definition, input);
     const inputHash = key === null ? null : codec.fingerprint(text);
     const delayMs = options.delay === undefined ? null : findDurationMs(options.delay) || null;
     const dueAt = options.startAt?.toISOString() ?? null;
@@ -209,19 +207,6 @@ function listOf(runs: readonly unknown[]): unknown[] {
     );
   }
   return Array.from(runs);
-}
-
-/** Whoever awaited such an input would be given what it makes of that, or wait for ever. */
-function assertNoThenable(input: unknown, what: string): void {
-  if (typeof input !== 'object' || input === null) return;
-  let then: unknown;
-  try {
-    ({ then } = input as { then?: unknown });
-  } catch {
-    // The codec says where it cannot be read.
-  }
-  if (typeof then === 'function')
-    throw new ValueNotStorableError(what, '', 'it is a Promise, or has a method `then` like one: await it first.');
 }
 
 /** Whether another transaction may hold a name that this start inserts. */

@@ -207,7 +207,7 @@ function read(written: unknown, name: string): unknown {
   return typeof written === 'object' && written !== null ? (written as Record<string, unknown>)[name] : undefined;
 }
 
-function refuse(faults: readonly string[]): void {
+export function refuse(faults: readonly string[]): void {
   if (faults.length > 0) throw invalid(faults.join(' '));
 }
 

@@ -1,3 +1,4 @@
+import { IS_DUE, IS_SUPERSEDED } from '../persistence/schedule-statements.js';
 import { CONNECTED_WORKERS } from '../persistence/store-statements.js';
 
 /** The time of a test, and whose it is: the connection that holds it. */
@@ -51,9 +52,13 @@ SELECT id, workflow, NULL, status, due_at FROM orchestrate_flow.workflow_run WHE
 UNION ALL
 SELECT id, workflow, NULL, status, deadline_at FROM orchestrate_flow.workflow_run WHERE deadline_at IS NOT NULL`;
 
-/** When the nearest time comes that something waits for, in milliseconds since 1970. */
+/** When the nearest time comes that something waits for, in milliseconds since 1970. Schedules wait, too, but for nothing to end. */
 export const FIND_NEXT_TIMER = `
-SELECT ${msOf('min(due_at)')} AS due_ms FROM (${TIMERS}) timers WHERE due_at > orchestrate_flow.now()`;
+SELECT ${msOf('min(due_at)')} AS due_ms FROM (
+  SELECT due_at FROM (${TIMERS}) timers
+  UNION ALL
+  SELECT next_at FROM orchestrate_flow.workflow_schedule) times
+WHERE due_at > orchestrate_flow.now()`;
 
 export const LIST_TIMERS = `
 SELECT run_id, workflow, step, status, due_at FROM (${TIMERS}) timers
@@ -67,4 +72,12 @@ SELECT run_id, key FROM (
   UNION ALL
   SELECT id, concat_ws('/', id, status, revision) FROM orchestrate_flow.workflow_run
   WHERE (worker IS NOT NULL AND ended_at IS NULL) OR due_at <= orchestrate_flow.now() OR deadline_at <= orchestrate_flow.now()
+  UNION ALL
+  SELECT r.id, concat_ws('/', r.id, 'signal', g.id)
+  FROM orchestrate_flow.workflow_signal g JOIN orchestrate_flow.workflow_run r ON r.id = g.run_id WHERE NOT g.seen AND r.ended_at IS NULL
+  UNION ALL
+  SELECT NULL, concat_ws('/', 'schedule', s.name, s.revision) FROM orchestrate_flow.workflow_schedule s WHERE ${IS_DUE}
+  UNION ALL
+  SELECT r.id, concat_ws('/', r.id, r.status, r.revision)
+  FROM orchestrate_flow.workflow_schedule s JOIN orchestrate_flow.workflow_run r ON r.schedule = s.name WHERE ${IS_SUPERSEDED}
 ) busy ORDER BY key LIMIT $1`;

@@ -62,8 +62,12 @@ export class Quiet {
   }
 
   private async notDrained(left: readonly Busy[], timeoutMs: number): Promise<OrchestrateFlowError> {
-    const runIds = [...new Set(left.map(({ runId }) => runId))];
-    const told = await Promise.all(runIds.slice(0, MAX_TOLD).map((runId) => this.tell(runId)));
+    const runIds = [...new Set(left.flatMap(({ runId }) => runId ?? []))];
+    const schedules = left
+      .filter(({ runId }) => runId === null)
+      .map(({ key }) => `  - ${key} has an occurrence that is due`);
+    const runs = await Promise.all(runIds.slice(0, MAX_TOLD).map((runId) => this.tell(runId)));
+    const told = [...runs, ...schedules.slice(0, MAX_TOLD)];
     const more = runIds.length > MAX_TOLD ? `\n  - and ${runIds.length - MAX_TOLD} more` : '';
     return new OrchestrateFlowError(
       'OF_TEST_NOT_DRAINED',

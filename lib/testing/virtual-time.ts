@@ -28,7 +28,8 @@ export interface VirtualTimeOptions {
 
 /** Something that is under way, or could be at once. */
 export interface Busy {
-  readonly runId: string;
+  /** Null of a schedule. */
+  readonly runId: string | null;
   /** Changes when something becomes of it. */
   readonly key: string;
 }
@@ -116,7 +117,7 @@ export class VirtualTime implements Timeouts {
 
   /** What does not wait for a time. */
   async listBusy(): Promise<Busy[]> {
-    const rows = await this.query<{ run_id: string; key: string }>(sql.LIST_BUSY, [MAX_ROWS]);
+    const rows = await this.query<{ run_id: string | null; key: string }>(sql.LIST_BUSY, [MAX_ROWS]);
     return rows.map(({ run_id, key }) => ({ runId: run_id, key }));
   }
 

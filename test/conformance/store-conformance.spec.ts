@@ -6,18 +6,22 @@ import { SqlRunArchive } from '../../lib/persistence/sql-run-archive.js';
 import { SqlStepTransactions } from '../../lib/persistence/sql-step-transactions.js';
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import { SimulatedDoor } from '../simulation/simulated-door.js';
+import { SimulatedSchedules } from '../simulation/simulated-schedules.js';
 import { SimulatedStepTransactions } from '../simulation/simulated-step-transactions.js';
 import { SimulatedArchive, SimulatedStore } from '../simulation/simulated-store.js';
 import { Tables } from '../simulation/tables.js';
 import { DIRECT_WIRE } from '../simulation/wire.js';
 import { connect } from '../support/connect.js';
 import { createDatabase } from '../support/create-database.js';
+import { describeSchedules } from './schedule-conformance.js';
 import { describeStore, type StoreUnderTest } from './store-conformance.js';
 
 const LEASE_MS = 10_000;
 
 describeStore('PostgreSQL', openSqlStore);
 describeStore('the simulated store', openSimulatedStore);
+describeSchedules('PostgreSQL', openSqlStore);
+describeSchedules('the simulated store', openSimulatedStore);
 
 async function openSqlStore(): Promise<StoreUnderTest> {
   const database = await createDatabase();
@@ -34,6 +38,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
   return {
     door,
     store,
+    schedules: store.schedules,
     archive: new SqlRunArchive(dataSource),
     transactions: new SqlStepTransactions(dataSource, options),
     // The server's clock cannot be turned: what it is compared with is.
@@ -46,6 +51,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
         );
       await shift('workflow_run', ['due_at', 'deadline_at', 'created_at', 'updated_at']);
       await shift('workflow_step', ['due_at', 'created_at']);
+      await shift('workflow_schedule', ['next_at']);
       await shift('workflow_worker', ['lease_until']);
     },
     hold: async (runId) => {
@@ -68,6 +74,7 @@ async function openSimulatedStore(): Promise<StoreUnderTest> {
   return {
     door: new SimulatedDoor(tables, DIRECT_WIRE, LEASE_MS),
     store: new SimulatedStore(tables, DIRECT_WIRE),
+    schedules: new SimulatedSchedules(tables, DIRECT_WIRE),
     archive: new SimulatedArchive(tables, DIRECT_WIRE),
     transactions: new SimulatedStepTransactions(tables, DIRECT_WIRE),
     pass: async (ms) => void (passed += ms),

@@ -13,6 +13,7 @@ import type {
   RunDoor,
   RunStore,
   RunWrite,
+  ScheduleStore,
   StepTransactions,
 } from '../../lib/engine/ports.js';
 import type { ControlAction } from '../../lib/engine/words.js';
@@ -24,6 +25,7 @@ import { waitFor } from '../support/wait-for.js';
 export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
+  readonly schedules: ScheduleStore;
   readonly archive: Pick<RunArchive, 'find' | 'steps' | 'audit'>;
   readonly transactions: StepTransactions<unknown>;
   /** Lets so many milliseconds of the database's time pass. */
@@ -91,6 +93,8 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     const request = {
       queues: [queue],
       definitions: [definition],
+      workflows: [],
+      computed: [],
       leaseMs: LEASE_MS,
       maxCrashes: MAX_CRASHES,
       openRuns: [],

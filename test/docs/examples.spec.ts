@@ -22,6 +22,7 @@ import { Busy, HttpService, tryAgain, WebhookWorkflow } from './examples/failure
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
+import { FeedWorkflow, NightlyReport, repair, watchFeed } from './examples/schedules.js';
 import * as running from './examples/running.js';
 import { chargeOnce, renewsInTime } from './examples/testing.js';
 
@@ -55,10 +56,11 @@ beforeAll(async () => {
         CartWorkflow,
       ],
       ...[ImportWorkflow, SurveyWorkflow],
-      ImportWorkflow,
       InvoicesWorkflow,
       AuditWorkflow,
       ChargeOnceWorkflow,
+      NightlyReport,
+      FeedWorkflow,
     ],
     context: tenantContext,
     providers: [
@@ -345,5 +347,32 @@ describe('the example of fulfilment', () => {
     await flow.drain();
     await flow.advance('1h');
     expect(await lonely.result()).toBe('nothing');
+  });
+});
+
+describe('the examples of schedules', () => {
+  it('a report is written each night, in the time of its zone', async () => {
+    const at = (await flow.orchestrator.schedules.get('nightly-report')).nextAt!;
+    await flow.advance(at.getTime() - flow.now().getTime());
+    const { runs } = await flow.orchestrator.list({ workflow: NightlyReport, limit: 1 });
+    expect(runs[0]).toMatchObject({
+      status: 'completed',
+      scheduledAt: at,
+      input: { date: at.toISOString().slice(0, 10) },
+    });
+    expect(at.toISOString()).toMatch(/T01:00:00.000Z$/);
+    expect(await flow.orchestrator.result(runs[0]!.id)).toBe(`the report of ${at.toISOString().slice(0, 10)}`);
+  });
+
+  it('a feed has a schedule of its own, which rests while support looks at it', async () => {
+    const { schedules } = flow.orchestrator;
+    const made = await watchFeed(flow.orchestrator, 'acme', 'https://acme.example/feed');
+    expect(made).toMatchObject({ everyMs: 900_000, overlap: 'queue', catchUp: 0, declared: false, status: 'active' });
+    const run = await repair(flow.orchestrator, 'acme');
+    expect(await run.result()).toBeUndefined();
+    await flow.advance('30m');
+    const { runs } = await flow.orchestrator.list({ workflow: FeedWorkflow });
+    expect(runs.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed']);
+    await schedules.remove(made.name);
   });
 });

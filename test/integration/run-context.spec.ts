@@ -15,6 +15,7 @@ import {
 
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
 import { startApp, type TestApp } from '../support/start-app.js';
+import { waitFor } from '../support/wait-for.js';
 
 interface User {
   readonly tenant: string;
@@ -104,6 +105,19 @@ describe('the context of a run', () => {
     expect(await run.result()).toEqual([1, 2]);
     expect(log.slice(0, 3)).toEqual(['isWanted for acme', 'list for acme', 'wait for acme']);
     expect(log.slice(3).sort()).toEqual(['each 1  for acme', 'each 2  for acme']);
+  });
+
+  it('is that of whoever triggers a schedule, and nobody’s where its time has come', async () => {
+    await start(carrier);
+    const { schedules } = orchestrator;
+    await schedules.upsert('rare', { workflow: Plain, every: '52w' });
+    const run = await users.run({ tenant: 'acme' }, () => schedules.trigger('rare'));
+    expect(await run.result()).toBe('done');
+    expect(log).toEqual(['plain for acme']);
+    await users.run({ tenant: 'acme' }, () => schedules.upsert('often', { workflow: Plain, every: '1s' }));
+    await waitFor('an occurrence has its run', () => log.includes('plain for nobody'));
+    await schedules.remove('often');
+    expect(log.filter((line) => line === 'plain for acme')).toHaveLength(1);
   });
 
   it('is that of whoever started it where it is undone', async () => {

@@ -54,6 +54,8 @@ function beat(change: Partial<BeatRequest> = {}): Promise<BeatNews> {
     worker,
     queues: ['q'],
     definitions: [1],
+    workflows: [],
+    computed: [],
     leaseMs: LEASE_MS,
     maxCrashes: 5,
     openRuns: [],

@@ -23,6 +23,12 @@ const TRANSACTIONS = 'lib/persistence/sql-step-transactions.ts';
 const OWNED_TRANSACTION = 'lib/persistence/owned-transaction.ts';
 const TRANSACTIONS_SPEC = 'test/integration/transactional-steps.spec.ts';
 const KEEPER = 'lib/persistence/lease-thread.cjs';
+const SCHEDULES = 'lib/persistence/schedule-statements.ts';
+const OCCURRENCES = 'lib/engine/occurrences.ts';
+const OCCURRENCES_SPEC = 'lib/engine/occurrences.spec.ts';
+const OCCURRENCE_DESK = 'lib/runtime/occurrence-desk.ts';
+const OCCURRENCE_DESK_SPEC = 'lib/runtime/occurrence-desk.spec.ts';
+const SCHEDULES_SPEC = 'test/integration/schedules.spec.ts';
 
 /**
  * A switch per safeguard: the text that is taken away, once, from a file, and the test that must then fail.
@@ -1258,6 +1264,302 @@ export const MUTANTS = [
     caughtBy: {
       file: STORE_CONFORMANCE,
       test: 'PostgreSQL: a new generation gives signals back that were taken by what begins anew, and lets the run look again',
+    },
+  },
+  {
+    name: 'occurrence-once',
+    safeguard: 'an occurrence is taken by one process, however many have read its schedule',
+    file: SCHEDULES,
+    from: 'WHERE s.name = m.name AND s.revision = m.revision',
+    to: 'WHERE s.name = m.name',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: an occurrence is taken once: by whoever finds its schedule as it was read',
+    },
+  },
+  {
+    name: 'occurrence-race',
+    safeguard: 'two beats over one occurrence give birth to one run, and the schedule moves on once',
+    file: SCHEDULES,
+    from: 'WHERE s.name = m.name AND s.revision = m.revision',
+    to: 'WHERE s.name = m.name',
+    caughtBy: {
+      file: 'test/races/schedules.spec.ts',
+      test: 'an occurrence that is due is one run, however two beats meet over it, where runs overlap by allow',
+    },
+  },
+  {
+    name: 'occurrence-born',
+    safeguard: 'no run is born of a schedule that was not moved on',
+    file: SCHEDULES,
+    from: 'WHERE n.schedule IN (SELECT name FROM picked)',
+    to: 'WHERE true',
+    caughtBy: { file: STORE_CONFORMANCE, test: 'PostgreSQL: an occurrence is taken with others, those that can be' },
+  },
+  {
+    name: 'occurrence-doubled',
+    safeguard: 'an occurrence that is due again has no second run',
+    file: SCHEDULES,
+    from: '  ON CONFLICT DO NOTHING\n)\nSELECT name FROM picked',
+    to: '  ON CONFLICT (id) DO UPDATE SET scheduled_at = NULL\n)\nSELECT name FROM picked',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: an occurrence has no second run where its run is there already, and the schedule moves on',
+    },
+  },
+  {
+    name: 'occurrence-id',
+    safeguard: 'the run of an occurrence has the same id whoever takes it',
+    file: OCCURRENCE_DESK,
+    from: 'id: idOf(name, scheduledAt)',
+    to: 'id: this.ports.clock.newId()',
+    caughtBy: {
+      file: OCCURRENCE_DESK_SPEC,
+      test: 'OccurrenceDesk gives the run of an occurrence the same id whoever takes it, and that of another another',
+    },
+  },
+  {
+    name: 'overlap-skip',
+    safeguard: 'an occurrence is skipped while a run of its schedule goes on',
+    file: OCCURRENCES,
+    from: 'starts: isRunning ? [] : wanted.slice(0, 1)',
+    to: 'starts: wanted.slice(0, 1)',
+    caughtBy: {
+      file: OCCURRENCES_SPEC,
+      test: 'occurrences that are due are skipped while a run goes on, also one that has begun with them',
+    },
+  },
+  {
+    name: 'overlap-begun',
+    safeguard: 'of occurrences that are caught up together one runs, where they must not overlap',
+    file: OCCURRENCES,
+    from: '[] : wanted.slice(0, 1)',
+    to: '[] : wanted',
+    caughtBy: {
+      file: OCCURRENCES_SPEC,
+      test: 'occurrences that are due are skipped while a run goes on, also one that has begun with them',
+    },
+  },
+  {
+    name: 'overlap-queue',
+    safeguard: 'an occurrence that waits begins only after the run before it',
+    file: OCCURRENCES,
+    from: 'if (isRunning) return { starts: [], queuedAt: first };',
+    to: '',
+    caughtBy: {
+      file: OCCURRENCES_SPEC,
+      test: 'occurrences that are due wait for the end of a run, one of them: case 0',
+    },
+  },
+  {
+    name: 'overlap-queued',
+    safeguard: 'the occurrence that waits keeps its place',
+    file: OCCURRENCES,
+    from: 'queuedAt === null ? wanted : [queuedAt, ...wanted]',
+    to: 'wanted',
+    caughtBy: {
+      file: OCCURRENCES_SPEC,
+      test: 'occurrences that are due wait for the end of a run, one of them: case 1',
+    },
+  },
+  {
+    name: 'queued-due',
+    safeguard: 'an occurrence that waits is not due while a run of its schedule is open',
+    file: SCHEDULES,
+    from: '(s.queued_at IS NOT NULL AND NOT ${IS_RUNNING}))',
+    to: 's.queued_at IS NOT NULL)',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: an occurrence that waits is due once no run of its schedule is open, and looked for each second',
+    },
+  },
+  {
+    name: 'overlap-cancel',
+    safeguard: 'a run makes way for a later occurrence, and for no earlier one',
+    file: SCHEDULES,
+    from: '  AND r.scheduled_at < s.last_at AND',
+    to: '  AND',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: an occurrence supersedes the open runs of earlier ones, and no others',
+    },
+  },
+  {
+    name: 'overlap-cancels',
+    safeguard: 'runs make way only where their schedule says so',
+    file: SCHEDULES,
+    from: "s.overlap = 'cancel' AND r.ended_at IS NULL",
+    to: 'r.ended_at IS NULL',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: an occurrence supersedes the open runs of earlier ones, and no others',
+    },
+  },
+  {
+    name: 'overlap-told',
+    safeguard: 'a run whose place a later occurrence has taken is cancelled',
+    file: 'lib/runtime/beat.ts',
+    from: 'this.tell(runId, superseded(schedule))',
+    to: 'void schedule',
+    caughtBy: { file: SCHEDULES_SPEC, test: 'a schedule in virtual time cancels what goes on' },
+  },
+  {
+    name: 'catch-up-bound',
+    safeguard: 'no more occurrences are caught up than the schedule says',
+    file: OCCURRENCES,
+    from: 'return due.slice(-catchUp)',
+    to: 'return due',
+    caughtBy: { file: OCCURRENCES_SPEC, test: 'occurrences that are due are caught up, 2 at the most' },
+  },
+  {
+    name: 'catch-up-none',
+    safeguard: 'what comes late is skipped where nothing is caught up',
+    file: OCCURRENCES,
+    from: '.filter((at) => now - at <= LATE_MS)',
+    to: '',
+    caughtBy: {
+      file: OCCURRENCES_SPEC,
+      test: 'occurrences that are due are skipped where they come late and nothing is caught up',
+    },
+  },
+  {
+    name: 'catch-up-kept',
+    safeguard: 'what was missed is still due after a boot',
+    file: SCHEDULES,
+    from: '(excluded.workflow, excluded.cron, excluded.time_zone, excluded.every_ms) THEN s.next_at',
+    to: '(excluded.workflow, excluded.cron, excluded.time_zone, excluded.every_ms) THEN excluded.next_at',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule keeps what it has missed where its timing is the same, and nothing where it is not',
+    },
+  },
+  {
+    name: 'catch-up-changed',
+    safeguard: 'another timing has missed nothing',
+    file: SCHEDULES,
+    from: 'IS NOT DISTINCT FROM\n      (excluded.workflow, excluded.cron, excluded.time_zone, excluded.every_ms)',
+    to: 'IS NOT NULL',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule keeps what it has missed where its timing is the same, and nothing where it is not',
+    },
+  },
+  {
+    name: 'schedule-paused',
+    safeguard: 'a deployment wakes no schedule that was put to rest',
+    file: SCHEDULES,
+    from: '    WHEN s.paused THEN NULL\n',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule rests while it is paused, through changes, and is resumed as it was read',
+    },
+  },
+  {
+    name: 'schedule-pause',
+    safeguard: 'a schedule that rests has no occurrence',
+    file: SCHEDULES,
+    from: 'SET paused = true, next_at = NULL, queued_at = NULL',
+    to: 'SET paused = true',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule rests while it is paused, through changes, and is resumed as it was read',
+    },
+  },
+  {
+    name: 'schedule-resumed',
+    safeguard: 'who resumes a schedule that has changed meanwhile reads it again',
+    file: SCHEDULES,
+    from: 'WHERE s.name = $1 AND s.revision = $2 AND s.paused',
+    to: 'WHERE s.name = $1 AND s.paused',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule rests while it is paused, through changes, and is resumed as it was read',
+    },
+  },
+  {
+    name: 'schedule-removed',
+    safeguard: 'nobody removes a schedule that has changed since it was read',
+    file: SCHEDULES,
+    from: 'WHERE name = $1 AND revision = $2 RETURNING',
+    to: 'WHERE name = $1 AND $2::int IS NOT NULL RETURNING',
+    caughtBy: { file: STORE_CONFORMANCE, test: 'PostgreSQL: a schedule is removed as it was read' },
+  },
+  {
+    name: 'schedule-owner',
+    safeguard: 'a decorator and upsert() do not take turns with one schedule',
+    file: SCHEDULES,
+    from: 'WHERE s.declared = excluded.declared OR s.orphaned',
+    to: 'WHERE true',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule is not changed by those who declare it otherwise',
+    },
+  },
+  {
+    name: 'schedule-orphaned',
+    safeguard: 'a build puts no schedules of workflows to rest that it does not have',
+    file: SCHEDULES,
+    from: 'AND s.workflow = ANY ($1::text[]) AND NOT s.name',
+    to: 'AND $1::text[] IS NOT NULL AND NOT s.name',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule is orphaned where it was declared for one of these workflows and is not any more',
+    },
+  },
+  {
+    name: 'schedule-made',
+    safeguard: 'a boot puts no schedule to rest that upsert() has made',
+    file: SCHEDULES,
+    from: 'WHERE s.declared AND NOT s.orphaned AND',
+    to: 'WHERE NOT s.orphaned AND',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a schedule is orphaned where it was declared for one of these workflows and is not any more',
+    },
+  },
+  {
+    name: 'schedule-computed',
+    safeguard: 'an occurrence is left to a process that can compute its input',
+    file: STORE,
+    from: 'AND (s.input IS NOT NULL OR s.name = ANY ($9::text[]))',
+    to: 'AND $9::text[] IS NOT NULL',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: an occurrence is due at its time, to those who can start its run',
+    },
+  },
+  {
+    name: 'schedule-slow',
+    safeguard: 'a schedule whose input takes its time holds up no other',
+    file: 'lib/runtime/beat.ts',
+    from: '(name) => computed.includes(name)',
+    to: '() => computed.length < 0',
+    caughtBy: {
+      file: BEAT_SPEC,
+      test: 'a beat takes what is due of schedules once, and lets no other wait for one whose input is computed',
+    },
+  },
+  {
+    name: 'schedule-endless',
+    safeguard: 'an input that never comes does not stop its schedule for ever',
+    file: OCCURRENCE_DESK,
+    from: '() => reject(tooLate(name))',
+    to: '() => {}',
+    caughtBy: {
+      file: OCCURRENCE_DESK_SPEC,
+      test: 'OccurrenceDesk goes on without a run where its input is not there in time, and others of the same look have theirs',
+    },
+  },
+  {
+    name: 'drain-signal',
+    safeguard: 'drain() waits for a signal that is on its way',
+    file: 'lib/testing/clock-statements.ts',
+    from: 'WHERE NOT g.seen AND r.ended_at IS NULL',
+    to: 'WHERE false',
+    caughtBy: {
+      file: 'test/testing/testing-flow.spec.ts',
+      test: 'drain() waits for a signal that nobody has looked at yet',
     },
   },
 ];

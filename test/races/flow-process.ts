@@ -15,6 +15,8 @@ import { SqlTransactionalStarts } from '../../lib/persistence/sql-transactional-
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import type { Attempt } from '../../lib/runtime/attempt.js';
 import { RunDesk, type RunDeskPorts } from '../../lib/runtime/run-desk.js';
+import { OccurrenceDesk, type OccurrenceDeskPorts } from '../../lib/runtime/occurrence-desk.js';
+import { InputDesk } from '../../lib/runtime/input-desk.js';
 import { RunStarter, type RunStarterPorts, type Started } from '../../lib/runtime/run-starter.js';
 import { SlotOffice } from '../../lib/runtime/slot-office.js';
 import { StepPump } from '../../lib/runtime/step-pump.js';
@@ -51,6 +53,7 @@ export class FlowProcess {
   readonly store: SqlRunStore;
   readonly desk: RunDesk;
   readonly starter: RunStarter;
+  readonly occurrences: OccurrenceDesk;
   /** Attempts that began here. */
   private begun: { readonly run: string; readonly token: string }[] = [];
   /** Whether what begins here goes on until the test ends it; else it completes at once. */
@@ -93,8 +96,12 @@ export class FlowProcess {
       ...{ door: this.door, store: this.store, shelf, slots, self: this.self, codec, events: new EventHub() },
       ...{ runner: { run: (attempt: Attempt) => this.run(attempt) }, onEnded: () => {}, onTimer: () => {} },
     } as unknown as RunDeskPorts);
+    const code = { name: 'race', target: {}, graph: graph.graph, schedules: [] };
+    this.occurrences = new OccurrenceDesk({
+      ...{ store: this.store.schedules, registry: { getByName: () => code }, shelf, clock },
+    } as unknown as OccurrenceDeskPorts);
     this.starter = new RunStarter({
-      ...{ shelf, desk: this.desk, store: this.store, codec, clock },
+      ...{ shelf, desk: this.desk, store: this.store, codec, inputs: new InputDesk(codec), clock },
       transactions: new SqlTransactionalStarts(SCHEMA, null),
       registry: { get: () => ({ name: 'race', target: {}, graph: graph.graph }) },
     } as unknown as RunStarterPorts);
@@ -258,6 +265,8 @@ export class FlowProcess {
       worker,
       definitions,
       queues: ['q'],
+      workflows: [],
+      computed: [],
       leaseMs: BEAT_LEASE_MS,
       maxCrashes: 5,
       openRuns: [],

@@ -7,7 +7,7 @@ const PRIVATE = /^(BEGIN|START TRANSACTION|SET |SELECT current_setting)/;
  * Statements that are transactions of their own. Each waits a second time before it commits, with its locks taken and its
  * rows written: what others meet while it is under way.
  */
-const COMMITTING = /^of_(commit|claim|wake|bury|sweep_dead)$/;
+const COMMITTING = /^of_(commit|claim|wake|bury|sweep_dead|take_occurrences|pause_schedule)$/;
 
 /** One of those who race: what it does, and over whose connections. */
 export interface Racer {

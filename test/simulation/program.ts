@@ -1,4 +1,5 @@
 import { DEFAULT_QUEUE, type GraphNode, type WorkflowGraph } from '../../lib/engine/graph.js';
+import { OVERLAPS, type CatchUp, type Overlap } from '../../lib/engine/occurrences.js';
 import type { RetryPolicy } from '../../lib/engine/retry-policy.js';
 import { Dice } from './dice.js';
 
@@ -30,6 +31,8 @@ export interface RunPlan {
   readonly transaction: { readonly openMs: number; readonly commits: boolean } | null;
   /** Runs with the same number are started by one `startMany()`. */
   readonly group: number | null;
+  /** The schedule that starts it, and nobody else. */
+  readonly schedule: string | null;
   readonly isAwaited: boolean;
   readonly cancel: { readonly atMs: number; readonly seat: number } | null;
   readonly wake: { readonly atMs: number; readonly seat: number } | null;
@@ -40,6 +43,17 @@ export interface RunPlan {
   readonly retries: readonly { readonly atMs: number; readonly seat: number }[];
   readonly signals: readonly SignalPlan[];
   readonly steps: Readonly<Record<string, StepPlan>>;
+}
+
+/** A schedule that every process declares which has its workflow. Its occurrences have runs from `firstRun` on, so many. */
+export interface SchedulePlan {
+  readonly name: string;
+  readonly workflow: number;
+  readonly everyMs: number;
+  readonly overlap: Overlap;
+  readonly catchUp: CatchUp;
+  readonly firstRun: number;
+  readonly count: number;
 }
 
 /** A signal to a run; the same number is the same signal, sent again. */
@@ -88,6 +102,7 @@ export interface Program {
   readonly workflows: readonly WorkflowGraph[];
   readonly seats: readonly SeatPlan[];
   readonly runs: readonly RunPlan[];
+  readonly schedules: readonly SchedulePlan[];
   readonly mischief: readonly Mischief[];
   readonly rates: FaultRates;
 }
@@ -112,7 +127,41 @@ export function writeProgram(seed: number): Program {
       : Array.from({ length: dice.int(1, 4) }, () => writeMischief(dice, kind, { leaseMs, chaosMs, seats })),
   );
   const rates = kinds.includes('rates') ? writeRates(dice) : NO_FAULTS;
-  return { seed, leaseMs, maxCrashes: dice.int(3, 5), chaosMs, workflows, seats, runs, mischief, rates };
+  const maxCrashes = dice.int(3, 5);
+  const program = { seed, leaseMs, maxCrashes, chaosMs, workflows, seats, mischief, rates };
+  return { ...program, ...addSchedules(dice, runs, { leaseMs, chaosMs, workflows, seats }) };
+}
+
+/** Last of all: programs without schedules are what they were before there were any. */
+function addSchedules(dice: Dice, runs: readonly RunPlan[], frame: Frame): Pick<Program, 'runs' | 'schedules'> {
+  const schedules: SchedulePlan[] = [];
+  const scheduled: RunPlan[] = [];
+  for (let index = 0; index < dice.pick([0, 0, 1, 2]); index++) {
+    const everyMs = dice.pick([1_000, 1_500, 4_000]);
+    const count = dice.int(1, Math.max(1, Math.min(8, Math.floor(frame.chaosMs / everyMs))));
+    const [overlap, catchUp] = [dice.pick(OVERLAPS), dice.pick([0, 1, 100, 100])];
+    const name = `schedule${index}`;
+    const workflow = dice.int(0, frame.workflows.length - 1);
+    const firstRun = runs.length + scheduled.length;
+    schedules.push({ name, workflow, everyMs, overlap, catchUp, firstRun, count });
+    for (let number = 0; number < count; number++) {
+      const plan = writeRun(dice, frame, { name, isPoison: false });
+      const alone = { key: null, twin: null, transaction: null, isAwaited: false, wake: null, cancel: null };
+      const steps = writeSteps(dice, frame.workflows[workflow]!, false);
+      scheduled.push({
+        ...plan,
+        ...alone,
+        workflow,
+        steps,
+        terminate: null,
+        signals: [],
+        retries: [],
+        priority: 0,
+        schedule: name,
+      });
+    }
+  }
+  return { runs: [...runs, ...scheduled], schedules };
 }
 
 function writeGraph(dice: Dice, index: number, leaseMs: number): WorkflowGraph {
@@ -244,6 +293,7 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
     twin: hasTwin ? { seat: dice.pick(knowing), atMs: twinAtMs } : null,
     delayMs: dice.chance(0.2) ? dice.int(1, leaseMs) : null,
     transaction: dice.chance(0.15) ? { openMs: dice.delay(leaseMs), commits: dice.chance(0.7) } : null,
+    schedule: null,
     isAwaited: dice.chance(0.5),
     wake: dice.chance(0.1) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     terminate: dice.chance(0.04) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,

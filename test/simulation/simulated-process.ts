@@ -12,9 +12,10 @@ import type { StepPump } from '../../lib/runtime/step-pump.js';
 import { within } from '../../lib/runtime/within.js';
 import type { Dice } from './dice.js';
 import { FaultyWire, type Sender, type World } from './faulty-wire.js';
-import type { SeatPlan } from './program.js';
+import type { SchedulePlan, SeatPlan } from './program.js';
 import type { Listener } from './simulated-bells.js';
 import { SimulatedDoor } from './simulated-door.js';
+import { SimulatedSchedules } from './simulated-schedules.js';
 import { SimulatedArchive, SimulatedStore } from './simulated-store.js';
 import { SimulatedStepTransactions } from './simulated-step-transactions.js';
 import { SimulatedTransactions } from './simulated-transactions.js';
@@ -42,6 +43,7 @@ export interface ProcessOptions {
   readonly code: (process: SimulatedProcess) => StepCode;
   readonly asks: (process: SimulatedProcess) => ConditionCode;
   readonly graphs: Parameters<typeof writeWorkflow>[0][];
+  readonly schedules: readonly SchedulePlan[];
   /** Something that must not happen was announced. */
   readonly onFault: (fault: string) => void;
   readonly onDeath: () => void;
@@ -79,7 +81,10 @@ export class SimulatedProcess implements Sender, Listener {
     const registry = new WorkflowRegistry();
     const steps = code(this);
     const conditions = asks(this);
-    registry.fill(seat.workflows.map((index) => writeWorkflow(graphs[index]!, steps, conditions)));
+    const plansOf = (index: number) => options.schedules.filter(({ workflow }) => workflow === index);
+    registry.fill(
+      seat.workflows.map((index) => writeWorkflow(graphs[index]!, plansOf(index), { code: steps, asks: conditions })),
+    );
     const events = new EventHub();
     events.events$.subscribe((event) => {
       if (event.type === 'internal.error' && !isInfrastructure(event.error))
@@ -89,6 +94,7 @@ export class SimulatedProcess implements Sender, Listener {
     this.runtime = new FlowRuntime(
       {
         ...{ registry, door: this.door, store: this.store, codec: new JsonCodec(), events, clock: this.clock },
+        schedules: new SimulatedSchedules(tables, wire),
         archive: new SimulatedArchive(tables, wire),
         transactions: this.transactions as unknown as TransactionalStarts<EntityManager>,
         stepTransactions: new SimulatedStepTransactions(tables, wire),

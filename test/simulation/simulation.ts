@@ -10,7 +10,7 @@ import { writeProgram, type Mischief, type Program, type RunPlan, type SignalPla
 import { SimulatedBells } from './simulated-bells.js';
 import { SimulatedProcess } from './simulated-process.js';
 import { endOf, stepOf, type StepCode } from './step-code.js';
-import { Tables } from './tables.js';
+import { EPOCH_MS, Tables } from './tables.js';
 import { Timeline } from './timeline.js';
 import { Disconnected, toError } from './wire.js';
 import { Witness, type Waiter } from './witness.js';
@@ -120,7 +120,8 @@ class Simulation implements World {
     const { timeline, witness, program, leaseMs } = this;
     const hasFault = () => witness.faults.length > 0;
     const endBy = program.chaosMs + END_WITHIN_LEASES * leaseMs;
-    const hasEnded = () => this.isUndisturbed && !this.hasPending && this.tables.openCount === 0;
+    const hasEnded = () =>
+      this.isUndisturbed && !this.hasPending && this.tables.openCount === 0 && this.areSchedulesThrough;
     await timeline.playUntil(() => hasFault() || hasEnded() || timeline.now > endBy);
     if (hasFault()) return;
     if (!hasEnded()) return this.tellWhatIsStuck();
@@ -157,6 +158,14 @@ class Simulation implements World {
     return this.isCalm && this.awayUntil <= now && !this.seats.some(isDisturbed);
   }
 
+  /** Every occurrence that has a run has been taken up, and none waits. */
+  private get areSchedulesThrough(): boolean {
+    return this.program.schedules.every(({ name, everyMs, count }) => {
+      const row = this.tables.schedules.get(name);
+      return row?.queuedAt === null && row.nextAt !== null && row.nextAt > EPOCH_MS + everyMs * count;
+    });
+  }
+
   // ── processes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private get processes(): SimulatedProcess[] {
@@ -167,7 +176,7 @@ class Simulation implements World {
     const { program, tables, dice, witness } = this;
     const process = new SimulatedProcess({
       ...{ name: `p${seat}.${++this.count}`, seat: program.seats[seat]!, world: this, tables, dice: dice.fork() },
-      ...{ maxCrashes: program.maxCrashes, graphs: [...program.workflows] },
+      ...{ maxCrashes: program.maxCrashes, graphs: [...program.workflows], schedules: program.schedules },
       ring: (queue) => this.bells.ring(queue),
       code: (by) => this.codeFor(by),
       asks: (by) => (input, context) => {
@@ -242,6 +251,7 @@ class Simulation implements World {
   // ── callers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private schedule(plan: RunPlan, number: number): void {
+    if (plan.schedule !== null) return;
     const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
     if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
     else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
@@ -416,6 +426,8 @@ class Simulation implements World {
       const rows = [...this.tables.stepsOf(id).values()];
       this.witness.fault(`Run ${id} is stuck: ${JSON.stringify({ status, state, worker, rows })}`);
     }
+    if (!this.areSchedulesThrough)
+      this.witness.fault(`Schedules are stuck: ${JSON.stringify([...this.tables.schedules.values()])}`);
     for (const { process } of this.pending)
       this.witness.fault(`${process?.name ?? 'Nobody'} has not answered a caller.`);
   }

@@ -2,14 +2,15 @@ import { hashOf } from '../../lib/definition/graph-hash.js';
 import type {
   ItemSource,
   ParameterBinding,
+  ScheduleDefinition,
   StepDefinition,
   WorkflowDefinition,
 } from '../../lib/definition/registry.js';
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { NonRetryableError, RetryAfterError } from '../../lib/engine/errors.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
-import type { StepPlan } from './program.js';
-import { REFUSED } from './tables.js';
+import type { SchedulePlan, StepPlan } from './program.js';
+import { EPOCH_MS, REFUSED } from './tables.js';
 
 /** The input of a simulated run: its number in the program. */
 export interface SimulatedInput {
@@ -23,7 +24,11 @@ export type StepCode = (input: SimulatedInput, context: StepContext, results: re
 export type ConditionCode = (input: SimulatedInput, context: StepContext) => boolean;
 
 /** A workflow whose every step runs this code, with its input, its context and the results it takes. */
-export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: ConditionCode): WorkflowDefinition {
+export function writeWorkflow(
+  graph: WorkflowGraph,
+  plans: readonly SchedulePlan[],
+  { code, asks }: { readonly code: StepCode; readonly asks: ConditionCode },
+): WorkflowDefinition {
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
@@ -63,7 +68,26 @@ export function writeWorkflow(graph: WorkflowGraph, code: StepCode, asks: Condit
       renamedFrom: [],
     });
   }
-  return { name: graph.workflow, hash: hashOf(graph), graph, target: Simulated, instance, host: null, steps };
+  return {
+    name: graph.workflow,
+    hash: hashOf(graph),
+    graph,
+    target: Simulated,
+    instance,
+    host: null,
+    steps,
+    schedules: plans.map(toSchedule),
+  };
+}
+
+/** Its nth occurrence has the nth of its runs; those that come after have none. */
+function toSchedule({ name, everyMs, overlap, catchUp, firstRun, count }: SchedulePlan): ScheduleDefinition {
+  const input = ({ scheduledAt }: { readonly scheduledAt: Date }): SimulatedInput => {
+    const number = (scheduledAt.getTime() - EPOCH_MS) / everyMs;
+    if (number < 1 || number > count) throw new Error('no such run');
+    return { run: firstRun + number - 1 };
+  };
+  return { name, timing: { kind: 'interval', everyMs }, overlap, catchUp, input };
 }
 
 /** Whether a step of this kind makes results missing. */

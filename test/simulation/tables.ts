@@ -12,6 +12,10 @@ import type {
   NewSignal,
   QueuedStepWrite,
   RunWrite,
+  ScheduledRun,
+  ScheduleMove,
+  ScheduleSpec,
+  StoredSchedule,
   StoredDefinition,
   StoredRun,
   SuspectQueue,
@@ -41,6 +45,8 @@ export interface RunRow {
   readonly cancelReason: string | null;
   readonly dueAt: number | null;
   readonly deadlineAt: number | null;
+  readonly schedule: string | null;
+  readonly scheduledAt: number | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly updatedAt: number;
@@ -54,6 +60,9 @@ export interface SignalRow extends NewSignal {
   readonly step: string | null;
   readonly createdAt: number;
 }
+
+/** A row of the schedule table. Its times are milliseconds since 1970. */
+export type ScheduleRow = Omit<StoredSchedule, 'isRunning' | 'now'>;
 
 /** A row of the step table. */
 export interface StepRow extends Tally {
@@ -104,7 +113,7 @@ export type Holder = object;
 export type BatchOutcome = readonly CommitAnswer[] | 'held';
 
 /** The year in which simulated time begins. */
-const EPOCH_MS = Date.UTC(2026, 0, 1);
+export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /** Text that stands for a value the database refuses beside those that PostgreSQL does. */
 export const REFUSED = '\ufffdrefused';
@@ -119,6 +128,9 @@ export class Tables {
   readonly signals: SignalRow[] = [];
   readonly audit: AuditEntry[] = [];
   readonly workers = new Map<string, WorkerRow>();
+  readonly schedules = new Map<string, ScheduleRow>();
+  /** When each was put for the first time. */
+  readonly scheduledSince = new Map<string, number>();
   readonly definitions: StoredDefinition[] = [];
   /** Since when the server has been up. */
   upSince = -Infinity;
@@ -398,6 +410,8 @@ export class Tables {
     readonly worker: string;
     readonly queues: readonly string[];
     readonly definitions: readonly number[];
+    readonly workflows: readonly string[];
+    readonly computed: readonly string[];
     readonly leaseMs: number;
     readonly maxCrashes: number;
     readonly openRuns: readonly string[];
@@ -443,8 +457,97 @@ export class Tables {
       dueRuns: runs
         .filter((run) => run.dueAt !== null && run.dueAt <= this.now && definitions.includes(run.definition))
         .map(({ id }) => id),
-      nextDueMs: this.nextDueMs(worker, definitions, leaseMs),
+      dueSchedules: this.schedulesOf(request)
+        .filter((row) => this.isScheduleDue(row))
+        .map(({ name }) => name),
+      supersededRuns: runs
+        .filter((run) => definitions.includes(run.definition) && this.isSuperseded(run))
+        .map(({ id, schedule }) => ({ runId: id, schedule: schedule! })),
+      nextDueMs: this.nextDueMs(request, leaseMs),
     };
+  }
+
+  // ── schedules ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The time that schedules live in: whole milliseconds since 1970. */
+  get epochMs(): number {
+    return Math.floor(EPOCH_MS + this.now);
+  }
+
+  /** `PUT_SCHEDULE`. */
+  putSchedule(spec: ScheduleSpec, nextAt: number | null): boolean {
+    const before = this.schedules.get(spec.name);
+    if (before && before.isDeclared !== spec.isDeclared && !before.isOrphaned) return false;
+    const isSame = before?.workflow === spec.workflow && sameTiming(before, spec) && !before.isOrphaned;
+    const kept = before ?? { isPaused: false, queuedAt: null, lastAt: null, lastRun: null, lastError: null };
+    const queuedAt = spec.overlap === 'queue' && before?.workflow === spec.workflow ? kept.queuedAt : null;
+    if (!before) this.scheduledSince.set(spec.name, this.epochMs);
+    this.schedules.set(spec.name, {
+      ...kept,
+      ...spec,
+      revision: (before?.revision ?? -1) + 1,
+      isOrphaned: false,
+      nextAt: kept.isPaused ? null : isSame ? before.nextAt : nextAt,
+      queuedAt,
+    });
+    return true;
+  }
+
+  /** `ORPHAN_SCHEDULES`. */
+  orphanSchedules(workflows: readonly string[], names: readonly string[]): void {
+    for (const row of this.schedules.values()) {
+      if (row.isDeclared && !row.isOrphaned && workflows.includes(row.workflow) && !names.includes(row.name))
+        this.changeSchedule(row, { isOrphaned: true, nextAt: null, queuedAt: null });
+    }
+  }
+
+  changeSchedule(row: ScheduleRow, change: Partial<ScheduleRow>): void {
+    this.schedules.set(row.name, { ...row, ...change, revision: row.revision + 1 });
+  }
+
+  /** `FIND_SCHEDULES` and `LIST_SCHEDULES`. */
+  readSchedules(isWanted: (row: ScheduleRow) => boolean): StoredSchedule[] {
+    const found = [...this.schedules.values()].filter(isWanted).sort((one, other) => (one.name < other.name ? -1 : 1));
+    return found.map((row) => ({ ...row, isRunning: this.isScheduleRunning(row), now: this.epochMs }));
+  }
+
+  /** `TAKE_OCCURRENCES`. */
+  takeOccurrences(moves: readonly ScheduleMove[], runs: readonly ScheduledRun[]): string[] {
+    const moved = moves.filter(({ name, revision }) => this.schedules.get(name)?.revision === revision);
+    for (const { revision, ...move } of moved) this.schedules.set(move.name, this.moveSchedule(move, revision));
+    const names = moved.map(({ name }) => name);
+    for (const { schedule, scheduledAt, run } of runs) {
+      if (!names.includes(schedule) || this.isTaken(run)) continue;
+      this.create({ ...run, delayMs: 0 }, { schedule, scheduledAt });
+    }
+    return names;
+  }
+
+  private moveSchedule(move: Omit<ScheduleMove, 'revision'>, revision: number): ScheduleRow {
+    return { ...this.schedules.get(move.name)!, ...move, revision: revision + 1 };
+  }
+
+  /** Those of which a process can start runs. */
+  private schedulesOf(request: { readonly workflows: readonly string[]; readonly computed: readonly string[] }) {
+    const { workflows, computed } = request;
+    return [...this.schedules.values()].filter(
+      ({ workflow, input, name }) => workflows.includes(workflow) && (input !== null || computed.includes(name)),
+    );
+  }
+
+  private isScheduleDue(row: ScheduleRow): boolean {
+    if (row.nextAt !== null && row.nextAt <= this.epochMs) return true;
+    return row.queuedAt !== null && !this.isScheduleRunning(row);
+  }
+
+  private isScheduleRunning({ name }: ScheduleRow): boolean {
+    return this.openRuns().some(({ schedule }) => schedule === name);
+  }
+
+  private isSuperseded({ schedule, scheduledAt, status }: RunRow): boolean {
+    const row = schedule === null ? undefined : this.schedules.get(schedule);
+    if (row?.overlap !== 'cancel' || row.lastAt === null || scheduledAt! >= row.lastAt) return false;
+    return status === 'pending' || GOES_ON.has(status);
   }
 
   // ── what is read ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -590,7 +693,7 @@ export class Tables {
     });
   }
 
-  private create(start: NewRun): void {
+  private create(start: NewRun, of: Pick<RunRow, 'schedule' | 'scheduledAt'> = UNSCHEDULED): void {
     const {
       id,
       workflow,
@@ -614,6 +717,7 @@ export class Tables {
       dueAt: this.dueAt(dueAt, delayMs),
       deadlineAt: start.deadlineMs === null ? null : (this.dueAt(dueAt, delayMs) ?? now) + start.deadlineMs,
       startedAt: status === 'pending' ? null : now,
+      ...of,
     };
     this.runs.set(id, after);
     this.open.add(id);
@@ -666,7 +770,17 @@ export class Tables {
     };
   }
 
-  private nextDueMs(worker: string, definitions: readonly number[], leaseMs: number): number | null {
+  private nextDueMs(
+    request: {
+      readonly worker: string;
+      readonly definitions: readonly number[];
+      readonly workflows: readonly string[];
+      readonly computed: readonly string[];
+    },
+    leaseMs: number,
+  ): number | null {
+    const { worker, definitions } = request;
+    const schedules = this.schedulesOf(request);
     const due = [
       ...this.stepsWithTime().map(({ dueAt }) => dueAt!),
       ...this.openRuns().flatMap(({ dueAt, definition }) =>
@@ -675,6 +789,8 @@ export class Tables {
       ...this.openRuns().flatMap(({ deadlineAt, definition }) =>
         deadlineAt !== null && definitions.includes(definition) ? [deadlineAt] : [],
       ),
+      ...schedules.flatMap(({ nextAt }) => (nextAt !== null && nextAt > this.epochMs ? [nextAt - EPOCH_MS] : [])),
+      ...schedules.flatMap(({ queuedAt }) => (queuedAt === null ? [] : [this.now + 1_000])),
       ...[...this.workers.values()]
         .filter(({ id, isAlive }) => isAlive && id !== worker)
         .map((other) => deadAt(other, leaseMs))
@@ -693,6 +809,8 @@ function neverBegun({ stage: _stage, inDoubt: _inDoubt, ...row }: StepRow): Step
 }
 
 const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();
+
+const UNSCHEDULED = { schedule: null, scheduledAt: null };
 
 const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying', 'waiting']);
 const TAKES_EFFECTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting', 'compensating']);
@@ -751,4 +869,12 @@ export class Refusal extends Error {
 
 function refusal(code: string): Refusal {
   return new Refusal(code);
+}
+
+function sameTiming(
+  { timing: one }: Pick<ScheduleSpec, 'timing'>,
+  { timing: other }: Pick<ScheduleSpec, 'timing'>,
+): boolean {
+  if (one.kind === 'interval') return other.kind === 'interval' && one.everyMs === other.everyMs;
+  return other.kind === 'cron' && one.cron === other.cron && one.timeZone === other.timeZone;
 }

@@ -8,7 +8,7 @@ import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { Program, RunPlan, StepPlan } from './program.js';
 import { short } from './simulated-door.js';
 import { itemOf, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
-import type { Observer, RunRow, SignalRow, StepRow, Tables } from './tables.js';
+import { EPOCH_MS, type Observer, type RunRow, type SignalRow, type StepRow, type Tables } from './tables.js';
 
 const codec = new JsonCodec();
 
@@ -73,6 +73,7 @@ export class Witness implements Observer {
     this.trace(`  ${short(after.id)} r${after.revision} ${after.status} ${after.state} ${rows}`);
     if (before && before.generation < after.generation) this.expectRenewed(before, after);
     else this.expectMoves(before, after, steps);
+    if (before === null && after.schedule !== null) this.expectOccurrence(after);
     this.expectSound(after);
     for (const step of steps) this.expectStep(after, step);
     const isRenewed = before !== null && before.generation < after.generation;
@@ -97,6 +98,29 @@ export class Witness implements Observer {
     this.trace(`  ${short(runId)}.${tokenOf(step, attempt)} has its effect`);
     if (this.effects.has(name)) this.fault(`Step ${step} of run ${short(runId)} has its effect twice.`);
     this.effects.add(name);
+  }
+
+  /** A run of a schedule is born: at its time, and beside none that it has to wait for. */
+  private expectOccurrence({ id, schedule, scheduledAt }: RunRow): void {
+    if (scheduledAt! > this.tables.epochMs) this.fault(`Run ${short(id)} of ${schedule} is born before its time.`);
+    const { overlap } = this.tables.schedules.get(schedule!)!;
+    const others = this.tables.openRuns().filter((run) => run.schedule === schedule && run.id !== id);
+    if ((overlap === 'skip' || overlap === 'queue') && others.length > 0)
+      this.fault(`Run ${short(id)} of ${schedule} is born while ${short(others[0]!.id)} goes on.`);
+  }
+
+  /** Whether a later run of its schedule has taken its place. */
+  private isSuperseded({ schedule, scheduledAt }: RunRow): boolean {
+    const row = schedule === null ? undefined : this.tables.schedules.get(schedule);
+    return row?.overlap === 'cancel' && scheduledAt! < row.lastAt!;
+  }
+
+  /** Where nothing is left out each occurrence from the first on has its run. */
+  private isExpected(number: number): boolean {
+    const plan = this.program.schedules.find(({ firstRun, count }) => number >= firstRun && number < firstRun + count);
+    if (plan?.overlap !== 'allow' || plan.catchUp < plan.count) return false;
+    const at = EPOCH_MS + (number - plan.firstRun + 1) * plan.everyMs;
+    return at > this.tables.scheduledSince.get(plan.name)!;
   }
 
   /** A signal is stored: its caller was told so. */
@@ -358,7 +382,7 @@ export class Witness implements Observer {
     this.expectAudited(run);
     if (this.cancelled.has(run.id) && run.status !== 'cancelled' && run.failure === null)
       this.fault(`${name} is ${run.status} although its cancel was answered.`);
-    if (run.status === 'cancelled' && !this.cancelAsked.has(numberOf(run)))
+    if (run.status === 'cancelled' && !this.cancelAsked.has(numberOf(run)) && !this.isSuperseded(run))
       this.fault(`${name} is cancelled, and nobody asked for it.`);
     if (run.status === 'failed') this.expectFailure(run, plan);
     if (run.status !== 'completed') return;
@@ -492,6 +516,7 @@ export class Witness implements Observer {
       const told = [...(this.acknowledged.get(number) ?? [])];
       if (told.some((id) => !ids.includes(id))) this.fault(`Run ${number} was started as ${told.join()} and is lost.`);
       if (told.length > 1) this.fault(`Run ${number} was started as ${told.join()}.`);
+      if (ids.length === 0 && this.isExpected(number)) this.fault(`Run ${number} of ${plan.schedule} was left out.`);
       if (ids.length > 1) this.fault(`Run ${number} is there ${ids.length} times.`);
       const group = this.program.runs.flatMap((other, n) => (other.group !== null ? [n] : []));
       if (plan.group !== null && group.some((other) => byNumber.has(other) !== byNumber.has(number)))

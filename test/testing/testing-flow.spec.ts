@@ -11,10 +11,13 @@ import {
   RunFailedError,
   Step,
   type StepContext,
+  WaitForSignal,
   Workflow,
 } from 'orchestrate-flow';
 import { createTestingFlow, TestingFlow } from 'orchestrate-flow/testing';
 
+import { connect } from '../support/connect.js';
+import { createDatabase } from '../support/create-database.js';
 import { Gate } from '../support/gate.js';
 
 const BEGINNING = new Date('2026-01-01T00:00:00Z');
@@ -229,5 +232,28 @@ describe('a testing flow', () => {
   it('refuses what is no duration', async () => {
     await expect(flow.advance('3 days' as '3d')).rejects.toMatchObject({ code: 'OF_ARGUMENT_INVALID' });
     await expect(flow.advance(-1)).rejects.toThrow(/Expected the duration of advance\(\) to be a duration such as/);
+  });
+});
+
+describe('drain()', () => {
+  @Workflow({ name: 'open' })
+  class Open {
+    @WaitForSignal('go') go(): void {}
+  }
+
+  it('waits for a signal that nobody has looked at yet', async () => {
+    const database = await createDatabase();
+    const flow = await createTestingFlow({ workflows: [Open], url: database.url });
+    const db = await connect(database);
+    const run = await flow.orchestrator.start(Open);
+    await flow.drain();
+    // As another process would: this one is not told.
+    await db.query("INSERT INTO orchestrate_flow.workflow_signal (run_id, name, payload) VALUES ($1, 'go', 'null')", [
+      run.id,
+    ]);
+    await flow.drain();
+    expect(await run.status()).toBe('completed');
+    await Promise.all([flow.close(), db.close()]);
+    await database.drop();
   });
 });

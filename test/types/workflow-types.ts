@@ -15,6 +15,8 @@ import { Item } from '../../lib/definition/item.decorator.js';
 import { Result } from '../../lib/definition/result.decorator.js';
 import { Results } from '../../lib/definition/results.decorator.js';
 import { Retry } from '../../lib/definition/retry.decorator.js';
+import type { Occurrence } from '../../lib/definition/schedule-options.js';
+import { Schedule } from '../../lib/definition/schedule.decorator.js';
 import { SignalPayload } from '../../lib/definition/signal-payload.decorator.js';
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { Parallel, Step } from '../../lib/definition/step.decorator.js';
@@ -27,6 +29,7 @@ import type {
 } from '../../lib/definition/workflow-class.js';
 import { WaitForSignal } from '../../lib/definition/wait-for-signal.decorator.js';
 import { Workflow } from '../../lib/definition/workflow.decorator.js';
+import type { Schedules } from '../../lib/runtime/schedules.js';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<T extends true>(): T | void {}
@@ -418,6 +421,61 @@ export class Nameless {}
 // @ts-expect-error no such option
 @Workflow({ name: 'unknown-option', dedline: '14d' })
 export class UnknownOption {}
+
+@Schedule('0 2 * * *', { input: { id: '1', items: [] } })
+@Schedule(
+  { every: '1h' },
+  { name: 'computed', input: ({ scheduledAt }: Occurrence) => ({ id: scheduledAt.toISOString(), items: [] }) },
+)
+@Schedule('@daily', {
+  name: 'later',
+  input: () => Promise.resolve({ id: '1', items: [] }),
+  overlap: 'queue',
+  catchUp: { atMost: 3 },
+})
+@Workflow({ name: 'scheduled' })
+export class Scheduled {
+  static readonly input = OrderDto;
+}
+
+@Schedule('@daily')
+@Workflow({ name: 'scheduled-without-input' })
+export class ScheduledWithoutInput {}
+
+// @ts-expect-error the workflow needs an input
+@Schedule('@daily', { name: 'x' })
+// @ts-expect-error not this input
+@Schedule('@daily', { input: { id: 1 } })
+// @ts-expect-error not what the function gives
+@Schedule('@daily', { input: () => ({ id: 1, items: [] }) })
+@Workflow({ name: 'badly-scheduled' })
+export class BadlyScheduled {
+  static readonly input = OrderDto;
+}
+
+// @ts-expect-error no such option
+@Schedule('@daily', { zone: 'UTC' })
+@Workflow({ name: 'scheduled-with-no-option' })
+export class ScheduledWithNoOption {}
+
+export async function keep(schedules: Schedules): Promise<void> {
+  await schedules.upsert('a', {
+    workflow: OrderWorkflow,
+    cron: '@daily',
+    timeZone: 'UTC',
+    input: { id: '1', items: [] },
+  });
+  await schedules.upsert('b', { workflow: Minimal, every: '1h' });
+  await schedules.upsert('c', { workflow: 'by-name', every: 1_000, input: 7 });
+  // @ts-expect-error the input is required
+  await schedules.upsert('a', { workflow: OrderWorkflow, cron: '@daily' });
+  // @ts-expect-error not this input
+  await schedules.upsert('a', { workflow: OrderWorkflow, cron: '@daily', input: { id: 1 } });
+  // @ts-expect-error either a cron expression or an interval
+  await schedules.upsert('b', { workflow: Minimal, every: '1h', cron: '@daily' });
+  // @ts-expect-error an interval has no time zone
+  await schedules.upsert('b', { workflow: Minimal, every: '1h', timeZone: 'UTC' });
+}
 
 declare function signal<C extends WorkflowClass, K extends keyof SignalsOf<C> & string>(
   workflow: C,

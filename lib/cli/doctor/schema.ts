@@ -82,6 +82,7 @@ const MADE = [
   'workflow_run',
   'workflow_step',
   'workflow_signal',
+  'workflow_schedule',
   'workflow_worker',
   'workflow_definition',
   'workflow_lane',

@@ -1,6 +1,7 @@
 import { WorkflowDefinitionRecord } from './workflow-definition.entity.js';
 import { WorkflowEvent } from './workflow-event.entity.js';
 import { WorkflowRun } from './workflow-run.entity.js';
+import { WorkflowSchedule } from './workflow-schedule.entity.js';
 import { WorkflowSignal } from './workflow-signal.entity.js';
 import { WorkflowStep } from './workflow-step.entity.js';
 import { WorkflowWorker } from './workflow-worker.entity.js';
@@ -16,8 +17,17 @@ export const ORCHESTRATE_FLOW_ENTITIES = [
   WorkflowRun,
   WorkflowStep,
   WorkflowSignal,
+  WorkflowSchedule,
   WorkflowWorker,
   WorkflowEvent,
 ] as const;
 
-export { WorkflowDefinitionRecord, WorkflowEvent, WorkflowRun, WorkflowSignal, WorkflowStep, WorkflowWorker };
+export {
+  WorkflowDefinitionRecord,
+  WorkflowEvent,
+  WorkflowRun,
+  WorkflowSchedule,
+  WorkflowSignal,
+  WorkflowStep,
+  WorkflowWorker,
+};

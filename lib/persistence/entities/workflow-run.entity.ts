@@ -74,6 +74,14 @@ export class WorkflowRun {
   @Column({ name: 'deadline_at', type: 'timestamptz', nullable: true })
   deadlineAt!: Date | null;
 
+  /** The schedule that has started it. */
+  @Column({ type: 'text', nullable: true })
+  schedule!: string | null;
+
+  /** The occurrence that it is of. */
+  @Column({ name: 'scheduled_at', type: 'timestamptz', nullable: true })
+  scheduledAt!: Date | null;
+
   @Column({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
 

@@ -9,6 +9,7 @@ import { FanOut1764900000000 } from './1764900000000-fan-out.js';
 import { TransactionalSteps1765100000000 } from './1765100000000-transactional-steps.js';
 import { KeepAnAudit1765200000000 } from './1765200000000-keep-an-audit.js';
 import { CarryContext1765300000000 } from './1765300000000-carry-context.js';
+import { Schedules1765400000000 } from './1765400000000-schedules.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new TransactionalSteps1765100000000(), servesFrom: '0.1.0' },
   { migration: new KeepAnAudit1765200000000(), servesFrom: '0.1.0' },
   { migration: new CarryContext1765300000000(), servesFrom: '0.1.0' },
+  { migration: new Schedules1765400000000(), servesFrom: '0.1.0' },
 ];
