@@ -112,7 +112,9 @@ describe('a beat', () => {
     await stage.beat.start();
     await stage.next();
     const reason = 'a later occurrence of schedule "tick" has begun';
-    expect(stage.told).toMatchObject([{ runId: 'r', fact: { type: 'cancel-requested', by: 'schedule "tick"', reason } }]);
+    expect(stage.told).toMatchObject([
+      { runId: 'r', fact: { type: 'cancel-requested', by: 'schedule "tick"', reason } },
+    ]);
   });
 
   it('takes what is ready without a bell, and rings for nobody else', async () => {

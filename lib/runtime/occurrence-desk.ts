@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 
 import type { WorkflowRegistry } from '../definition/registry.js';
@@ -61,6 +62,8 @@ interface OccurrenceFailure {
 export class OccurrenceDesk {
   /** Schedules that have left an occurrence waiting here. */
   private readonly queued = new Set<string>();
+  /** The beat may have been woken within somebody's request. */
+  private readonly callOutside = AsyncLocalStorage.snapshot();
 
   constructor(private readonly ports: OccurrenceDeskPorts) {}
 
@@ -76,7 +79,7 @@ export class OccurrenceDesk {
   /** Takes what is due of these schedules. */
   async take(names: readonly string[]): Promise<TakenOccurrences> {
     const schedules = (await this.ports.store.find(names)).filter(isDue);
-    const plans = await Promise.all(schedules.map((schedule) => this.plan(schedule)));
+    const plans = await Promise.all(schedules.map((schedule) => this.callOutside(() => this.plan(schedule))));
     if (plans.length === 0) return { runs: [], lookInMs: null };
     const moves = plans.map(({ move }) => move);
     const moved = new Set(

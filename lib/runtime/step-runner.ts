@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import { reviveInput } from '../definition/workflow-input.js';
 import { reviveSignal } from '../definition/workflow-signals.js';
 import { show } from '../definition/option-readers.js';
@@ -48,6 +50,8 @@ export class StepRunner {
   /** Users' code under way, also of attempts that were given up on: their timeout ends the attempt, not the code. */
   private running = 0;
   private readonly idleListeners: (() => void)[] = [];
+  /** Whoever claims a step may do so within somebody's request, whose tenant is none of its run. */
+  private readonly callOutside = AsyncLocalStorage.snapshot();
 
   constructor(private readonly ports: StepRunnerPorts) {}
 
@@ -218,10 +222,11 @@ export class StepRunner {
   private invoke(attempt: Attempt, code: WorkflowDefinition, call: StepCall): unknown {
     const { context, codec } = this.ports;
     const { context: carried } = attempt.run;
-    const returned =
+    const returned = this.callOutside(() =>
       context === null || carried === null
         ? callStep(attempt, code, call)
-        : callWithin(context, codec.decode(carried), attempt, () => callStep(attempt, code, call));
+        : callWithin(context, codec.decode(carried), attempt, () => callStep(attempt, code, call)),
+    );
     if (!isThenable(returned)) return returned;
     // Its `then` is called this once: that of a query executes it, each time it is called. Not by Promise.resolve(), which gives
     // a promise back as it is, also one whose `then` is somebody else's.

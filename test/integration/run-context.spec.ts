@@ -129,6 +129,14 @@ describe('the context of a run', () => {
     expect(log).toContain('undo for acme');
   });
 
+  it('is nobody’s where nothing was captured, also where the step begins within the request that starts it', async () => {
+    await start({ ...carrier, capture: () => undefined });
+    // The first wakes the worker, and the others go on where they are started.
+    for (let runs = 0; runs < 5; runs++)
+      await users.run({ tenant: 'acme' }, async () => (await orchestrator.start(Plain)).result());
+    expect(new Set(log)).toEqual(new Set(['plain for nobody']));
+  });
+
   it('is nobody’s where there was nothing to capture', async () => {
     await start(carrier);
     await orchestrator.execute(Plain);

@@ -942,6 +942,17 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'context-foreign',
+    safeguard: 'a step sees nothing of the request within which its process came to run it',
+    file: 'lib/runtime/step-runner.ts',
+    from: 'const returned = this.callOutside(() =>',
+    to: 'const returned = ((call: () => unknown) => call())(() =>',
+    caughtBy: {
+      file: 'test/integration/run-context.spec.ts',
+      test: 'the context of a run is nobody’s where nothing was captured, also where the step begins within the request that starts it',
+    },
+  },
+  {
     name: 'late-instance',
     safeguard: 'a step whose attempt was ended while its instance was made does not begin',
     file: 'lib/runtime/step-call.ts',
