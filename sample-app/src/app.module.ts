@@ -6,6 +6,7 @@ import { OrchestrateFlowModule } from 'orchestrate-flow';
 import { ConfigModule } from './config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { OrdersModule } from './orders/orders.module.js';
+import { ReportsModule } from './reports/reports.module.js';
 import { ShopConfig } from './shop.config.js';
 import { WorkflowErrorFilter } from './workflow-error.filter.js';
 
@@ -19,6 +20,7 @@ export class AppModule {
         DatabaseModule,
         OrchestrateFlowModule.forRoot({ worker: config.role === 'web' ? false : config.worker }),
         OrdersModule,
+        ReportsModule,
       ],
       providers: [
         { provide: APP_PIPE, useValue: new ValidationPipe({ transform: true, whitelist: true }) },

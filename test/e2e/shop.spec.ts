@@ -9,6 +9,7 @@ import type { Partners } from '../../sample-app/partners/partners.js';
 import { startPartners } from '../../sample-app/partners/partners.js';
 import { FAIR_WEATHER, Weather } from '../../sample-app/partners/weather.js';
 import { AppModule } from '../../sample-app/src/app.module.js';
+import { Invoice } from '../../sample-app/src/billing/invoice.entity.js';
 import { Notification } from '../../sample-app/src/notifications/notification.entity.js';
 import { StockItem } from '../../sample-app/src/stock/stock-item.entity.js';
 import type { TestDatabase } from '../support/create-database.js';
@@ -194,6 +195,28 @@ describe('the shop', () => {
       rejected: [{ id: '2011', errors: expect.arrayContaining(['items should not be empty']) }],
     });
     await Promise.all([waitForEnd('2010'), waitForEnd('2012')]);
+  });
+
+  it('the report of the day counts what was sold, country by country, and is written without waiting for the night', async () => {
+    expect((await call('GET', '/reports/latest')).status).toBe(404);
+    await call('POST', '/orders', makeOrder('2013'));
+    await waitForEnd('2013');
+    expect((await call('POST', '/reports')).status).toBe(202);
+    const { lines } = await waitFor('there is a report', async () => {
+      const { status, body } = await call<{ lines: { country: string; orders: number; totalCents: number }[] }>(
+        'GET',
+        '/reports/latest',
+      );
+      return status === 200 ? body : null;
+    });
+    const invoices = await app.get(DataSource).getRepository(Invoice).find();
+    expect(lines).toEqual([
+      {
+        country: 'FI',
+        orders: invoices.length,
+        totalCents: invoices.reduce((sum, { totalCents }) => sum + totalCents, 0),
+      },
+    ]);
   });
 
   function findStock(sku: string): Promise<StockItem> {

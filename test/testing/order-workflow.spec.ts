@@ -10,6 +10,7 @@ import { AppModule } from '../../sample-app/src/app.module.js';
 import { Notification } from '../../sample-app/src/notifications/notification.entity.js';
 import { OrdersService } from '../../sample-app/src/orders/orders.service.js';
 import { type ChargeRequest, PaymentsService } from '../../sample-app/src/payments/payments.service.js';
+import { DailyReport } from '../../sample-app/src/reports/daily-report.entity.js';
 import { ShippingService } from '../../sample-app/src/shipping/shipping.service.js';
 
 /** A payment provider that is away twice. */
@@ -88,6 +89,14 @@ describe('the order workflow of the sample shop', () => {
     expect(await dataSource.getRepository(Notification).findBy({ orderId: ORDER.id })).toMatchObject([
       { kind: 'shipped' },
     ]);
+  });
+
+  it('is followed by the report of the night, at two in Berlin', async () => {
+    const { nextAt } = await flow.orchestrator.schedules.get('nightly-report');
+    await flow.advance(nextAt!.getTime() - flow.now().getTime());
+    expect(await dataSource.getRepository(DailyReport).find()).toMatchObject([{ until: nextAt }]);
+    const clock = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Berlin', timeStyle: 'short' });
+    expect(clock.format(nextAt!)).toBe('02:00');
   });
 });
 
