@@ -559,7 +559,6 @@ describe('the hash of a graph', () => {
         ['a kind', { kind: 'sleep-until' }],
         ['a delay', { delayMs: 1 }],
         ['a condition', { when: 'x' }],
-        ['a verification', { verify: 'x' }],
         ['a transaction', { transactional: true }],
         ['a need', { needs: ['x'] }],
         ['a join', { join: 1 }],

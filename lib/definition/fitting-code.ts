@@ -60,8 +60,11 @@ function fitStep(
   const isFanOut = step.parameters.some((binding) => binding.kind === 'item');
   if (isFanOut !== (node.fanOut !== undefined))
     return `step "${node.name}" is a ${describeFanOut(!isFanOut)} there and a ${describeFanOut(isFanOut)} here`;
-  if (!node.transactional && step.parameters.some((binding) => binding.kind === 'manager'))
+  const isTransactional = step.parameters.some((binding) => binding.kind === 'manager');
+  if (isTransactional && !node.transactional)
     return `step "${node.name}" takes a @Manager() here, and is not transactional there`;
+  if (node.transactional && !isTransactional)
+    return `step "${node.name}" is transactional there, and takes no @Manager() here`;
   const { condition, verification } = step;
   const bindings = [step, condition, verification].flatMap((method) => method?.parameters ?? []);
   for (const binding of bindings) {

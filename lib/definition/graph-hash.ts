@@ -14,7 +14,6 @@ const OPTIONAL_KEYS = [
   'onTimeout',
   'compensates',
   'transactional',
-  'verify',
 ] as const satisfies readonly (keyof GraphNode)[];
 
 /**

@@ -51,7 +51,6 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(step.wait !== null && saidOfWait(step.wait)),
     ...(step.delayMs !== undefined && { delayMs: step.delayMs }),
     ...(step.when !== null && { when: step.when }),
-    ...(step.verify !== null && { verify: step.verify }),
     ...(needs.length > 0 && { needs }),
     ...(step.join !== null && { join: step.join }),
     ...(step.fanOut !== null && { fanOut: step.fanOut }),

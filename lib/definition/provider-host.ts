@@ -65,8 +65,11 @@ export class ProviderHost implements CallHost {
       return { instance: this.wrapper.instance as object, interceptors: bound.map((one) => this.find(one, null)) };
     const contextId = ContextIdFactory.getByRequest(context);
     const moduleRef = this.wrapper.host!.getProviderByKey(ModuleRef).instance;
-    // As Nest does it for requests: a strategy for durable providers may have put its payload in the place of the request.
-    moduleRef.registerRequestByContextId(contextId.getParent ? contextId.payload : context, contextId);
+    // As Nest does it for requests: what a strategy for durable providers gives is theirs, and others get it with the step's own.
+    const { payload } = contextId;
+    const isDurable = this.wrapper.isDependencyTreeDurable();
+    const request = isDurable && contextId.getParent ? payload : { ...context, ...(payload as object | undefined) };
+    moduleRef.registerRequestByContextId(request, contextId);
     const instance = await moduleRef.resolve<object>(this.wrapper.token as string, contextId);
     return { instance, interceptors: bound.map((one) => this.find(one, contextId)) };
   }

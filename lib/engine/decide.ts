@@ -514,9 +514,8 @@ function isSame(tally: Tally | undefined, claim: Claim): boolean {
 
 /** The counters of a step of which an attempt has ended, perhaps before its code had. Noted where somebody may have to undo it, or is asked what has come of it. */
 function givenUp(draft: Draft, position: number, tally: Tally, inDoubt: boolean): Tally {
-  const { transactional, verify } = draft.node(position);
   // A transaction that has not come in has had no effect.
-  const matters = !transactional && (draft.isUndone(position) || verify !== undefined);
+  const matters = draft.node(position).transactional === undefined;
   return { ...tallyOf(tally), ...doubted(matters && (inDoubt || tally.inDoubt)) };
 }
 

@@ -31,8 +31,6 @@ export interface GraphNode {
   readonly delayMs?: number;
   /** The method that decides whether it runs or is skipped. @default it runs */
   readonly when?: string;
-  /** The method that says whether an attempt of which nobody knows how it ended has had its effect. @default it is run again */
-  readonly verify?: string;
   /** Of what comes before it those that may be skipped, or lose a join, and without which it is skipped. @default none */
   readonly needs?: readonly string[];
   /** Of `after` so many must complete, and then the rest is given up. @default all must have ended */

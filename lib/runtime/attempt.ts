@@ -12,6 +12,8 @@ export class Attempt {
   private reason: AbortReason | null = null;
   /** An attempt reports once; what it says later is stale. */
   hasReported = false;
+  /** How often the step's own method has been called, and how often it ended by throwing. */
+  private readonly calls = { begun: 0, thrown: 0 };
 
   constructor(
     readonly run: OpenRun,
@@ -29,6 +31,27 @@ export class Attempt {
 
   get abortReason(): AbortReason | null {
     return this.reason;
+  }
+
+  /** Whether its method may have had its effect, though the attempt gives no result: it returned, still runs, or ended when it was aborted. */
+  get isDoubtful(): boolean {
+    const { begun, thrown } = this.calls;
+    return begun > thrown || (begun > 0 && this.reason !== null);
+  }
+
+  /** Whether it reports nothing any more, or has: it timed out, was handed over, or is another process's. */
+  get isOver(): boolean {
+    return this.reason === 'timeout' || this.reason === 'handed-over' || this.reason === 'lost';
+  }
+
+  /** Its own method is called. */
+  noteBegun(): void {
+    this.calls.begun += 1;
+  }
+
+  /** Its own method has ended by throwing. */
+  noteThrown(): void {
+    this.calls.thrown += 1;
   }
 
   /** Raises the signal, the first time it is called. */

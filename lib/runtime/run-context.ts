@@ -41,7 +41,7 @@ export async function callWithin(
   try {
     await context.restore(captured, step);
   } finally {
-    called?.catch(() => undefined);
+    await called?.catch(() => undefined);
   }
   if (called) return called;
   throw new OrchestrateFlowError(

@@ -435,7 +435,9 @@ export class RunDesk {
     const { fact } = pending;
     if (fact.type !== 'step-completed' && fact.type !== 'step-failed') return { ...pending, replaced: true };
     const error = this.ports.codec.encodeError(refusal);
-    const failure = { error, retryable: false, retryAfterMs: null, aborted: false, inDoubt: false, random: 0 };
+    // What has completed has had its effect, though its result is lost.
+    const inDoubt = fact.type === 'step-completed' || fact.failure.inDoubt;
+    const failure = { error, retryable: false, retryAfterMs: null, aborted: false, inDoubt, random: 0 };
     return { ...pending, replaced: true, fact: { type: 'step-failed', claim: fact.claim, failure } };
   }
 

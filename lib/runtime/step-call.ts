@@ -12,16 +12,21 @@ type Methods = Readonly<Record<string, (...parameters: unknown[]) => unknown>>;
 /** A method of a workflow with what it is called with. */
 export interface StepCall {
   readonly name: string;
+  /** Whether it is the step's own, and not one that the step asks before. */
+  readonly isOwn: boolean;
   readonly parameters: readonly unknown[];
   /** What the step is told of its attempt. Made where somebody asks. */
   readonly context: () => StepContext;
 }
 
+/** Calls the method itself, or does not where nobody wants its attempt any more. */
+export type Enter = (method: () => unknown) => unknown;
+
 /** Calls a method of a workflow: on the one instance, or as its host says. */
-export function callStep(attempt: Attempt, code: WorkflowDefinition, call: StepCall): unknown {
+export function callStep(attempt: Attempt, code: WorkflowDefinition, call: StepCall, enter: Enter): unknown {
   const { instance, host } = code;
-  if (host?.concerns(call.name)) return callHosted(host, attempt, code, call);
-  return (instance as Methods)[call.name]!.apply(instance, [...call.parameters]);
+  if (host?.concerns(call.name)) return callHosted(host, attempt, code, call, enter);
+  return enter(() => (instance as Methods)[call.name]!.apply(instance, [...call.parameters]));
 }
 
 async function callHosted(
@@ -29,18 +34,15 @@ async function callHosted(
   attempt: Attempt,
   code: WorkflowDefinition,
   { name, parameters, context }: StepCall,
+  enter: Enter,
 ): Promise<unknown> {
   const step = context();
   const { instance, interceptors } = await host.enter(name, step);
-  attempt.signal.throwIfAborted();
   // The method of the one instance, where a stub may stand; on the instance that is its own.
   const method = (code.instance as Methods)[name]!;
-  const call = () => method.apply(instance, [...parameters]);
+  const call = () => enter(() => method.apply(instance, [...parameters]));
   if (interceptors.length === 0) return call();
   const handler = (code.target.prototype as Methods)[name]!;
-  return intercept(
-    interceptors,
-    new StepExecutionContext(code.target as Type<unknown>, handler, parameters, step),
-    call,
-  );
+  const execution = new StepExecutionContext(code.target as Type<unknown>, handler, parameters, step);
+  return intercept(interceptors, execution, call, attempt);
 }

@@ -18,7 +18,7 @@ import type { ItemDesk } from './item-desk.js';
 import { classifyError } from './error-classes.js';
 import { askBackoff } from './own-backoff.js';
 import { callWithin, type RunContext } from './run-context.js';
-import { callStep, type StepCall } from './step-call.js';
+import { callStep, type Enter, type StepCall } from './step-call.js';
 
 /** What keeps the timeouts of attempts: in the time that workflows live in, which a test may set. */
 export type Timeouts = Pick<Clock, 'after'>;
@@ -59,7 +59,7 @@ export class StepRunner {
   async run(attempt: Attempt): Promise<Fact> {
     try {
       const code = codeOf(attempt);
-      const step = code.steps.get(attempt.node.item?.of ?? attempt.node.name)!;
+      const step = stepOf(attempt, code);
       const { node, claim } = attempt;
       if (step.condition !== null && claim.stage === undefined && !node.item)
         return await this.decide(attempt, code, step.condition);
@@ -174,7 +174,9 @@ export class StepRunner {
     throw signal.reason;
   }
 
-  private async bind(attempt: Attempt, code: WorkflowDefinition, { name, parameters }: Member): Promise<StepCall> {
+  private async bind(attempt: Attempt, code: WorkflowDefinition, member: Member): Promise<StepCall> {
+    const { name, parameters } = member;
+    const isOwn = member === stepOf(attempt, code);
     const isTaken = attempt.claim.stage === 'received';
     const there = parameters.filter((binding) => !isMissing(binding, attempt));
     const recorded: Recorded = {
@@ -184,7 +186,7 @@ export class StepRunner {
     };
     const values: unknown[] = [];
     for (const binding of parameters) values[binding.index] = await this.valueOf(binding, attempt, code, recorded);
-    return { name, parameters: values, context: () => contextFor(attempt, recorded.signal) };
+    return { name, isOwn, parameters: values, context: () => contextFor(attempt, recorded.signal) };
   }
 
   /** Always the decoded value, never the object that another step returned: a step can change only its own. */
@@ -222,20 +224,38 @@ export class StepRunner {
   private invoke(attempt: Attempt, code: WorkflowDefinition, call: StepCall): unknown {
     const { context, codec } = this.ports;
     const { context: carried } = attempt.run;
+    const enter: Enter = (method) => this.enter(attempt, method, call.isOwn);
     const returned = this.callOutside(() =>
       context === null || carried === null
-        ? callStep(attempt, code, call)
-        : callWithin(context, codec.decode(carried), attempt, () => callStep(attempt, code, call)),
+        ? callStep(attempt, code, call, enter)
+        : callWithin(context, codec.decode(carried), attempt, () => callStep(attempt, code, call, enter)),
     );
+    const { timeoutMs } = attempt.node;
+    return timeoutMs === null || !(returned instanceof Promise) ? returned : this.limit(attempt, returned, timeoutMs);
+  }
+
+  /** What is called, what it gives as a promise of ours, and how it ended are noted here, whatever stands around it. */
+  private enter(attempt: Attempt, method: () => unknown, isOwn: boolean): unknown {
+    attempt.signal.throwIfAborted();
+    if (isOwn) attempt.noteBegun();
+    const thrown = () => {
+      if (isOwn) attempt.noteThrown();
+    };
+    let returned: unknown;
+    try {
+      returned = method();
+    } catch (error) {
+      thrown();
+      throw error;
+    }
     if (!isThenable(returned)) return returned;
     // Its `then` is called this once: that of a query executes it, each time it is called. Not by Promise.resolve(), which gives
     // a promise back as it is, also one whose `then` is somebody else's.
     const promise = new Promise<unknown>((resolve) => resolve(returned));
     this.running += 1;
     const ended = () => this.ended();
-    promise.then(ended, ended);
-    const { timeoutMs } = attempt.node;
-    return timeoutMs === null ? promise : this.limit(attempt, promise, timeoutMs);
+    promise.catch(thrown).then(ended, ended);
+    return promise;
   }
 
   private ended(): void {
@@ -267,7 +287,7 @@ export class StepRunner {
       retryable,
       retryAfterMs: retryAfterMs ?? (retryable && !aborted ? this.askBackoff(attempt, error) : null),
       aborted,
-      inDoubt: attempt.abortReason !== null,
+      inDoubt: attempt.isDoubtful,
       random: this.ports.clock.random(),
     };
     return { type: 'step-failed', claim: attempt.claim, failure };
@@ -348,6 +368,10 @@ function codeOf({ run }: Attempt): WorkflowDefinition {
     'OF_WORKFLOW_UNKNOWN',
     `Cannot run workflow "${run.workflow}": this process has no code for it.`,
   );
+}
+
+function stepOf({ node }: Attempt, code: WorkflowDefinition): StepDefinition {
+  return code.steps.get(node.item?.of ?? node.name)!;
 }
 
 function resultOf(step: string, { node, run }: Attempt, results: ReadonlyMap<string, string>): string {

@@ -13,7 +13,7 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { APP_INTERCEPTOR, ContextIdFactory, REQUEST, Reflector, type ContextId } from '@nestjs/core';
-import { catchError, map, Observable, of } from 'rxjs';
+import { catchError, map, Observable, of, retry } from 'rxjs';
 import {
   Compensate,
   Ctx,
@@ -160,6 +160,16 @@ class Slow {
   }
 }
 
+@Workflow({ name: 'stubborn', retry: 1 })
+class Stubborn {
+  @Step({ timeout: '20ms' })
+  @UseInterceptors({ intercept: (_, next) => next.handle().pipe(retry({ count: 50, delay: 5 })) })
+  call(): void {
+    log.push('called');
+    throw new Error('no');
+  }
+}
+
 @Workflow({ name: 'silent' })
 class Silent {
   static readonly output = 'say';
@@ -183,7 +193,7 @@ describe('the calls of steps', () => {
     app = await startApp({
       database,
       providers: [
-        ...[Intercepted, Scoped, Late, Slow, Silent, AsHttp, Words, Ledger],
+        ...[Intercepted, Scoped, Late, Stubborn, Slow, Silent, AsHttp, Words, Ledger],
         { provide: 'late', scope: Scope.REQUEST, useFactory: () => gate.pass() },
         { provide: APP_INTERCEPTOR, useClass: Everywhere },
       ],
@@ -219,6 +229,18 @@ describe('the calls of steps', () => {
   it('are ended by the timeout of the step also where interceptors are around it', async () => {
     const run = await orchestrator.start(Slow);
     await expect(run.result()).rejects.toMatchObject({ cause: { code: 'OF_STEP_TIMEOUT' } });
+  });
+
+  it('end with their attempt also where an interceptor would go on', async () => {
+    const run = await orchestrator.start(Stubborn);
+    await expect(run.result()).rejects.toMatchObject({ cause: { code: 'OF_STEP_TIMEOUT' } });
+    const { length } = log;
+    // Its next attempts would have come while this one runs.
+    await orchestrator.execute(Silent);
+    await orchestrator.start(Slow).then((slow) => slow.result().catch(() => undefined));
+    expect(log.filter((line) => line === 'called').length).toBe(
+      log.slice(0, length).filter((line) => line === 'called').length,
+    );
   });
 
   it('give what comes last out of the interceptors, and nothing where nothing does', async () => {
@@ -257,13 +279,13 @@ describe('the calls of steps', () => {
     ContextIdFactory.apply({
       attach(contextId: ContextId, request: StepContext) {
         trees.push(request.workflow);
-        return { resolve: () => contextId, payload: { ...request, step: 'by strategy' } };
+        return { resolve: () => contextId, payload: { tenant: 'acme' } };
       },
     });
     const run = await orchestrator.start(Scoped);
     await expect(run.result()).rejects.toThrow('enough');
     expect(trees).toContain('scoped');
-    expect(log).toContain('noted by strategy#1 in 1');
+    expect(log).toContain('noted one#1 in 1');
   });
 });
 

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { UseInterceptors } from '@nestjs/common';
 import { Allow } from 'class-validator';
+import { timeout } from 'rxjs';
 import {
+  Compensate,
   Ctx,
   Input,
   Item,
@@ -84,10 +87,57 @@ class Payments {
   }
 }
 
+@Workflow({ name: 'impatient', retry: { attempts: 2, ...FAST } })
+class Impatient {
+  static readonly input = Amount;
+  @Step({ verify: 'wasPaid' })
+  @UseInterceptors({ intercept: (_, next) => next.handle().pipe(timeout(30)) })
+  pay(@Input() { amount }: Amount): Promise<string> {
+    return bank.pay('pay', amount);
+  }
+  wasPaid(): Verdict<string> {
+    return bank.verify('pay') as Verdict<string>;
+  }
+  @Step() fail(): void {
+    throw new NonRetryableError('enough');
+  }
+  @Compensate('pay') undo(): void {
+    bank.calls.push('undo');
+  }
+}
+
+@Workflow({ name: 'unstorable', retry: 1 })
+class Unstorable {
+  @Step() pay(): unknown {
+    bank.calls.push('pay');
+    return () => 'a function';
+  }
+  @Compensate('pay') undo(@Ctx() { outcome }: StepContext): void {
+    bank.calls.push(`undo, ${outcome}`);
+  }
+}
+
 /** Without the run, which is another each time. */
 function keyOf(key: string): string {
   return key.slice(key.indexOf(':') + 1);
 }
+
+describe('a step whose result cannot be stored', () => {
+  it('is undone: it has had its effect', async () => {
+    const database = await createDatabase();
+    const app = await startApp({ database, workflows: [Unstorable] });
+    try {
+      bank.calls = [];
+      await expect(app.orchestrator.execute(Unstorable)).rejects.toMatchObject({
+        cause: { code: 'OF_VALUE_NOT_STORABLE' },
+      });
+      expect(bank.calls).toEqual(['pay', 'undo, unknown']);
+    } finally {
+      await app.close();
+      await database.drop();
+    }
+  });
+});
 
 describe('a step with verify', () => {
   let database: TestDatabase;
@@ -119,7 +169,7 @@ describe('a step with verify', () => {
   });
 
   async function start(options: object = {}): Promise<TestApp> {
-    const app = await startApp({ database, workflows: [Payment, Payments], ...options });
+    const app = await startApp({ database, workflows: [Payment, Payments, Impatient, Unstorable], ...options });
     apps.push(app);
     return app;
   }
@@ -169,6 +219,39 @@ describe('a step with verify', () => {
     const { orchestrator } = await start();
     await expect(orchestrator.result(run.id)).resolves.toEqual(['found 1', 'paid 1']);
     expect(bank.calls).toEqual(['pay ann', 'look for ann', 'pay bob']);
+  });
+
+  it('does not begin where it was handed over while it was asked about', async () => {
+    bank.course = ['hangs'];
+    const asking = new Gate();
+    bank.verify = async (key) => {
+      await asking.pass();
+      return bank.find(key);
+    };
+    const first = await start({ worker: { shutdownTimeout: '1ms' } });
+    const run = await first.orchestrator.start(Payment, { amount: 5 });
+    await asking.arrival();
+    await first.close();
+    asking.open();
+    const { orchestrator } = await start();
+    await expect(orchestrator.result(run.id)).resolves.toBe('paid 5');
+    expect(bank.paid).toEqual(new Map([['pay', 5]]));
+    expect(bank.calls.filter((call) => call === 'pay pay')).toHaveLength(2);
+  });
+
+  it('is asked about, and undone in the end, where an interceptor has given up waiting for it', async () => {
+    bank.course = ['hangs when paid'];
+    const { orchestrator } = await start();
+    await expect(orchestrator.execute(Impatient, { amount: 5 })).rejects.toThrow('enough');
+    expect(bank.calls).toEqual(['pay pay', 'look for pay', 'undo']);
+    bank.calls = [];
+    bank.paid.clear();
+    bank.course = ['hangs when paid'];
+    bank.verify = () => {
+      throw new NonRetryableError('closed');
+    };
+    await expect(orchestrator.execute(Impatient, { amount: 5 })).rejects.toThrow('closed');
+    expect(bank.calls).toEqual(['pay pay', 'undo']);
   });
 
   it('has been done where a process had done it that died', async () => {

@@ -953,14 +953,25 @@ export const MUTANTS = [
     },
   },
   {
-    name: 'late-instance',
-    safeguard: 'a step whose attempt was ended while its instance was made does not begin',
-    file: 'lib/runtime/step-call.ts',
-    from: '  attempt.signal.throwIfAborted();\n',
-    to: '',
+    name: 'ended-attempts',
+    safeguard: 'an attempt that has ended, or was given up, calls its method no more',
+    file: 'lib/runtime/step-runner.ts',
+    from: '    attempt.signal.throwIfAborted();\n    if (isOwn)',
+    to: '    if (isOwn)',
     caughtBy: {
       file: 'test/integration/interceptors.spec.ts',
       test: 'the calls of steps do not begin where the timeout has ended them while their instance was made',
+    },
+  },
+  {
+    name: 'doubt-around',
+    safeguard: 'a method that may have had its effect leaves a doubt, also where what stands around it has failed',
+    file: 'lib/runtime/attempt.ts',
+    from: 'return begun > thrown || (begun > 0',
+    to: 'return (begun > 0',
+    caughtBy: {
+      file: 'test/integration/verify.spec.ts',
+      test: 'a step with verify is asked about, and undone in the end, where an interceptor has given up waiting for it',
     },
   },
   {
@@ -1189,17 +1200,6 @@ export const MUTANTS = [
     caughtBy: {
       file: 'test/integration/verify.spec.ts',
       test: 'a step with verify has been done where a process had done it that died',
-    },
-  },
-  {
-    name: 'verify-noted',
-    safeguard: 'a doubt is noted of a step that is verified',
-    file: 'lib/engine/decide.ts',
-    from: ' || verify !== undefined);',
-    to: ');',
-    caughtBy: {
-      file: COMPENSATION_SPEC,
-      test: 'a step of which nobody knows whether it had its effect is noted where somebody is asked what has come of it, also where it cannot be undone',
     },
   },
   {
