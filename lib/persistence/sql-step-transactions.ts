@@ -52,9 +52,8 @@ export class SqlStepTransactions implements StepTransactions<EntityManager> {
 
   async run(request: TransactionRequest, work: (manager: EntityManager) => Promise<string>): Promise<TransactionEnd> {
     await this.gate.enter(request.signal);
-    const runner = this.dataSource.createQueryRunner('master');
     try {
-      return await this.runOn(runner, request, work);
+      return await this.runOn(this.dataSource.createQueryRunner('master'), request, work);
     } finally {
       this.gate.leave();
     }

@@ -368,6 +368,8 @@ export class RunSimulation {
     const { transactional, when, fanOut } = nodeOf(this.graph, step);
     // What a fan-out does by itself is to store its items: they are in transactions, and it is not.
     if (transactional !== true || fanOut !== undefined) return false;
+    // An item that has a result from before its run was retried is not run again.
+    if (this.run.generation > 0 && this.effects.has(step)) return false;
     return stage !== 'committed' && (when === undefined || stage !== undefined);
   }
 
