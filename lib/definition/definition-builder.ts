@@ -70,6 +70,7 @@ function toDefinition(
     host: host !== null && definitions.some((step) => isConcerned(host, step)) ? host : null,
     steps: new Map(page.map((step) => [step, byName.get(step)!])),
     schedules,
+    tags: workflow.tags,
   };
 }
 

@@ -832,6 +832,8 @@ describe('the options of a workflow', () => {
     [{ name: 'w', queue: 'x'.repeat(101) }, /Expected queue/],
     [{ name: 'w', priority: Number.NaN }, /Expected priority/],
     [{ name: 'w', priority: 2_097_152 }, /Expected priority/],
+    [{ name: 'w', tags: 'vip' }, /Expected tags to be a list of at most 20 texts.* got 'vip'/],
+    [{ name: 'w', tags: [''] }, /Expected tags/],
     [{}, /Expected name of @Workflow .* got undefined/],
     [{ name: 'w', version: 3 }, /Expected version of @Workflow/],
     [

@@ -10,6 +10,8 @@ export type WrittenOptions = Readonly<Record<string, unknown>>;
 
 export const MAX_NAME_LENGTH = 200;
 const MAX_QUEUE_LENGTH = 100;
+const MAX_TAG_LENGTH = 100;
+const MAX_TAGS = 20;
 /** BullMQ's highest priority number is 2^21; ours stays below it. */
 const MAX_PRIORITY = 2 ** 21 - 1;
 /** The process keeps an attempt's timeout: a longer timer of Node fires at once. */
@@ -101,6 +103,23 @@ export function readName(value: unknown, option: string, say: Say): string | und
     `Expected ${option} to be a text of 1 to ${MAX_NAME_LENGTH} characters without NUL or lone surrogates, got ${show(value)}.`,
   );
   return undefined;
+}
+
+/** Words that a run bears, each once. */
+export function readTags(value: unknown, say: Say): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  // A copy: what was checked is what is used. Holes are undefined.
+  const tags = Array.isArray(value) ? Array.from(value as unknown[]) : null;
+  if (tags !== null && tags.length <= MAX_TAGS && tags.every(isTag)) return [...new Set(tags)];
+  say(
+    `Expected tags to be a list of at most ${MAX_TAGS} texts, each of 1 to ${MAX_TAG_LENGTH} characters without NUL or lone ` +
+      `surrogates, got ${show(value)}.`,
+  );
+  return undefined;
+}
+
+function isTag(value: unknown): value is string {
+  return isName(value) && value.length <= MAX_TAG_LENGTH;
 }
 
 /** A value as an error quotes it: one line, short. */

@@ -77,4 +77,6 @@ export interface WorkflowDefinition {
   readonly steps: ReadonlyMap<string, StepDefinition>;
   /** No part of the graph: with another schedule it is the same workflow. */
   readonly schedules: readonly ScheduleDefinition[];
+  /** What all its runs bear. */
+  readonly tags: readonly string[];
 }

@@ -38,6 +38,12 @@ export interface WorkflowOptions {
    * @default 0
    */
   readonly priority?: number;
+  /**
+   * Words that all its runs bear, beside those of `start()`, and by which `list()` finds them: at most 20, each at most 100
+   * characters.
+   * @default none
+   */
+  readonly tags?: readonly string[];
 }
 
 export const WORKFLOW_KEYS = [
@@ -48,6 +54,7 @@ export const WORKFLOW_KEYS = [
   'retry',
   'queue',
   'priority',
+  'tags',
 ] as const satisfies readonly (keyof WorkflowOptions)[];
 
 /** The priority of steps that name none. */

@@ -5,6 +5,7 @@ import {
   readDelay,
   readPriority,
   readQueue,
+  readTags,
   show,
   type Say,
 } from './option-readers.js';
@@ -22,6 +23,7 @@ export interface WrittenWorkflow {
   readonly retry: RetrySettings;
   readonly queue: string | undefined;
   readonly priority: number | undefined;
+  readonly tags: readonly string[];
 }
 
 export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
@@ -35,6 +37,7 @@ export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
     retry: readRetry(options['retry'], 'retry of @Workflow', say),
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),
+    tags: readTags(options['tags'], say) ?? [],
   };
 }
 

@@ -83,6 +83,8 @@ export interface NewRun {
   readonly input: string;
   /** What was captured where it was started, encoded, or null. */
   readonly context: string | null;
+  /** Words by which it is found. */
+  readonly tags: readonly string[];
   /** Milliseconds from the commit until the run begins, or null: at once, or at `dueAt`. */
   readonly delayMs: number | null;
   /** The time at which the run begins (ISO 8601), or null. */
@@ -372,6 +374,7 @@ export interface RunRecordView {
   readonly worker: string | null;
   readonly key: string | null;
   readonly priority: number;
+  readonly tags: readonly string[];
   readonly input: string;
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
@@ -427,6 +430,8 @@ export interface ItemCounts {
 export interface RunQuery {
   readonly workflow: string | null;
   readonly statuses: readonly RunStatus[] | null;
+  /** It bears all of these. */
+  readonly tags: readonly string[] | null;
   /** Created at or after. */
   readonly from: Date | null;
   /** Created before. */

@@ -77,15 +77,15 @@ advanced AS (
 ),
 created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
-    input, context, due_at, deadline_at, created_at, updated_at, started_at)
+    input, context, tags, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, n.context, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
+    n.input, n.context, n.tags::text[], coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
     coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
       + n.deadline_ms * interval '1 millisecond',
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
   FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
-    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context)
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags)
   WHERE (SELECT count(*) FROM lane) = 1
   ON CONFLICT DO NOTHING
   RETURNING id
@@ -201,7 +201,14 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     audit.map(([, { action }]) => action),
     audit.map(([, { by }]) => by),
     audit.map(([, { reason }]) => reason),
+    starts.map((run) => toTextArray(run.tags)),
   ];
+}
+
+/** As PostgreSQL reads a text[], or null where it is empty: few runs bear any, and an index leaves out those that do not. */
+export function toTextArray(texts: readonly string[]): string | null {
+  if (texts.length === 0) return null;
+  return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`).join()}}`;
 }
 
 /** The answer of a commit, as the lane keeps it. */

@@ -142,9 +142,13 @@ function toStepView({ stage, inDoubt, errors, ...step }: WorkflowStep) {
   return { ...step, ...staged(stage), ...doubted(inDoubt), errors: errors ?? [] };
 }
 
-function filter(select: SelectQueryBuilder<WorkflowRun>, { workflow, statuses, from, to, after }: RunQuery): void {
+function filter(
+  select: SelectQueryBuilder<WorkflowRun>,
+  { workflow, statuses, tags, from, to, after }: RunQuery,
+): void {
   if (workflow !== null) select.andWhere('run.workflow = :workflow', { workflow });
   if (statuses !== null) select.andWhere('run.status IN (:...statuses)', { statuses });
+  if (tags !== null) select.andWhere('run.tags @> CAST(:tags AS text[])', { tags });
   if (from !== null) select.andWhere('run.createdAt >= :from', { from });
   if (to !== null) select.andWhere('run.createdAt < :to', { to });
   if (after === null) return;
@@ -156,5 +160,5 @@ function filter(select: SelectQueryBuilder<WorkflowRun>, { workflow, statuses, f
 }
 
 function toView(run: WorkflowRun | null): RunRecordView | null {
-  return run && { ...run, failure: toFailure(run.failedStep, run.failure) };
+  return run && { ...run, tags: run.tags ?? [], failure: toFailure(run.failedStep, run.failure) };
 }

@@ -7,6 +7,7 @@ import type {
   StoredSchedule,
 } from '../engine/ports.js';
 import type { Overlap } from '../engine/occurrences.js';
+import { toTextArray } from './commit-statement.js';
 import * as sql from './schedule-statements.js';
 
 /** Sends a prepared statement, again where a race was lost. */
@@ -96,6 +97,7 @@ export class SqlScheduleStore implements ScheduleStore {
       runs.map(({ run }) => run.input),
       runs.map(({ run }) => run.deadlineMs),
       runs.map(({ run }) => run.context),
+      runs.map(({ run }) => toTextArray(run.tags)),
     ]);
     return rows.map(({ name }) => name);
   }

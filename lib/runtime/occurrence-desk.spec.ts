@@ -41,7 +41,7 @@ class Stage {
     const tick = { name: 'tick', timing: stored().timing, overlap: 'skip', catchUp: 1, input };
     const plain = { ...tick, name: 'plain', input: 1 };
     registry.fill([
-      { name: 'w', target: class W {}, graph: {}, schedules: [tick, plain] } as unknown as WorkflowDefinition,
+      { name: 'w', target: class W {}, graph: {}, schedules: [tick, plain], tags: [] } as unknown as WorkflowDefinition,
     ]);
     const events = new EventHub();
     events.events$.subscribe((event) => this.events.push(event));

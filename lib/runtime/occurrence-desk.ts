@@ -167,7 +167,7 @@ export class OccurrenceDesk {
     const code = registry.getByName(workflow);
     const definition = shelf.currentOf(code);
     const deadlineMs = code.graph.deadlineMs ?? null;
-    const request = { ...born, definition, deadlineMs, priority: 0, key: null, inputHash: null };
+    const request = { ...born, definition, deadlineMs, priority: 0, key: null, inputHash: null, tags: code.tags };
     return { schedule: name, scheduledAt, run: toNewRun({ ...request, delayMs: null, dueAt: null }, null) };
   }
 

@@ -32,6 +32,11 @@ export interface StartOptions {
   readonly deadline?: Duration;
   /** Added to the priorities of the run's steps; lower runs first, from 0 to 1,000,000. @default 0 */
   readonly priority?: number;
+  /**
+   * Words by which `list()` finds the run, beside those of its workflow: at most 20, each at most 100 characters.
+   * @default none
+   */
+  readonly tags?: readonly string[];
 }
 
 /**
@@ -120,6 +125,8 @@ export interface AuditPage {
 export interface ListOptions {
   readonly workflow?: WorkflowClass | string;
   readonly status?: RunStatus | readonly RunStatus[];
+  /** Only runs that bear all of these. */
+  readonly tags?: readonly string[];
   /** Created at or after. */
   readonly from?: Date;
   /** Created before. */

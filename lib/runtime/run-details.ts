@@ -15,6 +15,8 @@ export interface RunDetails {
   readonly status: RunStatus;
   readonly key: string | null;
   readonly priority: number;
+  /** Those of its workflow when it was started, and those of `start()`. */
+  readonly tags: readonly string[];
   readonly input: unknown;
   /** The step that failed and its error, once the run is failing or failed. */
   readonly failure: { readonly step: string; readonly error: unknown } | null;
@@ -75,7 +77,7 @@ export interface RunPage {
 }
 
 export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
-  const { id, workflow, status, key, priority, cancelReason, dueAt, deadlineAt, createdAt, startedAt, endedAt } =
+  const { id, workflow, status, key, priority, tags, cancelReason, dueAt, deadlineAt, createdAt, startedAt, endedAt } =
     record;
   const { schedule, scheduledAt } = record;
   const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
@@ -86,6 +88,7 @@ export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDet
     status,
     key,
     priority,
+    tags,
     input,
     failure,
     cancelReason,

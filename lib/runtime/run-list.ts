@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 
-import { show } from '../definition/option-readers.js';
+import { readTags, show } from '../definition/option-readers.js';
 import type { AuditQuery, RunPosition, RunQuery } from '../engine/ports.js';
 import { RUN_STATUSES, type RunStatus } from '../engine/words.js';
 import type { AuditOptions, ListOptions, RunAddress } from './orchestrator-options.js';
@@ -19,11 +19,12 @@ export function readListOptions(
   written: unknown,
   nameOf: (workflow: NonNullable<ListOptions['workflow']>) => string,
 ): RunQuery {
-  const { workflow, status, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
+  const { workflow, status, tags, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
   assertLimit(limit);
   return {
     workflow: workflow === undefined ? null : nameOf(workflow),
     statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status)),
+    tags: tags === undefined ? null : reading('the tags of list()', () => readListedTags(tags)),
     from: readDate('from', from),
     to: readDate('to', to),
     after: cursor === undefined ? null : readCursor(cursor),
@@ -86,6 +87,13 @@ function readStatuses(status: RunStatus | readonly RunStatus[]): readonly RunSta
     );
   }
   return statuses;
+}
+
+function readListedTags(written: unknown): readonly string[] {
+  const faults: string[] = [];
+  const tags = readTags(written, (fault) => faults.push(fault));
+  if (tags !== undefined && tags.length > 0) return tags;
+  throw invalid(faults[0] ?? 'Expected tags to be a list of at least one, got an empty list.');
 }
 
 function readDate(name: string, date: Date | undefined): Date | null {

@@ -121,6 +121,7 @@ export class RunStarter {
       priority,
       input: text,
       context,
+      tags: [...new Set([...definition.tags, ...(options.tags ?? [])])],
       delayMs,
       dueAt,
       deadlineMs: deadlineMs ?? null,

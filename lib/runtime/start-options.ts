@@ -1,4 +1,4 @@
-import { isName, MAX_NAME_LENGTH, readOptions, readDelay, show } from '../definition/option-readers.js';
+import { isName, MAX_NAME_LENGTH, readOptions, readDelay, readTags, show } from '../definition/option-readers.js';
 import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
 import type { Asked } from '../engine/facts.js';
@@ -36,13 +36,13 @@ export function isRunId(id: unknown): id is string {
  * @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` with every fault
  */
 export function readStartOptions(written: unknown): StartOptions {
-  return readStart(written, 'start()', ['id', 'key', 'manager', 'delay', 'startAt', 'deadline', 'priority']);
+  return readStart(written, 'start()', ['id', 'key', 'manager', 'delay', 'startAt', 'deadline', 'priority', 'tags']);
 }
 
 /** One run of `startMany()`: its options, and its input beside them. */
 export function readStartItem(written: unknown, index: number): { options: StartOptions; input: unknown } {
   const { input, ...options } = readStart(written ?? null, `run ${index} of startMany()`, [
-    ...['input', 'id', 'key', 'delay', 'startAt', 'deadline', 'priority'],
+    ...['input', 'id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'tags'],
   ]);
   return { options, input };
 }
@@ -56,7 +56,7 @@ export function readExecuteOptions(written: unknown): { options: StartOptions; r
         'Call start() there, and result() after the transaction.',
     );
   }
-  const names = ['id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'timeout'];
+  const names = ['id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'tags', 'timeout'];
   const { timeout, ...options } = readStart(written, 'execute()', names);
   return { options, result: timeout === undefined ? {} : { timeout } };
 }
@@ -124,7 +124,7 @@ export function readSignalToSend(written: unknown): SignalToSend {
 /** The options of `list()`, each read once. What they hold is read by the caller. */
 export function readListed(written: unknown): ListOptions {
   const faults: string[] = [];
-  const options = readOnce(written, 'list()', ['workflow', 'status', 'from', 'to', 'cursor', 'limit'], faults);
+  const options = readOnce(written, 'list()', ['workflow', 'status', 'tags', 'from', 'to', 'cursor', 'limit'], faults);
   refuse(faults);
   return options;
 }
@@ -180,8 +180,9 @@ function readStart(written: unknown, what: string, names: readonly string[]): Wr
   if (priority !== undefined && !isPriority(priority)) {
     faults.push(`Expected priority to be a whole number from 0 to ${MAX_PRIORITY}, got ${show(priority)}.`);
   }
+  const tags = readTags(options['tags'], (fault) => faults.push(fault));
   refuse(faults);
-  return options;
+  return tags === undefined ? options : { ...options, tags };
 }
 
 /** A copy of what was written: getters are asked once. */

@@ -187,10 +187,11 @@ export function describeSchedules(name: string, open: () => Promise<StoreUnderTe
     it('gives birth to runs that carry what they are given', async () => {
       const schedule = await put(-5);
       const scheduled = bear(schedule, 1);
-      const carrying = { ...scheduled, run: { ...scheduled.run, context: '"acme"', input: '"in"', priority: 3 } };
+      const given = { context: '"acme"', input: '"in"', priority: 3, tags: ['vip', 'a "quoted" one'] };
+      const carrying = { ...scheduled, run: { ...scheduled.run, ...given } };
       await under.schedules.take([moveOf(schedule)], [carrying]);
       const { deadlineAt, ...record } = (await under.archive.find(scheduled.run.id))!;
-      expect(record).toMatchObject({ input: '"in"', priority: 3 });
+      expect(record).toMatchObject({ input: '"in"', priority: 3, tags: given.tags });
       expect(deadlineAt!.getTime() - record.createdAt.getTime()).toBe(5_000);
       expect(await under.store.findRun(scheduled.run.id)).toMatchObject({ context: '"acme"', status: 'pending' });
     });

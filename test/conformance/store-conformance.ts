@@ -362,6 +362,13 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await expect(store.findRun(runs[0]!.id)).resolves.toBeNull();
     });
 
+    it('keeps the tags of its run, whatever they consist of', async () => {
+      const tags = ['vip', 'a "quoted", {braced} \\ one', '  ', 'NULL', 'тег\n'];
+      const [tagged, plain] = [await start({ tags }), await start()];
+      expect((await under.archive.find(tagged))!.tags).toEqual(tags);
+      expect((await under.archive.find(plain))!.tags).toEqual([]);
+    });
+
     it('of a run that waits has a row with a time, which is not ready', async () => {
       const id = await start({
         ...{ status: 'waiting', state: 'w' },

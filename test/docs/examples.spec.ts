@@ -231,6 +231,13 @@ describe('the examples of runs', () => {
     expect(lines).toEqual(['wait waits', 'signup has completed']);
   });
 
+  it('tags find runs that bear them all', async () => {
+    await flow.orchestrator.start(running.SignupWorkflow, { email: 'yan' }, { tags: ['vip'] });
+    expect(await running.findVips(flow.orchestrator)).toEqual(['zoe']);
+    const { runs } = await flow.orchestrator.list({ tags: ['vip'] });
+    for (const { id } of runs) await flow.orchestrator.cancel(id);
+  });
+
   it('a row and its run are there together or not at all', async () => {
     const signup = { email: 'bob@example.org' };
     const run = await running.signUpWithRow(flow.orchestrator, dataSource, signup);

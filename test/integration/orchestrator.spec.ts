@@ -154,6 +154,11 @@ class Retrying {
   @Step() never(): void {}
 }
 
+@Workflow({ name: 'tagged', tags: ['billing'] })
+class Tagged {
+  @Step() fine(): void {}
+}
+
 @Workflow({ name: 'unstorable' })
 class Unstorable {
   static calls = 0;
@@ -586,7 +591,7 @@ describe('a list', () => {
 
   beforeAll(async () => {
     listed = await createDatabase();
-    lister = await startApp({ database: listed, workflows: [Sequence, Failing, Retrying] });
+    lister = await startApp({ database: listed, workflows: [Sequence, Failing, Retrying, Tagged], entities: [] });
     rows = await connect(listed);
     const runs = await lister.orchestrator.startMany(
       Sequence,
@@ -653,7 +658,47 @@ describe('a list', () => {
     expect((await orchestrator.list({ from: new Date('2020-01-01'), to: day })).runs).toHaveLength(0);
   });
 
-  it('is not given for a bad cursor, limit, status or time', async () => {
+  it('is filtered by tags: those of the workflow and those of the start, all of which a run must bear', async () => {
+    const { orchestrator } = lister;
+    const idsOf = async (...tags: string[]) => (await pages({ tags, limit: 2 })).map(({ id }) => id).sort();
+    const plain = await orchestrator.start(Tagged);
+    const vip = await orchestrator.start(Tagged, undefined, { tags: ['vip', 'billing', 'vip'] });
+    const [many] = await orchestrator.startMany(Tagged, [{ tags: ['vip', 'a "quoted", one'] }]);
+    const inTransaction = await lister.dataSource.transaction((manager) =>
+      orchestrator.start(Tagged, undefined, { tags: ['vip', 'late'], manager }),
+    );
+    const all = [plain, vip, many!, inTransaction].map(({ id }) => id);
+    expect(await idsOf('billing')).toEqual(all.toSorted());
+    expect(await idsOf('vip')).toEqual(all.slice(1).toSorted());
+    expect(await idsOf('late', 'vip')).toEqual([inTransaction.id]);
+    expect(await idsOf('a "quoted", one')).toEqual([many!.id]);
+    expect(await idsOf('late', 'unknown')).toEqual([]);
+    expect(await orchestrator.get(vip.id)).toMatchObject({ tags: ['billing', 'vip'] });
+    expect((await orchestrator.list({ workflow: Sequence, limit: 1 })).runs[0]).toMatchObject({ tags: [] });
+  });
+
+  it('is found by the index of tags, in which runs without any are not', async () => {
+    await rows.query('SET enable_seqscan = off');
+    const plan = await rows.query("EXPLAIN SELECT * FROM orchestrate_flow.workflow_run r WHERE r.tags @> '{vip}'");
+    expect(JSON.stringify(plan)).toContain('workflow_run_tags');
+  });
+
+  it.each([
+    [['']],
+    [['x'.repeat(101)]],
+    [['a\0b']],
+    [['\ud800']],
+    [[1]],
+    ['vip'],
+    [Array.from({ length: 21 }, (_, n) => `t${n}`)],
+  ])('and a start take no such tags: %j', async (given) => {
+    const tags = given as string[];
+    const refused = { code: 'OF_ARGUMENT_INVALID', message: expect.stringMatching(/^Expected tags to be a list of/) };
+    await expect(lister.orchestrator.list({ tags })).rejects.toMatchObject(refused);
+    await expect(lister.orchestrator.start(Tagged, undefined, { tags })).rejects.toMatchObject(refused);
+  });
+
+  it('is not given for a bad cursor, limit, status or time, or no tags at all', async () => {
     const bad = [
       { cursor: 'nonsense' },
       { cursor: Buffer.from('["2026-01-01","x"]').toString('base64url') },
@@ -663,6 +708,7 @@ describe('a list', () => {
       { limit: 1.5 },
       { status: 'done' as 'completed' },
       { status: [] },
+      { tags: [] },
       { from: new Date(NaN) },
       { to: 'yesterday' as unknown as Date },
     ];

@@ -18,7 +18,7 @@ class Day {
   overlap: 'allow',
   input: ({ scheduledAt }: { scheduledAt: Date }) => ({ day: scheduledAt.toISOString() }),
 })
-@Workflow({ name: 'nightly', deadline: '2h' })
+@Workflow({ name: 'nightly', deadline: '2h', tags: ['report'] })
 class Nightly {
   static readonly input = Day;
 
@@ -80,7 +80,9 @@ describe('a schedule in virtual time', () => {
     expect(log).toEqual(days);
     const { runs } = await flow.orchestrator.list({ workflow: Nightly });
     expect(runs.map(({ scheduledAt }) => scheduledAt!.toISOString()).reverse()).toEqual(days);
-    expect(runs[0]).toMatchObject({ schedule: 'nightly', status: 'completed', input: { day: days[2] } });
+    expect(runs[0]).toMatchObject({
+      ...{ schedule: 'nightly', status: 'completed', input: { day: days[2] }, tags: ['report'] },
+    });
     expect(await flow.orchestrator.schedules.get('nightly')).toMatchObject({
       ...{ workflow: 'nightly', cron: '0 2 * * *', timeZone: 'Europe/Berlin', everyMs: null, status: 'active' },
       ...{ overlap: 'allow', catchUp: 1, declared: true, input: undefined, lastError: null },

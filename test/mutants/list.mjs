@@ -1573,4 +1573,26 @@ export const MUTANTS = [
       test: 'drain() waits for a signal that nobody has looked at yet',
     },
   },
+  {
+    name: 'tags-quoted',
+    safeguard: 'tags are kept as they are, whatever they consist of',
+    file: COMMIT,
+    from: "text.replaceAll(/[\"\\\\]/g, '\\\\$&')",
+    to: 'text',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a start keeps the tags of its run, whatever they consist of',
+    },
+  },
+  {
+    name: 'tags-all',
+    safeguard: 'a list by tags gives the runs that bear all of them',
+    file: 'lib/persistence/sql-run-archive.ts',
+    from: 'run.tags @> ',
+    to: 'run.tags && ',
+    caughtBy: {
+      file: 'test/integration/orchestrator.spec.ts',
+      test: 'a list is filtered by tags: those of the workflow and those of the start, all of which a run must bear',
+    },
+  },
 ];

@@ -96,14 +96,14 @@ export class FlowProcess {
       ...{ door: this.door, store: this.store, shelf, slots, self: this.self, codec, events: new EventHub() },
       ...{ runner: { run: (attempt: Attempt) => this.run(attempt) }, onEnded: () => {}, onTimer: () => {} },
     } as unknown as RunDeskPorts);
-    const code = { name: 'race', target: {}, graph: graph.graph, schedules: [] };
+    const code = { name: 'race', target: {}, graph: graph.graph, schedules: [], tags: [] };
     this.occurrences = new OccurrenceDesk({
       ...{ store: this.store.schedules, registry: { getByName: () => code }, shelf, clock },
     } as unknown as OccurrenceDeskPorts);
     this.starter = new RunStarter({
       ...{ shelf, desk: this.desk, store: this.store, codec, inputs: new InputDesk(codec), clock },
       transactions: new SqlTransactionalStarts(SCHEMA, null),
-      registry: { get: () => ({ name: 'race', target: {}, graph: graph.graph }) },
+      registry: { get: () => code },
     } as unknown as RunStarterPorts);
   }
 
@@ -176,6 +176,7 @@ export class FlowProcess {
       priority: 0,
       input: '1',
       context: null,
+      tags: [],
       delayMs: null,
       dueAt: null,
       deadlineMs: null,

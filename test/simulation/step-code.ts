@@ -77,6 +77,7 @@ export function writeWorkflow(
     host: null,
     steps,
     schedules: plans.map(toSchedule),
+    tags: [],
   };
 }
 

@@ -40,6 +40,7 @@ export interface RunRow {
   readonly priority: number;
   readonly input: string;
   readonly context: string | null;
+  readonly tags: readonly string[];
   readonly failedStep: string | null;
   readonly failure: string | null;
   readonly cancelReason: string | null;
@@ -694,24 +695,11 @@ export class Tables {
   }
 
   private create(start: NewRun, of: Pick<RunRow, 'schedule' | 'scheduledAt'> = UNSCHEDULED): void {
-    const {
-      id,
-      workflow,
-      definition,
-      status,
-      state,
-      worker,
-      key,
-      inputHash,
-      priority,
-      input,
-      context,
-      delayMs,
-      dueAt,
-    } = start;
+    const { id, workflow, definition, status, state, worker, key, inputHash, priority, input } = start;
+    const { context, tags, delayMs, dueAt } = start;
     const { now } = this;
     const after: RunRow = {
-      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context },
+      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, tags },
       ...{ revision: 0, generation: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
       dueAt: this.dueAt(dueAt, delayMs),

@@ -14,6 +14,7 @@ export function newRun(change: Partial<NewRun> & Pick<NewRun, 'workflow' | 'defi
     priority: 0,
     input: '1',
     context: null,
+    tags: [],
     delayMs: null,
     dueAt: null,
     deadlineMs: null,

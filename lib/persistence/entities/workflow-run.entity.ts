@@ -52,6 +52,10 @@ export class WorkflowRun {
   @Column({ type: 'text' })
   input!: string;
 
+  /** Words by which it is found; null where it bears none. */
+  @Column({ type: 'text', array: true, nullable: true })
+  tags!: string[] | null;
+
   /** What the module's option `context` captured where it was started, encoded. */
   @Column({ type: 'text', nullable: true, select: false })
   context!: string | null;

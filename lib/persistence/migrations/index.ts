@@ -10,6 +10,7 @@ import { TransactionalSteps1765100000000 } from './1765100000000-transactional-s
 import { KeepAnAudit1765200000000 } from './1765200000000-keep-an-audit.js';
 import { CarryContext1765300000000 } from './1765300000000-carry-context.js';
 import { Schedules1765400000000 } from './1765400000000-schedules.js';
+import { TagRuns1765500000000 } from './1765500000000-tag-runs.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new KeepAnAudit1765200000000(), servesFrom: '0.1.0' },
   { migration: new CarryContext1765300000000(), servesFrom: '0.1.0' },
   { migration: new Schedules1765400000000(), servesFrom: '0.1.0' },
+  { migration: new TagRuns1765500000000(), servesFrom: '0.1.0' },
 ];

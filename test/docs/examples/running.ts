@@ -72,6 +72,12 @@ export async function describe(orchestrator: Orchestrator, email: string): Promi
   ];
 }
 
+export async function findVips(orchestrator: Orchestrator): Promise<string[]> {
+  await orchestrator.start(SignupWorkflow, { email: 'zoe' }, { tags: ['vip', 'eu'] }); // beside those of @Workflow({ tags })
+  const { runs } = await orchestrator.list({ tags: ['vip', 'eu'] }); // they bear both
+  return runs.map(({ input }) => (input as Signup).email);
+}
+
 export function watch(orchestrator: Orchestrator, say: (line: string) => void): Subscription {
   return orchestrator.events$.subscribe((event) => {
     if (event.type === 'step.waiting') say(`${event.step} waits`);
