@@ -4,6 +4,7 @@ export type {
   OrchestrateFlowAsyncOptions,
   OrchestrateFlowOptions,
   OrchestrateFlowOptionsFactory,
+  RetentionOptions,
   QueueBackendOptions,
   WorkerOptions,
 } from './orchestrate-flow.options.js';
@@ -57,6 +58,7 @@ export type {
   AuditPage,
   ControlOptions,
   ListOptions,
+  PurgeOptions,
   ResultOptions,
   RunAddress,
   SignalOptions,
@@ -78,7 +80,7 @@ export type { Duration } from './engine/duration.js';
 export type { FanOutLimits, GraphNode, WorkflowGraph } from './engine/graph.js';
 export type { RetryPolicy } from './engine/retry-policy.js';
 export type { Overlap } from './engine/occurrences.js';
-export type { ControlAction, RunStatus, StepStatus } from './engine/words.js';
+export type { ControlAction, EndStatus, RunStatus, StepStatus } from './engine/words.js';
 export {
   DefinitionError,
   InputInvalidError,

@@ -226,7 +226,7 @@ export class OrchestrateFlowModule
   }
 
   private async open() {
-    const { schema, leaseMs, worker, maxValueBytes, maxCrashes, context } = this.options;
+    const { schema, leaseMs, worker, maxValueBytes, maxCrashes, context, retention } = this.options;
     const { connectionConfig: config, dataSource } = this.database;
     const store = new SqlRunStore(config, {
       schema,
@@ -249,7 +249,7 @@ export class OrchestrateFlowModule
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
         ...{ clock: SYSTEM_CLOCK, timeouts: this.timeouts, context },
       },
-      { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs, maxCrashes },
+      { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs, maxCrashes, retention },
     );
     this.opened = { runtime, committer, store, bell };
     return runtime.open();

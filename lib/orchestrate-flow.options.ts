@@ -6,7 +6,9 @@ import { show as inspectBriefly } from './definition/option-readers.js';
 import type { RetryInput } from './definition/retry-options.js';
 import { DURATION_FORM, findDurationMs, type Duration } from './engine/duration.js';
 import { OrchestrateFlowError } from './engine/errors.js';
+import type { PurgeRule } from './engine/ports.js';
 import { DEFAULT_MAX_CRASHES, LEAST_MAX_CRASHES } from './engine/suspects.js';
+import { END_STATUSES, type EndStatus } from './engine/words.js';
 import { isPostgresUrl, type EmbeddedEngine, type GivenUrl } from './persistence/given-url.js';
 import { DEFAULT_SCHEMA, isSchemaName } from './persistence/schema.js';
 import { findConnectionFault } from './queue/redis-connection.js';
@@ -64,6 +66,13 @@ export interface EmbeddedOptions {
 }
 
 /**
+ * How long runs are kept when they have ended: all the same, or by how they have ended. What is not named is kept for ever.
+ *
+ * @publicApi
+ */
+export type RetentionOptions = Duration | { readonly [S in EndStatus]?: Duration };
+
+/**
  * Options of `OrchestrateFlowModule.forRoot()`. All are optional.
  *
  * @publicApi
@@ -115,6 +124,12 @@ export interface OrchestrateFlowOptions {
      */
     readonly crashes?: number;
   };
+  /**
+   * How long runs that have ended are kept, with their steps and signals and what the audit log says of them; for each status, or for
+   * all. From 1 minute on; looked after by every worker, about once a minute. As long as a run is kept its key is taken.
+   * @default for ever
+   */
+  readonly retention?: RetentionOptions;
   /** Whether the orchestrator may be injected without importing the module. @default true */
   readonly isGlobal?: boolean;
 }
@@ -173,6 +188,7 @@ export interface ResolvedOptions {
   readonly defaults: NonNullable<OrchestrateFlowOptions['defaults']>;
   readonly maxValueBytes: number;
   readonly maxCrashes: number;
+  readonly retention: readonly PurgeRule[];
 }
 
 const ALLOWED = [
@@ -189,6 +205,7 @@ const ALLOWED = [
   'context',
   'defaults',
   'limits',
+  'retention',
   'isGlobal',
 ] as const satisfies readonly (keyof OrchestrateFlowOptions)[];
 
@@ -198,6 +215,8 @@ export const URL_OPTION = 'the option `url`';
 const DEFAULTS = { concurrency: 50, shutdownTimeoutMs: 20_000, leaseMs: 10_000, maxValueBytes: 1_048_576 } as const;
 const LEASE = { least: 1_000, most: 600_000 } as const;
 const MAX_CONCURRENCY = 10_000;
+/** Whoever waits for a result has read it by then. */
+const LEAST_RETENTION_MS = 60_000;
 const MOST_MAX_CRASHES = 1_000;
 
 /** What of the environment the options depend on. */
@@ -244,6 +263,7 @@ export function resolveOptions(
     defaults,
     maxValueBytes: options.limits?.value ?? DEFAULTS.maxValueBytes,
     maxCrashes: options.limits?.crashes ?? DEFAULT_MAX_CRASHES,
+    retention: toRules(options.retention),
   };
 }
 
@@ -340,6 +360,7 @@ function findFaults(options: OrchestrateFlowOptions): string[] {
     `a whole number from ${LEAST_MAX_CRASHES} to ${MOST_MAX_CRASHES}`,
     crashes,
   );
+  if (options.retention !== undefined) findRetentionFaults(options.retention, expect);
   if (worker !== undefined && worker !== false) findWorkerFaults(worker, expect);
   if (options.url !== undefined && dataSource !== undefined)
     faults.push('Expected dataSource or url, got both. Leave one of them out.');
@@ -401,6 +422,23 @@ function findWorkerFaults(worker: WorkerOptions, expect: Expect): void {
     DURATION_FORM,
     shutdownTimeout,
   );
+}
+
+function findRetentionFaults(retention: unknown, expect: Expect): void {
+  const form = `${DURATION_FORM}, at least ${LEAST_RETENTION_MS / 1_000} s`;
+  const isKept = (value: unknown) => value === undefined || (findDurationMs(value) ?? 0) >= LEAST_RETENTION_MS;
+  if (typeof retention !== 'object' || retention === null)
+    return expect(isKept(retention), 'retention', `${form}, or one for each status`, retention);
+  expectNames(retention, 'retention', END_STATUSES, expect);
+  for (const [status, value] of Object.entries(retention)) expect(isKept(value), `retention.${status}`, form, value);
+}
+
+/** What is kept for how long, by how it has ended. */
+function toRules(retention: RetentionOptions | undefined): PurgeRule[] {
+  return END_STATUSES.flatMap((status) => {
+    const kept = typeof retention === 'object' ? retention[status] : retention;
+    return kept === undefined ? [] : [{ status, ageMs: findDurationMs(kept)! }];
+  });
 }
 
 function isOptional(value: unknown, types: readonly string[]): boolean {

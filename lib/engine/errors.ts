@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'OF_RUN_ENDED'
   | 'OF_RUN_NOT_FAILED'
   | 'OF_RUN_UNDONE'
+  | 'OF_RUN_OPEN'
   | 'OF_KEY_CONFLICT'
   | 'OF_RUN_FAILED'
   | 'OF_RUN_CANCELLED'

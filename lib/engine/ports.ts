@@ -1,9 +1,9 @@
 import type { AuditNote, InboxSignal, OpenRow, Renewal, RunFailure, SignalWrite, StepWrite } from './decision.js';
-import type { Claim } from './facts.js';
+import type { Asked, Claim } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
 import type { CatchUp, Overlap, Timing } from './occurrences.js';
 import type { Tally } from './run-state.js';
-import type { ControlAction, RunStatus, StepStatus } from './words.js';
+import type { ControlAction, RunStatus, StepStatus, EndStatus } from './words.js';
 
 /** Time, chance and new names. Only through it does the runtime come by them, so that a test can give it others. */
 export interface Clock {
@@ -175,7 +175,7 @@ export type Reaping = 'none' | 'witnessed' | 'all';
 export interface BeatNews {
   /** False: this worker has been declared dead. It must drop its claims and go on under a new id. */
   readonly alive: boolean;
-  /** Runs in which this worker has claims and that have been stopped, and those of `openRuns` that have ended. */
+  /** Runs in which this worker has claims and that have been stopped, and those of `openRuns` that have ended or are gone. */
   readonly stoppedRuns: readonly string[];
   /** Claims of this worker in the step table. */
   readonly claims: readonly OwnClaim[];
@@ -305,6 +305,22 @@ export interface EndedRun {
   readonly cancelReason: string | null;
 }
 
+/** Which runs that have ended are deleted. */
+export interface PurgeRequest {
+  /** How they have ended, and how many milliseconds ago at the least. */
+  readonly rules: readonly PurgeRule[];
+  readonly workflow: string | null;
+  /** They bear all of these. */
+  readonly tags: readonly string[] | null;
+  /** At most so many by each rule. */
+  readonly limit: number;
+}
+
+export interface PurgeRule {
+  readonly status: EndStatus;
+  readonly ageMs: number;
+}
+
 /** What the runtime reads and claims. */
 export interface RunStore {
   /** Claims ready steps that are no suspects. */
@@ -335,6 +351,14 @@ export interface RunStore {
   registerWorker(worker: WorkerIdentity, leaseMs: number): Promise<void>;
   removeWorker(workerId: string): Promise<void>;
   beat(request: BeatRequest): Promise<BeatNews>;
+  /** Deletes runs that have ended, with all that is theirs, the oldest first; one that somebody locks stays. @returns how many */
+  purge(request: PurgeRequest): Promise<number>;
+  /**
+   * Deletes one run with all that is its own but the audit log, which says who has asked for it.
+   *
+   * @returns false where there is no such run, or it has not ended
+   */
+  deleteRun(runId: string, asked: Asked): Promise<boolean>;
   /** Deletes what nothing names any more: workers long dead, lanes long unused. */
   sweepDead(): Promise<void>;
   /** Gives a definition its number, writing its row where it is new. */

@@ -23,8 +23,18 @@ export const RUN_STATUSES = [
  */
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
+/** Statuses with which a run has ended. */
+export const END_STATUSES = ['completed', 'failed', 'cancelled', 'terminated'] as const;
+
+/**
+ * How a run has ended.
+ *
+ * @publicApi
+ */
+export type EndStatus = (typeof END_STATUSES)[number];
+
 /** What people ask of a run beside its start and its signals. */
-export const CONTROL_ACTIONS = ['cancel', 'terminate', 'wake', 'retry'] as const;
+export const CONTROL_ACTIONS = ['cancel', 'terminate', 'wake', 'retry', 'delete'] as const;
 
 /**
  * What somebody asked of a run: each leaves an entry in the audit log.

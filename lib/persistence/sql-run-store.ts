@@ -1,3 +1,4 @@
+import type { Asked } from '../engine/facts.js';
 import type {
   BeatNews,
   BeatRequest,
@@ -11,6 +12,7 @@ import type {
   NewItems,
   NewSignal,
   OwnClaim,
+  PurgeRequest,
   RunStore,
   StoredDefinition,
   StoredItem,
@@ -79,6 +81,7 @@ export class SqlRunStore implements RunStore {
   private readonly reads: Connection;
   private readonly signals: Connection;
   private readonly beats: Connection;
+  private readonly deletes: Connection;
   private readonly keeper: LeaseKeeper;
   /** Whose sign of life the heartbeat's connection is. */
   private worker: string | null = null;
@@ -94,6 +97,7 @@ export class SqlRunStore implements RunStore {
     const impatient = { ...settings, lock_timeout: SIGNAL_LOCK_MS };
     this.signals = new Connection(config, { name: 'orchestrate-flow signals', settings: impatient, answerWithinMs });
     this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
+    this.deletes = new Connection(config, { name: 'orchestrate-flow retention', settings, answerWithinMs });
     this.beats = new Connection(
       config,
       { name: 'orchestrate-flow heartbeat', settings, answerWithinMs },
@@ -238,6 +242,16 @@ export class SqlRunStore implements RunStore {
     };
   }
 
+  async purge({ rules, workflow, tags, limit }: PurgeRequest): Promise<number> {
+    const statuses = rules.map(({ status }) => status);
+    const ages = rules.map(({ ageMs }) => ageMs);
+    return (await this.delete('purge_runs', sql.PURGE_RUNS, [statuses, ages, workflow, tags, limit])).length;
+  }
+
+  async deleteRun(runId: string, { by, reason }: Asked): Promise<boolean> {
+    return (await this.delete('delete_run', sql.DELETE_RUN, [runId, by, reason])).length > 0;
+  }
+
   async sweepDead(): Promise<void> {
     await this.pulse('sweep_dead', sql.SWEEP_DEAD, []);
   }
@@ -259,7 +273,8 @@ export class SqlRunStore implements RunStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.reads.close(), this.signals.close(), this.beats.close(), this.keeper.stop()]);
+    const connections = [this.reads, this.signals, this.beats, this.deletes];
+    await Promise.all([...connections.map((connection) => connection.close()), this.keeper.stop()]);
   }
 
   private async findLost(): Promise<LostClaims[]> {
@@ -287,6 +302,15 @@ export class SqlRunStore implements RunStore {
 
   private read<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
     return untilNoRaceIsLost(() => this.reads.query<Row>(this.prepared(name, text), values));
+  }
+
+  /** On a connection where it holds up nobody. */
+  private async delete(name: string, text: string, values: readonly unknown[]): Promise<object[]> {
+    try {
+      return await untilNoRaceIsLost(() => this.deletes.query<object>(this.prepared(name, text), values));
+    } catch (error) {
+      throw unreadable(error);
+    }
   }
 
   private pulse<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {

@@ -185,6 +185,41 @@ WHERE status = 'dead' AND lease_until < statement_timestamp() - interval '1 hour
   AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.worker = w.id)
   AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_step s WHERE s.worker = w.id AND s.status = 'running')`;
 
+/** Deletes runs that are locked, steps and signals after them, and what the audit log says of them where `events` says so. */
+const deleteRuns = (doomed: string, events: string) => `
+WITH doomed AS MATERIALIZED (${doomed}),
+steps AS (
+  DELETE FROM orchestrate_flow.workflow_step s USING doomed d WHERE s.run_id = d.id
+),
+signals AS (
+  DELETE FROM orchestrate_flow.workflow_signal s USING doomed d WHERE s.run_id = d.id
+),
+events AS (${events})
+DELETE FROM orchestrate_flow.workflow_run r USING doomed d WHERE r.id = d.id RETURNING r.id`;
+
+/**
+ * Those that have ended in one of these ways so long ago, the oldest of each first. Whatever comes late to one of them finds
+ * that it has ended, or is not there: both change nothing.
+ */
+export const PURGE_RUNS = deleteRuns(
+  `
+  SELECT r.id FROM unnest($1::text[], $2::float8[]) AS p (status, age_ms)
+  CROSS JOIN LATERAL (
+    SELECT e.id FROM orchestrate_flow.workflow_run e
+    WHERE e.status = p.status AND e.ended_at <= orchestrate_flow.now() - p.age_ms * interval '1 millisecond'
+      AND ($3::text IS NULL OR e.workflow = $3) AND ($4::text[] IS NULL OR e.tags @> $4::text[])
+    ORDER BY e.ended_at LIMIT $5
+    FOR UPDATE SKIP LOCKED) r`,
+  `DELETE FROM orchestrate_flow.workflow_event e USING doomed d WHERE e.run_id = d.id`,
+);
+
+export const DELETE_RUN = deleteRuns(
+  `SELECT id, workflow FROM orchestrate_flow.workflow_run WHERE id = $1 AND ended_at IS NOT NULL FOR UPDATE`,
+  `
+  INSERT INTO orchestrate_flow.workflow_event (run_id, workflow, action, by, reason, created_at)
+  SELECT id, workflow, 'delete', $2, $3, orchestrate_flow.now() FROM doomed`,
+);
+
 /** Makes the steps ready whose next attempt, or whose time, is due. Step rows only, like a claim. */
 export const WAKE_DUE_STEPS = `
 UPDATE orchestrate_flow.workflow_step s SET status = 'ready', due_at = NULL
@@ -214,7 +249,8 @@ SELECT
     SELECT r.id FROM orchestrate_flow.workflow_step s JOIN orchestrate_flow.workflow_run r ON r.id = s.run_id
     WHERE s.worker = $1 AND s.status = 'running' AND r.status IN ('failing', 'cancelling')
     UNION
-    SELECT id FROM orchestrate_flow.workflow_run WHERE id = ANY ($7::uuid[]) AND ended_at IS NOT NULL
+    SELECT o.id FROM unnest($7::uuid[]) o (id)
+    WHERE NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = o.id AND r.ended_at IS NULL)
   ) AS stopped_runs,
   ARRAY(
     SELECT json_build_array(run_id, ${STEP_NAME}, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt, generation)::text FROM orchestrate_flow.workflow_step

@@ -66,6 +66,7 @@ class Stage {
           new Promise<TakenOccurrences>((answer) => this.taken.push({ names, answer })),
       },
       ward: { visit: () => {} },
+      retention: { visit: () => {} },
       self: new WorkerSelf(['a', 'b'], clock),
       shelf: { runnableIds: [] },
       events: this.events,

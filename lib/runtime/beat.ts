@@ -3,6 +3,7 @@ import type { BeatNews, Clock, RunStore, WorkerIdentity } from '../engine/ports.
 import type { EventHub } from '../events/event-hub.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { OccurrenceDesk } from './occurrence-desk.js';
+import type { Retention } from './retention.js';
 import type { RunDesk } from './run-desk.js';
 import type { SlotOffice } from './slot-office.js';
 import type { SuspectWard } from './suspect-ward.js';
@@ -27,6 +28,7 @@ export interface BeatPorts {
   readonly events: EventHub;
   readonly clock: Clock;
   readonly ward: SuspectWard;
+  readonly retention: Pick<Retention, 'visit'>;
   readonly queues: readonly string[];
   readonly leaseMs: number;
   readonly quarantine: Quarantine;
@@ -153,6 +155,7 @@ export class Beat {
     if (!news.alive) await this.goOnUnderNewId();
     this.act(news);
     if (isSteady) await this.sweep(begunAt);
+    this.ports.retention.visit();
     const regular = reap === 'witnessed' ? leaseMs / 10 : leaseMs / 3;
     return news.nextDueMs === null ? regular : Math.min(regular, Math.max(0, news.nextDueMs));
   }

@@ -6,6 +6,7 @@ import { OrchestrateFlowError } from '../engine/errors.js';
 import type {
   ClaimedStep,
   Clock,
+  PurgeRule,
   RunArchive,
   RunDoor,
   RunStore,
@@ -27,6 +28,7 @@ import type { OrchestratorPorts } from './orchestrator.js';
 import { ItemDesk } from './item-desk.js';
 import { ItemPages } from './item-pages.js';
 import { ResultDesk } from './result-desk.js';
+import { Retention } from './retention.js';
 import { captureContext, type RunContext } from './run-context.js';
 import { RunDesk } from './run-desk.js';
 import { RunStarter } from './run-starter.js';
@@ -40,6 +42,9 @@ import { WorkerSelf } from './worker-self.js';
 
 /** Milliseconds between two tries to read what a step needs while the database is away. */
 const READ_AGAIN_MS = 250;
+
+/** Leases between two looks for runs whose time is over: a minute where a lease is 10 s. */
+const RETENTION_LEASES = 6;
 
 export interface FlowRuntimePorts {
   readonly registry: WorkflowRegistry;
@@ -65,6 +70,8 @@ export interface FlowRuntimeOptions {
   readonly leaseMs: number;
   /** The number of crashes after which a step that ran alone is quarantined. */
   readonly maxCrashes: number;
+  /** How long runs that have ended are kept. */
+  readonly retention: readonly PurgeRule[];
 }
 
 /** What happens in one process, wired together: desk, pumps, beat and results. Knows neither SQL nor BullMQ. */
@@ -77,6 +84,7 @@ export class FlowRuntime {
   private readonly inputs: InputDesk;
   private readonly occurrences: OccurrenceDesk;
   private readonly beat: Beat;
+  private readonly retention: Retention;
   private isWorking = false;
 
   constructor(
@@ -143,6 +151,8 @@ export class FlowRuntime {
     });
     const quarantine = { crashes: maxCrashes, error: codec.encodeError(poison(maxCrashes)) };
     const overdue = codec.encodeError(overdueError());
+    const everyMs = RETENTION_LEASES * leaseMs;
+    this.retention = new Retention({ store, clock, events, rules: options.retention, everyMs });
     this.beat = new Beat({
       store,
       desk,
@@ -153,6 +163,7 @@ export class FlowRuntime {
       events,
       clock,
       ward,
+      retention: this.retention,
       queues,
       leaseMs,
       quarantine,
@@ -188,6 +199,7 @@ export class FlowRuntime {
       desk,
       results,
       starter,
+      store,
     };
   }
 
@@ -225,7 +237,7 @@ export class FlowRuntime {
     await this.untilQuiet(timeoutMs);
     const handedOver = this.desk.handOver();
     await this.untilSettled(this.options.leaseMs);
-    await this.beat.stop();
+    await Promise.all([this.beat.stop(), this.retention.stop()]);
     await this.ports.store
       .removeWorker(this.self.id)
       .catch((error: unknown) => this.ports.events.announceDatabase(error));

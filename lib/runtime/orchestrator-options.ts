@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { WorkflowClass } from '../definition/workflow-class.js';
 import type { Duration } from '../engine/duration.js';
 import type { AuditEntry } from '../engine/ports.js';
-import type { RunStatus } from '../engine/words.js';
+import type { EndStatus, RunStatus } from '../engine/words.js';
 
 /**
  * How to start a run.
@@ -135,4 +135,19 @@ export interface ListOptions {
   readonly cursor?: string;
   /** From 1 to 1,000. @default 50 */
   readonly limit?: number;
+}
+
+/**
+ * Which runs that have ended to delete.
+ *
+ * @publicApi
+ */
+export interface PurgeOptions {
+  /** How long ago they have ended at the least; `0` means all that have. */
+  readonly olderThan: Duration;
+  readonly workflow?: WorkflowClass | string;
+  /** @default all of these */
+  readonly status?: EndStatus | readonly EndStatus[];
+  /** Only runs that bear all of these. */
+  readonly tags?: readonly string[];
 }

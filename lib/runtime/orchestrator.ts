@@ -7,7 +7,7 @@ import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { computeGraphText, computeMermaid } from '../engine/graph-text.js';
 import type { WorkflowGraph } from '../engine/graph.js';
-import type { RunArchive, TransactionalStarts } from '../engine/ports.js';
+import type { RunArchive, RunStore, TransactionalStarts } from '../engine/ports.js';
 import type { RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
@@ -18,6 +18,7 @@ import type {
   AuditPage,
   ControlOptions,
   ListOptions,
+  PurgeOptions,
   ResultOptions,
   RunAddress,
   SignalOptions,
@@ -74,6 +75,7 @@ export interface OrchestratorPorts {
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly codec: PayloadCodec;
   readonly events: EventHub;
+  readonly store: RunStore;
 }
 
 /**
@@ -297,7 +299,31 @@ export class Orchestrator {
   }
 
   /**
-   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, wake and retry that changed
+   * Deletes a run that has ended, with its steps and signals; what the audit log says of it stays. From then on its key is
+   * free. Whoever has only just begun to wait for its result, in another process, may wait until the end of the timeout.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_OPEN` where the run has not ended
+   */
+  async delete(address: RunAddress, options?: ControlOptions): Promise<void> {
+    return this.control.delete(address, options);
+  }
+
+  /**
+   * Deletes all runs that have ended so long ago and are as the options say, with all that is theirs, what the audit log says
+   * of them included: some hundred at a time, so that it holds up nobody. The module's option `retention` does it by itself.
+   *
+   * @example
+   * await orchestrator.purge({ workflow: ImportWorkflow, status: 'completed', olderThan: '30d' });
+   *
+   * @returns how many
+   * @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN`, `OF_ARGUMENT_INVALID`, `OF_DATABASE_UNAVAILABLE`
+   */
+  async purge(options: PurgeOptions): Promise<number> {
+    return this.control.purge(options);
+  }
+
+  /**
+   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, wake, retry and delete that changed
    * something. Each entry is written in the commit that did it.
    *
    * @example

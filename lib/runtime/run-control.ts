@@ -1,12 +1,16 @@
 import { OrchestrateFlowError } from '../engine/errors.js';
+import type { RunStore } from '../engine/ports.js';
 import { isEnded, isStopping } from '../engine/words.js';
-import type { ControlOptions, RunAddress } from './orchestrator-options.js';
+import type { ControlOptions, PurgeOptions, RunAddress } from './orchestrator-options.js';
 import type { RunDesk } from './run-desk.js';
 import type { RunFinder } from './run-finder.js';
+import { purgeAll } from './retention.js';
+import { readPurgeOptions } from './run-list.js';
 import { readAsked } from './start-options.js';
 
 export interface RunControlPorts {
   readonly desk: RunDesk;
+  readonly store: Pick<RunStore, 'purge' | 'deleteRun'>;
 }
 
 /** Steers runs from outside: tells them what is asked of them, and says where it came too late. */
@@ -71,5 +75,22 @@ export class RunControl {
         `Cannot wake run ${id}: it is ${status}. Only a run that goes on can be woken.`,
       );
     await this.connect().desk.tell(id, { type: 'wake-requested', ...asked });
+  }
+
+  async delete(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'delete()');
+    const { id } = await this.finder.getRecord(address);
+    if (await this.connect().store.deleteRun(id, asked)) return;
+    // Not there any more, or not yet ended.
+    const { status } = await this.finder.getRecord(id);
+    throw new OrchestrateFlowError(
+      'OF_RUN_OPEN',
+      `Cannot delete run ${id}: it is ${status}. Let it end, or cancel or terminate it first.`,
+    );
+  }
+
+  async purge(options: PurgeOptions): Promise<number> {
+    const request = readPurgeOptions(options, (workflow) => this.finder.nameOf(workflow));
+    return purgeAll(this.connect().store, request);
   }
 }

@@ -1,10 +1,11 @@
 import { types } from 'node:util';
 
 import { readTags, show } from '../definition/option-readers.js';
-import type { AuditQuery, RunPosition, RunQuery } from '../engine/ports.js';
-import { RUN_STATUSES, type RunStatus } from '../engine/words.js';
-import type { AuditOptions, ListOptions, RunAddress } from './orchestrator-options.js';
-import { invalid, isRunId, readAudited, reading, readListed } from './start-options.js';
+import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
+import type { AuditQuery, PurgeRequest, RunPosition, RunQuery } from '../engine/ports.js';
+import { END_STATUSES, RUN_STATUSES, type RunStatus } from '../engine/words.js';
+import type { AuditOptions, ListOptions, PurgeOptions, RunAddress } from './orchestrator-options.js';
+import { invalid, isRunId, readAudited, reading, readListed, readPurged } from './start-options.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
@@ -23,7 +24,7 @@ export function readListOptions(
   assertLimit(limit);
   return {
     workflow: workflow === undefined ? null : nameOf(workflow),
-    statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status)),
+    statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status, RUN_STATUSES)),
     tags: tags === undefined ? null : reading('the tags of list()', () => readListedTags(tags)),
     from: readDate('from', from),
     to: readDate('to', to),
@@ -55,6 +56,22 @@ function assertLimit(limit: number): void {
   throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
 }
 
+/** Reads the options of `purge()`. @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` */
+export function readPurgeOptions(
+  written: unknown,
+  nameOf: (workflow: NonNullable<PurgeOptions['workflow']>) => string,
+): Omit<PurgeRequest, 'limit'> {
+  const { workflow, status = END_STATUSES, tags, olderThan } = readPurged(written);
+  const ageMs = findDurationMs(olderThan);
+  if (ageMs === null) throw invalid(`Expected olderThan to be ${DURATION_FORM}, got ${show(olderThan)}.`);
+  const statuses = reading('the status of purge()', () => readStatuses(status, END_STATUSES));
+  return {
+    rules: [...new Set(statuses)].map((word) => ({ status: word, ageMs })),
+    workflow: workflow === undefined ? null : nameOf(workflow),
+    tags: tags === undefined ? null : reading('the tags of purge()', () => readListedTags(tags)),
+  };
+}
+
 /** A place in the list as text that a caller passes on. */
 export function writeCursor({ createdAt, id }: RunPosition): string {
   return Buffer.from(JSON.stringify([createdAt, id])).toString('base64url');
@@ -78,12 +95,12 @@ function isTimestamp(text: string): boolean {
   );
 }
 
-function readStatuses(status: RunStatus | readonly RunStatus[]): readonly RunStatus[] {
-  const statuses = Array.isArray(status) ? Array.from(status as readonly RunStatus[]) : [status as RunStatus];
-  const unknown = statuses.find((word) => !RUN_STATUSES.includes(word));
-  if (statuses.length === 0 || !statuses.every((word) => RUN_STATUSES.includes(word))) {
+function readStatuses<S extends RunStatus>(status: S | readonly S[], words: readonly S[]): readonly S[] {
+  const statuses = Array.isArray(status) ? Array.from(status as readonly S[]) : [status as S];
+  const unknown = statuses.find((word) => !words.includes(word));
+  if (statuses.length === 0 || !statuses.every((word) => words.includes(word))) {
     throw invalid(
-      `Expected status to be of ${RUN_STATUSES.join(', ')}, got ${statuses.length === 0 ? 'an empty list' : show(unknown)}.`,
+      `Expected status to be of ${words.join(', ')}, got ${statuses.length === 0 ? 'an empty list' : show(unknown)}.`,
     );
   }
   return statuses;

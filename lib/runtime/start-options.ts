@@ -8,6 +8,7 @@ import type {
   AuditOptions,
   ControlOptions,
   ListOptions,
+  PurgeOptions,
   ResultOptions,
   SignalOptions,
   SignalToSend,
@@ -127,6 +128,14 @@ export function readListed(written: unknown): ListOptions {
   const options = readOnce(written, 'list()', ['workflow', 'status', 'tags', 'from', 'to', 'cursor', 'limit'], faults);
   refuse(faults);
   return options;
+}
+
+/** The options of `purge()`, each read once. What they hold is read by the caller. */
+export function readPurged(written: unknown): PurgeOptions {
+  const faults: string[] = [];
+  const options = readOnce(written ?? null, 'purge()', ['olderThan', 'workflow', 'status', 'tags'], faults);
+  refuse(faults);
+  return options as unknown as PurgeOptions;
 }
 
 /** Whether runs can be stored under this name of a workflow. */

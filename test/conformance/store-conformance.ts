@@ -7,6 +7,7 @@ import type {
   CommitAnswer,
   LockedRun,
   NewRun,
+  PurgeRequest,
   QueuedStepWrite,
   Reaping,
   RunArchive,
@@ -16,7 +17,7 @@ import type {
   ScheduleStore,
   StepTransactions,
 } from '../../lib/engine/ports.js';
-import type { ControlAction } from '../../lib/engine/words.js';
+import type { ControlAction, EndStatus } from '../../lib/engine/words.js';
 import { staged } from '../../lib/engine/run-state.js';
 import * as drafts from '../support/commit-drafts.js';
 import { waitFor } from '../support/wait-for.js';
@@ -758,6 +759,63 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       const unwanted = { ...request, signal: AbortSignal.abort(new Error('unwanted')) };
       await expect(under.transactions.run(unwanted, () => Promise.resolve('1'))).rejects.toThrow('unwanted');
       expect(await commit(id)).toBe('committed');
+    });
+  });
+
+  describe(`${name}: runs that have ended`, () => {
+    const purge = (change: Partial<PurgeRequest>) =>
+      store.purge({ rules: [], workflow: queue, tags: null, limit: 10, ...change });
+    const endAs = async (status: EndStatus, tags: string[] = []) => {
+      const id = await start({ tags, steps: [step()] });
+      const state = status === 'completed' ? 'c' : 'x';
+      const ended = step({
+        guard: { attempt: 0, running: false },
+        status: status === 'terminated' ? 'cancelled' : status,
+      });
+      expect(await submit(write(id, 0, { status, state, ended: true, steps: [ended] }))).toMatchObject({
+        kind: 'applied',
+      });
+      return id;
+    };
+    const exists = async (id: string) => (await store.findRun(id)) !== null;
+
+    it('are deleted by how and how long ago they have ended, the oldest first, and what goes on is not', async () => {
+      const first = await endAs('completed');
+      await under.pass(60_000);
+      const [second, failed, open] = [await endAs('completed'), await endAs('failed'), await start()];
+      const completed = (ageMs: number) => ({ rules: [{ status: 'completed', ageMs } as const] });
+      expect(await purge(completed(120_000))).toBe(0);
+      expect(await purge({ ...completed(0), limit: 1 })).toBe(1);
+      expect([await exists(first), await exists(second)]).toEqual([false, true]);
+      const rules = [...completed(0).rules, { status: 'failed', ageMs: 0 } as const];
+      expect(await purge({ rules })).toBe(2);
+      expect([await exists(second), await exists(failed), await exists(open)]).toEqual([false, false, true]);
+      expect(await under.archive.steps(first, 0)).toEqual([]);
+    });
+
+    it('are deleted by workflow and tags, and not while somebody locks them', async () => {
+      const tagged = await endAs('cancelled', ['a', 'b']);
+      const rules = [{ status: 'cancelled', ageMs: 0 } as const];
+      expect(await purge({ rules, workflow: 'another' })).toBe(0);
+      expect(await purge({ rules, tags: ['a', 'c'] })).toBe(0);
+      const letGo = await under.hold(tagged);
+      expect(await purge({ rules, tags: ['b', 'a'] })).toBe(0);
+      await letGo();
+      expect(await purge({ rules, tags: ['b', 'a'] })).toBe(1);
+    });
+
+    it('are deleted one by one, and a key is free from then on', async () => {
+      const asked = { by: 'Ann', reason: 'asked for it' };
+      const keyedRun = keyed('once');
+      const begin = (run: NewRun) => door.start(() => [run], true);
+      expect(await begin(keyedRun)).toMatchObject([{ kind: 'applied' }]);
+      expect(await store.deleteRun(keyedRun.id, asked)).toBe(false);
+      await submit(write(keyedRun.id, 0, { status: 'completed', state: 'c', ended: true }));
+      expect(await store.deleteRun(keyedRun.id, asked)).toBe(true);
+      expect(await store.deleteRun(keyedRun.id, asked)).toBe(false);
+      expect(await store.findByKey(queue, 'once')).toBeNull();
+      expect(await begin(keyed('once'))).toMatchObject([{ kind: 'applied' }]);
+      expect(await submit(write(keyedRun.id, 1))).toMatchObject({ kind: 'stale' });
     });
   });
 

@@ -134,6 +134,19 @@ describe('options', () => {
     });
   });
 
+  it.each([
+    ['30s', /retention to be .*at least 60 s/],
+    ['soon', /retention to be/],
+    [null, /retention to be/],
+    [{ completed: '30s' }, /retention\.completed to be .*at least 60 s/],
+    [{ complete: '1d' }, /each option of retention to be one of completed, failed, cancelled, terminated/],
+  ])('say for how long runs are kept that have ended, and not %j', async (retention, message) => {
+    const options = { retention } as OrchestrateFlowOptions;
+    await expect(OrchestrateFlowModule.forRoot(options)).rejects.toMatchObject({
+      ...{ code: 'OF_OPTIONS_INVALID', message: expect.stringMatching(message) as unknown as string },
+    });
+  });
+
   it('of any type are refused, and nothing inside them is shown', async () => {
     const cyclic: Record<string, unknown> = { password: 'SECRET' };
     cyclic['self'] = cyclic;

@@ -1595,4 +1595,48 @@ export const MUTANTS = [
       test: 'a list is filtered by tags: those of the workflow and those of the start, all of which a run must bear',
     },
   },
+  {
+    name: 'purge-open',
+    safeguard: 'only a run that has ended is deleted',
+    file: STORE,
+    from: 'WHERE id = $1 AND ended_at IS NOT NULL FOR UPDATE',
+    to: 'WHERE id = $1 FOR UPDATE',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: runs that have ended are deleted one by one, and a key is free from then on',
+    },
+  },
+  {
+    name: 'purge-age',
+    safeguard: 'a run is deleted when its time is over, and not before',
+    file: STORE,
+    from: ' - p.age_ms * interval',
+    to: ' - 0 * p.age_ms * interval',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: runs that have ended are deleted by how and how long ago they have ended, the oldest first, and what goes on is not',
+    },
+  },
+  {
+    name: 'purge-locked',
+    safeguard: 'a run that somebody locks holds up no retention',
+    file: STORE,
+    from: 'ORDER BY e.ended_at LIMIT $5\n    FOR UPDATE SKIP LOCKED',
+    to: 'ORDER BY e.ended_at LIMIT $5\n    FOR UPDATE',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: runs that have ended are deleted by workflow and tags, and not while somebody locks them',
+    },
+  },
+  {
+    name: 'gone-aborted',
+    safeguard: 'an attempt of a run that was deleted is aborted',
+    file: STORE,
+    from: 'WHERE r.id = o.id AND r.ended_at IS NULL)',
+    to: 'WHERE r.id = o.id AND r.ended_at IS NULL) AND EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = o.id)',
+    caughtBy: {
+      file: 'test/integration/retention.spec.ts',
+      test: 'a run that is deleted is seen to be gone by an attempt that is under way elsewhere, which may report and disturbs nobody',
+    },
+  },
 ];

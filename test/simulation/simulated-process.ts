@@ -100,7 +100,7 @@ export class SimulatedProcess implements Sender, Listener {
         stepTransactions: new SimulatedStepTransactions(tables, wire),
         bell: { ring: (queue) => !this.isDead && options.ring(queue) },
       },
-      { queues: seat.queues, concurrency: seat.concurrency, leaseMs: world.leaseMs, maxCrashes },
+      { queues: seat.queues, concurrency: seat.concurrency, leaseMs: world.leaseMs, maxCrashes, retention: [] },
     );
   }
 

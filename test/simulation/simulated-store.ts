@@ -13,6 +13,7 @@ import type {
   NewDefinition,
   NewItems,
   NewSignal,
+  PurgeRequest,
   RunArchive,
   RunRecordView,
   RunStore,
@@ -153,6 +154,14 @@ export class SimulatedStore implements RunStore {
     const wokenQueues = await this.wire.call('wake', () => this.tables.wakeDueSteps());
     const look = await this.wire.call('look', () => this.tables.look(request));
     return { alive, lost, wokenQueues, ...look };
+  }
+
+  purge(request: PurgeRequest): Promise<number> {
+    return this.wire.call('purge', () => this.tables.purge(request));
+  }
+
+  deleteRun(runId: string): Promise<boolean> {
+    return this.wire.call(`delete ${short(runId)}`, () => this.tables.delete(runId));
   }
 
   sweepDead(): Promise<void> {

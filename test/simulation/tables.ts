@@ -10,6 +10,7 @@ import type {
   NewItems,
   NewRun,
   NewSignal,
+  PurgeRequest,
   QueuedStepWrite,
   RunWrite,
   ScheduledRun,
@@ -382,6 +383,34 @@ export class Tables {
     });
   }
 
+  /** `PURGE_RUNS`. */
+  purge({ rules, workflow, tags, limit }: PurgeRequest): number {
+    const doomed = rules.flatMap(({ status, ageMs }) =>
+      [...this.runs.values()]
+        .filter((run) => run.status === status && run.endedAt! <= this.now - ageMs && !this.isLocked(run.id))
+        .filter((run) => workflow === null || run.workflow === workflow)
+        .filter((run) => tags === null || tags.every((tag) => run.tags.includes(tag)))
+        .sort((one, other) => one.endedAt! - other.endedAt!)
+        .slice(0, limit),
+    );
+    for (const { id } of doomed) this.delete(id);
+    return doomed.length;
+  }
+
+  /** `DELETE_RUN`. */
+  delete(runId: string): boolean {
+    const run = this.runs.get(runId);
+    if (!run || run.endedAt === null) return false;
+    this.runs.delete(runId);
+    this.steps.delete(runId);
+    // Their places are their ids.
+    this.signals.forEach((signal, index) => {
+      if (signal.runId === runId) this.signals[index] = { ...signal, runId: '' };
+    });
+    if (run.key !== null) this.byKey.delete(keyName(run.workflow, run.key));
+    return true;
+  }
+
   /** `FIND_LOST`. */
   findLost(): LostClaims[] {
     const lost = new Map<string, Set<string>>();
@@ -435,7 +464,7 @@ export class Tables {
     return {
       stoppedRuns: [
         ...[...mine].filter((id) => isStopping(this.runs.get(id)!.status)),
-        ...openRuns.filter((id) => this.runs.get(id)?.endedAt != null),
+        ...openRuns.filter((id) => this.runs.get(id)?.endedAt !== null),
       ],
       overdueRuns: runs
         .filter(({ deadlineAt, definition }) => isPast(deadlineAt, this.now) && definitions.includes(definition))

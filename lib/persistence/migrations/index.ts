@@ -11,6 +11,7 @@ import { KeepAnAudit1765200000000 } from './1765200000000-keep-an-audit.js';
 import { CarryContext1765300000000 } from './1765300000000-carry-context.js';
 import { Schedules1765400000000 } from './1765400000000-schedules.js';
 import { TagRuns1765500000000 } from './1765500000000-tag-runs.js';
+import { FindWhatHasEnded1765700000000 } from './1765700000000-find-what-has-ended.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new CarryContext1765300000000(), servesFrom: '0.1.0' },
   { migration: new Schedules1765400000000(), servesFrom: '0.1.0' },
   { migration: new TagRuns1765500000000(), servesFrom: '0.1.0' },
+  { migration: new FindWhatHasEnded1765700000000(), servesFrom: '0.1.0' },
 ];

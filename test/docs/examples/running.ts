@@ -78,6 +78,11 @@ export async function findVips(orchestrator: Orchestrator): Promise<string[]> {
   return runs.map(({ input }) => (input as Signup).email);
 }
 
+export async function forget(orchestrator: Orchestrator, email: string): Promise<number> {
+  await orchestrator.delete({ workflow: SignupWorkflow, key: email }, { by: 'Ann', reason: 'asked for it' }); // its key is free
+  return orchestrator.purge({ workflow: SignupWorkflow, status: 'completed', olderThan: '30d' }); // how many
+}
+
 export function watch(orchestrator: Orchestrator, say: (line: string) => void): Subscription {
   return orchestrator.events$.subscribe((event) => {
     if (event.type === 'step.waiting') say(`${event.step} waits`);
