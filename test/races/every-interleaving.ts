@@ -20,7 +20,7 @@ interface Choice {
 /** More than this is not enumerated by hand-made patience: the race should be cut smaller. */
 const MAX_HEATS = 2_000;
 /** Of a race with more orders so many are run one after the other, and so many by chance. `RACES=all`: every one. */
-const SAMPLE = process.env.RACES === 'all' ? MAX_HEATS : 50;
+const SAMPLE = process.env.RACES === 'all' ? MAX_HEATS : 20;
 const STUCK_MS = 20_000;
 
 const FIND_BLOCKED = 'SELECT pid FROM unnest($1::int[]) pid WHERE cardinality(pg_blocking_pids(pid)) > 0';

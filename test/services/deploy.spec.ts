@@ -50,7 +50,7 @@ describe('a deployment', () => {
 
     const poster = await rig.startProcess('poster', older);
     const old = [await rig.startProcess('worker', older), await rig.startProcess('worker', older)];
-    poster.child.send({ type: 'post', everyMs: 20, mix: ['sequence', 'fan'] });
+    poster.child.send({ type: 'post', everyMs: 50, mix: ['sequence', 'fan'] });
     await untilMore(100);
 
     // The first new process brings the tables up to date while all others work on them.
@@ -76,7 +76,8 @@ describe('a deployment', () => {
     expect(complaints).toEqual([]);
     expect(figures).toMatchObject({ completed: runs.length, lost: 0, refused: 0, crashes: 0 });
     expect(rig.reports.filter(({ event }) => event?.type !== 'worker.drained')).toEqual([]);
-  });
+    // Each wait in it is bounded by its progress.
+  }, 600_000);
 });
 
 describe('eight processes that migrate at once', () => {

@@ -727,12 +727,13 @@ export class Tables {
     const { id, workflow, definition, status, state, worker, key, inputHash, priority, input } = start;
     const { context, tags, delayMs, dueAt } = start;
     const { now } = this;
+    const begins = this.dueAt(dueAt, delayMs, now);
     const after: RunRow = {
       ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, tags },
       ...{ revision: 0, generation: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
-      dueAt: this.dueAt(dueAt, delayMs),
-      deadlineAt: start.deadlineMs === null ? null : (this.dueAt(dueAt, delayMs) ?? now) + start.deadlineMs,
+      dueAt: begins,
+      deadlineAt: start.deadlineMs === null ? null : (begins ?? now) + start.deadlineMs,
       startedAt: status === 'pending' ? null : now,
       ...of,
     };
@@ -767,9 +768,9 @@ export class Tables {
     return { before, after };
   }
 
-  private dueAt(time: string | null, delayMs: number | null): number | null {
+  private dueAt(time: string | null, delayMs: number | null, now = this.now): number | null {
     if (time !== null) return Date.parse(time) - EPOCH_MS;
-    return delayMs === null ? null : this.now + delayMs;
+    return delayMs === null ? null : now + delayMs;
   }
 
   private put(row: StepRow): void {
