@@ -56,7 +56,7 @@ export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs =
         all.delete(member);
         if (!member.expectsExit) reports.push({ type: 'exit', pid: child.pid, role, code, signal });
       });
-      await Promise.race([until(() => member.isReady, 30_000), once(child, 'exit')]);
+      await Promise.race([until(() => member.isReady, 180_000), once(child, 'exit')]);
       return member;
     },
     async ask(member, message, answer) {
