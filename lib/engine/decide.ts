@@ -152,31 +152,40 @@ function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRow
   const tally = { ...givenUp(draft, position, claim, failure.inDoubt), failures: claim.failures + 1 };
   if (isUnwanted(draft, position)) return endUnwanted(draft, position, claim, failure);
 
-  const { retry: policy, onFailure, kind } = draft.node(position);
+  const { retry: policy, kind } = draft.node(position);
   if (failure.retryable && tally.failures < policy.attempts) {
     const delayMs = failure.retryAfterMs ?? computeBackoffMs(policy, tally.failures, failure.random);
     draft.retry(position, tally, delayMs, failure.error, claim.startedAt);
     draft.announce({ step: claim.step, status: 'retrying', attempt: claim.attempt, error: failure.error, delayMs });
     return;
   }
-  const isTolerated = onFailure === 'continue' || kind === 'compensation' || isToleratedItem(draft, position);
-  if (!isTolerated && mustSeeRows(draft, position)) return NEEDS_ROWS;
-  const isLastStraw = draft.items.isItem(position) && draft.items.isLastStraw(position);
+  const blame = judge(draft, position);
+  if (!blame.isTolerated && mustSeeRows(draft, position)) return NEEDS_ROWS;
   draft.fail(position, tally, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status: 'failed', attempt: claim.attempt, error: failure.error, delayMs: null });
   if (kind === 'compensation') noteHalfUndone(draft, claim.step, failure.error);
-  blameFanOut(draft, position, isLastStraw, failure.error);
-  if (isTolerated) return goOn(draft, position);
+  blameFanOut(draft, position, blame, failure.error);
+  if (blame.isTolerated) return goOn(draft, position);
   failRun(draft, claim.step, failure.error);
 }
 
-/** Whether the failure of an item is one of those that its fan-out tolerates. */
-function isToleratedItem(draft: Draft, position: number): boolean {
-  return draft.items.isItem(position) && !draft.items.isLastStraw(position);
+/** What a failure for good means. To be asked before it is counted. */
+interface Blame {
+  /** The run goes on all the same. */
+  readonly isTolerated: boolean;
+  /** It is that of an item, and one more than its fan-out tolerates. */
+  readonly isLastStraw: boolean;
+}
+
+function judge(draft: Draft, position: number): Blame {
+  const { onFailure, kind } = draft.node(position);
+  const isItem = draft.items.isItem(position);
+  const isLastStraw = isItem && draft.items.isLastStraw(position);
+  return { isLastStraw, isTolerated: onFailure === 'continue' || kind === 'compensation' || (isItem && !isLastStraw) };
 }
 
 /** One failure too many: no more items begin. */
-function blameFanOut(draft: Draft, position: number, isLastStraw: boolean, error: string): void {
+function blameFanOut(draft: Draft, position: number, { isLastStraw }: Blame, error: string): void {
   if (isLastStraw) draft.blame(baseOf(draft.view.graph, position), error);
 }
 
@@ -303,10 +312,14 @@ function releaseStep(draft: Draft, claim: Claim): NeedsRows | void {
 
 /** The attempt's own transaction has come in with its result, whatever became of the attempt. */
 function settle(draft: Draft, position: number, tally: Tally): NeedsRows | void {
+  completeCommitted(draft, position, tally);
+  return goOn(draft, position);
+}
+
+function completeCommitted(draft: Draft, position: number, tally: Tally): void {
   draft.complete(position, tallyOf(tally), null, null);
   const { name: step } = draft.node(position);
   draft.announce({ step, status: 'completed', attempt: tally.attempt, error: null, delayMs: null });
-  return goOn(draft, position);
 }
 
 // ── workers that are no more ───────────────────────────────────────────────────────────────────────────────────────────
@@ -334,15 +347,14 @@ function isPoison({ crashes, alone }: OpenRow, limit: Quarantine): boolean {
 }
 
 function quarantine(draft: Draft, position: number, tally: Tally, error: string): void {
-  const { name: step, onFailure, kind } = draft.node(position);
-  const isLastStraw = draft.items.isItem(position) && draft.items.isLastStraw(position);
-  const isTolerated = onFailure === 'continue' || kind === 'compensation' || isToleratedItem(draft, position);
+  const { name: step, kind } = draft.node(position);
+  const blame = judge(draft, position);
   draft.quarantine(position, tally, error);
   draft.announce({ step, status: 'quarantined', attempt: tally.attempt, error, delayMs: null });
   if (kind === 'compensation') noteHalfUndone(draft, step, error);
-  blameFanOut(draft, position, isLastStraw, error);
+  blameFanOut(draft, position, blame, error);
   // The rows are at hand: who has lost a worker is told under the run's lock.
-  if (isTolerated) void goOn(draft, position);
+  if (blame.isTolerated) void goOn(draft, position);
   else failRun(draft, step, error);
 }
 
@@ -403,8 +415,7 @@ function terminate(draft: Draft, asked: Asked): NeedsRows | void {
 function recordCommitted(draft: Draft): void {
   for (const [step, row] of draft.view.rows ?? []) {
     if (row.stage !== 'committed' || draft.wasWritten(step)) continue;
-    draft.complete(draft.position(step)!, tallyOf(row), null, null);
-    draft.announce({ step, status: 'completed', attempt: row.attempt, error: null, delayMs: null });
+    completeCommitted(draft, draft.position(step)!, row);
   }
 }
 

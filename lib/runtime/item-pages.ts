@@ -5,10 +5,10 @@ import type { ItemCounts, ItemRecordView, RunArchive, RunRecordView } from '../e
 import { decodeRunState, MARK } from '../engine/run-state.js';
 import { isEnded, type StepStatus } from '../engine/words.js';
 import type { DefinitionShelf } from './definition-shelf.js';
+import { assertLimit } from './run-list.js';
 import { invalid, reading } from './start-options.js';
 
 const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
 const MAX_INDEX = 1_000_000;
 
 /**
@@ -116,8 +116,7 @@ export class ItemPages {
 
 function readOptions(written: ItemsOptions): { cursor: number; limit: number } {
   const { cursor = 0, limit = DEFAULT_LIMIT } = reading('the options of items()', () => ({ ...written }));
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
-    throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
+  assertLimit(limit);
   if (!Number.isInteger(cursor) || cursor < 0 || cursor > MAX_INDEX)
     throw invalid(`Expected cursor to be the nextCursor of an earlier page, got ${show(cursor)}.`);
   return { cursor, limit };

@@ -8,6 +8,7 @@ import type { AuditOptions, ListOptions, PurgeOptions, RunAddress } from './orch
 import { invalid, isRunId, readAudited, reading, readListed, readPurged } from './start-options.js';
 
 const DEFAULT_LIMIT = 50;
+/** The most entries of any page. */
 const MAX_LIMIT = 1_000;
 const EARLIEST_MS = Date.UTC(-4_000);
 
@@ -51,7 +52,8 @@ function isEntryId(cursor: unknown): boolean {
   return typeof cursor === 'string' && /^\d{1,18}$/.test(cursor);
 }
 
-function assertLimit(limit: number): void {
+/** @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` where a page may not have so many entries */
+export function assertLimit(limit: number): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return;
   throw invalid(`Expected limit to be a whole number from 1 to ${MAX_LIMIT}, got ${show(limit)}.`);
 }

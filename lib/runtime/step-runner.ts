@@ -253,8 +253,7 @@ export class StepRunner {
     // a promise back as it is, also one whose `then` is somebody else's.
     const promise = new Promise<unknown>((resolve) => resolve(returned));
     this.running += 1;
-    const ended = () => this.ended();
-    promise.catch(thrown).then(ended, ended);
+    void promise.catch(thrown).then(() => this.ended());
     return promise;
   }
 
