@@ -54,7 +54,7 @@ import { SqlTransactionalStarts } from './persistence/sql-transactional-starts.j
 import { Bell } from './queue/bell.js';
 import { BullQueues } from './queue/bull-queues.js';
 import { StepProcessor } from './queue/step.processor.js';
-import { refuseBlocked } from './runtime/deploy-check.js';
+import { checkDeploy, refuseBlocked } from './runtime/deploy-check.js';
 import { FlowRuntime } from './runtime/flow-runtime.js';
 import { Orchestrator } from './runtime/orchestrator.js';
 import type { Timeouts } from './runtime/step-runner.js';
@@ -149,7 +149,6 @@ export class OrchestrateFlowModule
     this.registry.fill(loadDefinitions(this.explorer.explore(), this.options.defaults));
     for (const { graph } of this.registry.all()) this.logger.log(computeGraphText(graph));
     this.orchestrator.connect(await this.open());
-    if (this.options.blockedRuns === 'refuse') refuseBlocked(await this.orchestrator.checkDeploy());
   }
 
   private async begin(): Promise<void> {
@@ -239,11 +238,12 @@ export class OrchestrateFlowModule
       onHealth: (error) => this.events.announceDatabase(error),
     });
     const bell = new Bell(this.bull, (queue, error) => this.events.announceQueueFailure(queue, error));
+    const archive = new SqlRunArchive(dataSource);
     const runtime = new FlowRuntime(
       {
         ...{ store, bell, door: committer, registry: this.registry, events: this.events },
         schedules: store.schedules,
-        archive: new SqlRunArchive(dataSource),
+        archive,
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
         stepTransactions: new SqlStepTransactions(dataSource, { schema, leaseMs }),
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
@@ -252,6 +252,8 @@ export class OrchestrateFlowModule
       { queues: worker ? this.queues : [], concurrency: worker?.concurrency ?? 0, leaseMs, maxCrashes, retention },
     );
     this.opened = { runtime, committer, store, bell };
+    // Before anything of this build is written: its schedules would be in force, though it is not.
+    if (this.options.blockedRuns === 'refuse') refuseBlocked(await checkDeploy(this.registry, archive));
     return runtime.open();
   }
 

@@ -338,7 +338,8 @@ export class Orchestrator {
   /**
    * What this build means for the runs that have not ended, by the definitions with which they were started: safe, finishing on
    * their old graph, having another order of steps, or blocked. For a script that runs before a deploy, in a process with the
-   * option `worker: false`; it reads every open run's status.
+   * option `worker: false`; it reads every open run's status. As with every boot, the schedules that the build declares are in force
+   * from then on.
    *
    * @example
    * const { isSafe, runs } = await app.get(Orchestrator).checkDeploy();

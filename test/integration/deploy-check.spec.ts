@@ -1,5 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Result, Step, WaitForSignal, Workflow, type Orchestrator, type WorkflowClass } from 'orchestrate-flow';
+import {
+  Result,
+  Schedule,
+  Step,
+  WaitForSignal,
+  Workflow,
+  type Orchestrator,
+  type WorkflowClass,
+} from 'orchestrate-flow';
 
 import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
@@ -36,6 +44,13 @@ class Shorter {
     return 1;
   }
   @Step() pack(@Result('go') _: number): void {}
+}
+
+/** A step is gone, and there is a schedule. */
+@Workflow({ name: 'order' })
+@Schedule('0 3 * * *', { name: 'nightly' })
+class Scheduled {
+  @WaitForSignal('go') go(): void {}
 }
 
 @Workflow({ name: 'other' })
@@ -128,6 +143,14 @@ describe('a boot with blockedRuns: refuse', () => {
         `2 of "order": step "ship" has no method, and none says that it was renamed from it (${first}, ${second})`,
       ),
     });
+  });
+
+  it('writes down nothing of a build that it refuses', async () => {
+    await startOrders();
+    await expect(boot(Scheduled, { blockedRuns: 'refuse' })).rejects.toMatchObject({ code: 'OF_RUNS_BLOCKED' });
+    const found = await db.query('SELECT name FROM orchestrate_flow.workflow_schedule');
+    const definitions = await db.query('SELECT version FROM orchestrate_flow.workflow_definition');
+    expect({ found, definitions }).toEqual({ found: [], definitions: [{ version: '1' }] });
   });
 
   it('goes on where they can', async () => {
