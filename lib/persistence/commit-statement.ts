@@ -248,8 +248,8 @@ SELECT s.id::text, s.name, s.seen FROM orchestrate_flow.workflow_signal s WHERE 
 
 /**
  * Begins a new generation ($2) of a run whose row is locked: what is kept of it goes on into that, rows of steps with those of
- * their items, signals with the steps that took them. Of a fan-out that begins anew the items keep the results they have, and
- * are otherwise as if they had never begun. What is not kept stays where it is: nobody looks there any more. Signals that
+ * their items, signals with the steps that took them. Of a fan-out that begins anew the items keep the results they have (also
+ * where they had them from a generation before, and the last one ended before it came to them), and are otherwise as if they had never begun. What is not kept stays where it is: nobody looks there any more. Signals that
  * nobody has taken, or whose taker begins anew, are there for the run to look at.
  */
 export const RENEW_RUN = `
@@ -262,7 +262,7 @@ items AS (
   UPDATE orchestrate_flow.workflow_step
   SET generation = $2::int, status = 'pending', attempt = 0, failures = 0, crashes = 0, errors = NULL, stage = NULL, aborting = false,
     in_doubt = false, alone = false, started_at = NULL, ended_at = NULL
-  WHERE run_id = $1 AND generation = $2::int - 1 AND name = ANY ($4::text[]) AND item > 0 AND status = 'completed'
+  WHERE run_id = $1 AND generation = $2::int - 1 AND name = ANY ($4::text[]) AND item > 0 AND result IS NOT NULL
 ),
 signals AS (
   UPDATE orchestrate_flow.workflow_signal SET step = NULL, seen = false

@@ -480,6 +480,29 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       });
       expect(await claim()).toMatchObject([{ step: 'fan[0]', tally: { attempt: 1, failures: 0 } }]);
     });
+
+    it('lets items keep results from generations before the last, which ended before it came to them', async () => {
+      const id = await start();
+      const payloads = ['a', 'b', 'c'];
+      await store.addItems({ runId: id, generation: 0, step: 'fan', queue, priority: 0, first: 0, payloads });
+      const item = (index: number, change: Partial<QueuedStepWrite>) =>
+        step({
+          ...{ step: `fan[${index}]`, row: { name: 'fan', item: index + 1 }, guard: { attempt: 0, running: false } },
+          ...{ tally: { attempt: 1, failures: 0, crashes: 0 }, ...change },
+        });
+      const done = [0, 1].map((index) => item(index, { status: 'completed', result: `${index}` }));
+      await submit(write(id, 0, { ...failed, steps: done }));
+      await anew(id, { renewal: { ...renewal, keepsItemsOf: ['fan'] } });
+      const given = item(0, { status: 'cancelled', tally: { attempt: 0, failures: 0, crashes: 0 } });
+      const { revision } = (await store.findRun(id))!;
+      await submit(write(id, revision, { ...failed, generation: 1, steps: [given] }));
+      await anew(id, { renewal: { ...renewal, keepsItemsOf: ['fan'] } });
+      const load = (index: number) => store.loadItem(id, 2, 'fan', index);
+      expect(await Promise.all([load(0), load(1)])).toEqual([
+        { payload: 'a', result: '0' },
+        { payload: 'b', result: '1' },
+      ]);
+    });
   });
 
   describe(`${name}: items of a fan-out`, () => {

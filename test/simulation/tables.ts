@@ -713,7 +713,7 @@ export class Tables {
     const baseOf = ({ name, payload }: StepRow) => (payload === null ? name : name.slice(0, name.lastIndexOf('[')));
     const rows = [...this.stepsOf(runId).values()].flatMap((row): StepRow[] => {
       if (keeps.includes(baseOf(row))) return [row];
-      const hasResult = row.payload !== null && keepsItemsOf.includes(baseOf(row)) && row.status === 'completed';
+      const hasResult = row.payload !== null && keepsItemsOf.includes(baseOf(row)) && row.result !== null;
       return hasResult ? [neverBegun(row)] : [];
     });
     this.steps.set(runId, new Map(rows.map((row) => [row.name, row])));

@@ -270,7 +270,7 @@ export class RunSimulation {
     for (const [name, row] of this.rows) {
       const base = findItem(this.graph, name)?.of ?? name;
       if (keeps.includes(base)) continue;
-      const hasResult = base !== name && keepsItemsOf.includes(base) && row.status === 'completed';
+      const hasResult = base !== name && keepsItemsOf.includes(base) && row.result !== null;
       if (hasResult) this.rows.set(name, { ...ITEM, result: row.result });
       else this.rows.delete(name);
     }
@@ -392,15 +392,15 @@ export class RunSimulation {
     return attempts.filter((claim) => !this.isInTransaction(claim));
   }
 
-  /** What transactional steps and items wrote is there if and only if they have completed. */
+  /** What transactional steps and items wrote is there if and only if they have completed: items perhaps in an earlier generation. */
   private expectEffects(): void {
     this.graph.nodes.forEach(({ name, transactional, fanOut }, position) => {
       if (!transactional || fanOut) return;
       same(`the effect of ${name}`, this.effects.has(name), /[cd]/.test(this.marks[position]!));
     });
-    for (const [name, { status }] of this.rows) {
+    for (const [name, { result }] of this.rows) {
       const { transactional, item } = nodeOf(this.graph, name);
-      if (transactional && item) same(`the effect of ${name}`, this.effects.has(name), status === 'completed');
+      if (transactional && item) same(`the effect of ${name}`, this.effects.has(name), result !== null);
     }
   }
 
