@@ -38,9 +38,13 @@ export class Faults {
     return this.#crew.filter((member) => member !== null);
   }
 
-  async strikeFor(seconds) {
+  strikeFor(seconds) {
     const end = nowMs() + seconds * 1_000;
-    while (nowMs() < end) {
+    return this.strikeWhile(() => nowMs() < end);
+  }
+
+  async strikeWhile(goesOn) {
+    while (goesOn()) {
       await sleep(GAP_MS.least + this.#random() * (GAP_MS.most - GAP_MS.least));
       this.#strike();
     }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -7,7 +8,7 @@ import { Ledger } from './ledger.mjs';
 import { createWorkflows } from './workflows.mjs';
 
 // A process of the chaos tests, driven over IPC: a worker runs steps, a poster only starts runs.
-const { library, url, lease, ledger: folder, role, shutdownTimeout, workMs } = JSON.parse(process.argv[2]);
+const { library, url, lease, ledger: folder, role, shutdownTimeout, workMs, graphs } = JSON.parse(process.argv[2]);
 const flow = await import(pathToFileURL(library).href);
 const { OrchestrateFlowModule, Orchestrator } = flow;
 
@@ -28,7 +29,7 @@ Module({
       worker: role === 'worker' && { concurrency: 20, shutdownTimeout },
     }),
   ],
-  providers: createWorkflows(flow, new Ledger(folder), { workMs }),
+  providers: createWorkflows(flow, new Ledger(folder), { workMs, graphs: JSON.parse(readFileSync(graphs, 'utf8')) }),
 })(ChaosModule);
 
 const app = await NestFactory.createApplicationContext(ChaosModule, { logger: false });

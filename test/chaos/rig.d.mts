@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 
 import type { LibraryBuild } from '../support/build-library.mjs';
+import type { DrawnGraph } from './graph-chaos.mjs';
 
 export interface Member {
   readonly child: ChildProcess;
@@ -41,6 +42,8 @@ export interface Rig {
   };
   /** The server as a connection string. */
   readonly url: string;
+  /** For each workflow its steps, and for each step those that must have ended before it. */
+  readonly dependencies: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
   readonly reports: readonly Report[];
   ledger(): LedgerLine[];
   readonly build: LibraryBuild;
@@ -64,6 +67,7 @@ export function openRig(options?: {
   readonly shutdownTimeout?: string;
   readonly workMs?: number;
   execArgv?: string[];
+  readonly graphs?: readonly DrawnGraph[];
 }): Promise<Rig>;
 
 export function until(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void>;

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import pg from 'pg';
 import { buildLibrary } from '../support/build-library.mjs';
 import { startPostgresServer } from '../support/postgres-server.mjs';
 import { nowMs, readLedger } from './ledger.mjs';
+import { dependencies } from './workflows.mjs';
 
 // Jest reads what this process writes, and takes these words for those of its own worker, which it then gives up.
 const OUT_OF_MEMORY = /heap out of memory|allocation failure;|Last few GCs/g;
@@ -20,9 +21,17 @@ const PATIENCE_MS = 60_000;
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** A private durable server, a build of one's own, and processes that work on them. Everything ends with `close()`. */
-export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs = 15, execArgv = [] } = {}) {
+export async function openRig({
+  lease = '10s',
+  shutdownTimeout = '20s',
+  workMs = 15,
+  execArgv = [],
+  graphs = [],
+} = {}) {
   const build = buildLibrary();
   const ledger = mkdtempSync(join(tmpdir(), 'of-ledger-'));
+  const graphFile = join(ledger, 'graphs.json');
+  writeFileSync(graphFile, JSON.stringify(graphs));
   const server = await startPostgresServer({ binaries: 'system' });
   const { host, port, user, database } = server.connection;
   const url = `postgres://${user}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
@@ -32,12 +41,28 @@ export async function openRig({ lease = '10s', shutdownTimeout = '20s', workMs =
   const rig = {
     server,
     url,
+    /** For each workflow its steps, and for each step those that must have ended before it. */
+    dependencies: {
+      ...dependencies,
+      ...Object.fromEntries(
+        graphs.map(({ name, steps }) => [name, Object.fromEntries(steps.map(({ name, after }) => [name, after]))]),
+      ),
+    },
     /** Every fault, every unhandled rejection and exit nobody asked for, in order. */
     reports,
     ledger: () => readLedger(ledger),
     build,
     async startProcess(role, library = build.library) {
-      const settings = JSON.stringify({ library, url, lease, ledger, role, shutdownTimeout, workMs });
+      const settings = JSON.stringify({
+        library,
+        url,
+        lease,
+        ledger,
+        role,
+        shutdownTimeout,
+        workMs,
+        graphs: graphFile,
+      });
       const child = fork(join(here, 'process.mjs'), [settings], {
         stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
         execArgv,

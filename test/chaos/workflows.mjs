@@ -27,7 +27,8 @@ export const dependencies = {
  * The workflows of the chaos tests. Every step answers with its token (`step#attempt`) and with the tokens that it was
  * given, so that the output of a run tells which outcomes its steps went on from.
  */
-export function createWorkflows({ Workflow, Step, Parallel, Result, Ctx }, ledger, { workMs = 15 } = {}) {
+export function createWorkflows(flow, ledger, { workMs = 15, graphs = [] } = {}) {
+  const { Workflow, Step, Parallel, Result, Ctx, defineWorkflow } = flow;
   const work = (failureRate) =>
     async function (context, ...given) {
       const token = `${context.step}#${context.attempt}`;
@@ -88,7 +89,15 @@ export function createWorkflows({ Workflow, Step, Parallel, Result, Ctx }, ledge
   add(Blocking, 'compute', block, [], Step({ retry: { attempts: 1 } }));
   Workflow({ name: 'blocking' })(Blocking);
 
-  return [Sequence, Flaky, Fan, Poison, Exiting, Hoarding, Patient, Blocking];
+  // Of what goes before it a task passes on the tokens of its own givers alone: a result grows with the graph's width only.
+  const task = work(0);
+  const run = ({ ctx, results }) => task(ctx, ...Object.values(results).map((given) => given.at(-1)));
+  const drawn = graphs.map(({ name, steps }) => {
+    const all = steps.map((step) => ({ ...step, handler: 'run' }));
+    return defineWorkflow(name, { order: 'explicit', steps: all }, { run });
+  });
+
+  return [Sequence, Flaky, Fan, Poison, Exiting, Hoarding, Patient, Blocking, ...drawn];
 
   async function block(context) {
     ledger.write('begin', context);

@@ -1,0 +1,5 @@
+import type { DrawnGraph } from './graph-chaos.mjs';
+
+export function readGraphs(paths: readonly string[]): DrawnGraph[];
+
+export function drawGraphs(): DrawnGraph[];
