@@ -118,6 +118,15 @@ export function readTags(value: unknown, say: Say): readonly string[] | undefine
   return undefined;
 }
 
+/** Whose a run is. */
+export function readTenant(value: unknown, say: Say): string | undefined {
+  if (value === undefined || isName(value)) return value;
+  say(
+    `Expected tenant to be text of 1 to ${MAX_NAME_LENGTH} characters without NUL or lone surrogates, got ${show(value)}.`,
+  );
+  return undefined;
+}
+
 function isTag(value: unknown): value is string {
   return isName(value) && value.length <= MAX_TAG_LENGTH;
 }

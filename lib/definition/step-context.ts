@@ -13,6 +13,8 @@ export interface StepContext {
   readonly runId: string;
   /** The name of the workflow. */
   readonly workflow: string;
+  /** Whose run it is, as `start()` was told; else null. */
+  readonly tenant: string | null;
   /** The name of the step. */
   readonly step: string;
   /**

@@ -33,6 +33,8 @@ export interface StoredRun {
   readonly input: string;
   /** What was captured where it was started, encoded, or null. */
   readonly context: string | null;
+  /** Whose it is, or null. */
+  readonly tenant: string | null;
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
   readonly updatedAt: string;
@@ -85,6 +87,8 @@ export interface NewRun {
   readonly context: string | null;
   /** Words by which it is found. */
   readonly tags: readonly string[];
+  /** Whose it is, or null. */
+  readonly tenant: string | null;
   /** Milliseconds from the commit until the run begins, or null: at once, or at `dueAt`. */
   readonly delayMs: number | null;
   /** The time at which the run begins (ISO 8601), or null. */
@@ -399,6 +403,7 @@ export interface RunRecordView {
   readonly key: string | null;
   readonly priority: number;
   readonly tags: readonly string[];
+  readonly tenant: string | null;
   readonly input: string;
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
@@ -456,6 +461,7 @@ export interface RunQuery {
   readonly statuses: readonly RunStatus[] | null;
   /** It bears all of these. */
   readonly tags: readonly string[] | null;
+  readonly tenant: string | null;
   /** Created at or after. */
   readonly from: Date | null;
   /** Created before. */

@@ -77,15 +77,15 @@ advanced AS (
 ),
 created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
-    input, context, tags, due_at, deadline_at, created_at, updated_at, started_at)
+    input, context, tags, tenant, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, n.context, n.tags::text[], coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
+    n.input, n.context, n.tags::text[], n.tenant, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
     coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
       + n.deadline_ms * interval '1 millisecond',
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
   FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
-    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags)
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[], $59::text[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags, tenant)
   WHERE (SELECT count(*) FROM lane) = 1
   ON CONFLICT DO NOTHING
   RETURNING id
@@ -202,6 +202,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     audit.map(([, { by }]) => by),
     audit.map(([, { reason }]) => reason),
     starts.map((run) => toTextArray(run.tags)),
+    starts.map((run) => run.tenant),
   ];
 }
 
@@ -228,8 +229,8 @@ export function parseAnswer(text: string): BatchAnswer {
 
 /** Locks one run and reads it: the beginning of a commit alone. */
 export const LOCK_RUN = `
-SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, failed_step, failure, cancel_reason,
-  updated_at::text
+SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, failed_step, failure,
+  cancel_reason, updated_at::text
 FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
 
 /** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */

@@ -144,11 +144,12 @@ function toStepView({ stage, inDoubt, errors, ...step }: WorkflowStep) {
 
 function filter(
   select: SelectQueryBuilder<WorkflowRun>,
-  { workflow, statuses, tags, from, to, after }: RunQuery,
+  { workflow, statuses, tags, tenant, from, to, after }: RunQuery,
 ): void {
   if (workflow !== null) select.andWhere('run.workflow = :workflow', { workflow });
   if (statuses !== null) select.andWhere('run.status IN (:...statuses)', { statuses });
   if (tags !== null) select.andWhere('run.tags @> CAST(:tags AS text[])', { tags });
+  if (tenant !== null) select.andWhere('run.tenant = :tenant', { tenant });
   if (from !== null) select.andWhere('run.createdAt >= :from', { from });
   if (to !== null) select.andWhere('run.createdAt < :to', { to });
   if (after === null) return;

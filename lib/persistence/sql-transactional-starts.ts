@@ -14,9 +14,9 @@ import { ADD_SIGNAL, FIND_BY_KEY } from './store-statements.js';
 const INSERT_RUN = `
 WITH created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, key, input_hash, priority, input,
-    context, tags, due_at, deadline_at, created_at, updated_at, started_at)
+    context, tags, tenant, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT $1, $2, $3::int, $4::text, $5, $6, decode($7, 'hex'), $8::int, $9,
-    $21, $22::text::text[], coalesce($16::timestamptz, orchestrate_flow.now() + $10::float8 * interval '1 millisecond'),
+    $21, $22::text::text[], $23, coalesce($16::timestamptz, orchestrate_flow.now() + $10::float8 * interval '1 millisecond'),
     coalesce($16::timestamptz, orchestrate_flow.now() + coalesce($10::float8, 0) * interval '1 millisecond')
       + $19::float8 * interval '1 millisecond',
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN $4::text <> 'pending' THEN orchestrate_flow.now() END
@@ -75,7 +75,7 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
       ...[steps.map(({ step }) => step), steps.map(({ queue }) => queue), steps.map((step) => step.priority)],
       ...[this.channel, run.wakes, dueAt],
       ...[steps.map(({ status }) => status), steps.map((step) => step.delayMs), run.deadlineMs],
-      ...[steps.map(({ tally }) => tally.stage ?? null), run.context, toTextArray(run.tags)],
+      ...[steps.map(({ tally }) => tally.stage ?? null), run.context, toTextArray(run.tags), run.tenant],
     ]);
     return rows.length > 0;
   }

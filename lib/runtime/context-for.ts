@@ -12,6 +12,7 @@ export function contextFor(attempt: Attempt, signal: TakenSignal | null): StepCo
   return {
     runId: run.id,
     workflow: run.workflow,
+    tenant: run.tenant,
     step: node.name,
     attempt: claim.attempt,
     idempotencyKey: `${run.id}:${node.name}`,

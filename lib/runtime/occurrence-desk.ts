@@ -167,7 +167,16 @@ export class OccurrenceDesk {
     const code = registry.getByName(workflow);
     const definition = shelf.currentOf(code);
     const deadlineMs = code.graph.deadlineMs ?? null;
-    const request = { ...born, definition, deadlineMs, priority: 0, key: null, inputHash: null, tags: code.tags };
+    const request = {
+      ...born,
+      definition,
+      deadlineMs,
+      priority: 0,
+      key: null,
+      inputHash: null,
+      tags: code.tags,
+      tenant: null,
+    };
     return { schedule: name, scheduledAt, run: toNewRun({ ...request, delayMs: null, dueAt: null }, null) };
   }
 

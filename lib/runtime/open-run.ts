@@ -17,6 +17,9 @@ export interface PendingFact {
   readonly settle?: ((error?: Error) => void) | undefined;
 }
 
+/** What a run has from its start on. */
+type Birth = Pick<StoredRun, 'id' | 'priority' | 'input' | 'context' | 'tenant'>;
+
 /** A run on which this process works: its newest committed state as far as known here, and what waits to be committed. */
 export class OpenRun {
   facts: PendingFact[] = [];
@@ -29,6 +32,11 @@ export class OpenRun {
   readonly attempts = new Map<string, Attempt>();
   /** Encoded results of completed steps, as far as this process knows them. */
   readonly results = new Map<string, string>();
+  readonly id: string;
+  readonly priority: number;
+  readonly input: string;
+  readonly context: string | null;
+  readonly tenant: string | null;
   status!: RunStatus;
   revision!: number;
   generation = 0;
@@ -40,14 +48,17 @@ export class OpenRun {
 
   constructor(
     readonly definition: ShelvedDefinition,
-    readonly id: string,
-    readonly priority: number,
-    readonly input: string,
-    readonly context: string | null,
-  ) {}
+    born: Birth,
+  ) {
+    this.id = born.id;
+    this.priority = born.priority;
+    this.input = born.input;
+    this.context = born.context;
+    this.tenant = born.tenant;
+  }
 
   static from(stored: StoredRun, definition: ShelvedDefinition): OpenRun {
-    const run = new OpenRun(definition, stored.id, stored.priority, stored.input, stored.context);
+    const run = new OpenRun(definition, stored);
     run.refresh(stored);
     return run;
   }

@@ -37,6 +37,11 @@ export interface StartOptions {
    * @default none
    */
   readonly tags?: readonly string[];
+  /**
+   * Whose run it is, at most 200 characters: `list({ tenant })` finds it, and its steps are told.
+   * @default nobody's
+   */
+  readonly tenant?: string;
 }
 
 /**
@@ -127,6 +132,8 @@ export interface ListOptions {
   readonly status?: RunStatus | readonly RunStatus[];
   /** Only runs that bear all of these. */
   readonly tags?: readonly string[];
+  /** Only runs that were started with this `tenant`. */
+  readonly tenant?: string;
   /** Created at or after. */
   readonly from?: Date;
   /** Created before. */

@@ -119,7 +119,7 @@ class Stage {
 function stored(state: string, revision: number): StoredRun {
   return {
     ...{ id: 'r', workflow: 'w', definition: 1, status: 'running', revision, generation: 0, state, worker: null },
-    ...{ priority: 0, input: '', context: null, failure: null, cancelReason: null, updatedAt: AT },
+    ...{ priority: 0, input: '', context: null, tenant: null, failure: null, cancelReason: null, updatedAt: AT },
   };
 }
 

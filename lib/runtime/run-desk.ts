@@ -402,13 +402,13 @@ export class RunDesk {
   }
 
   private adoptStart(request: StartRequest, fold: Folded, at: string): void {
-    const { id, definition, priority, input, context, key } = request;
+    const { id, definition, key } = request;
     this.ports.events.announce({ type: 'run.started', runId: id, workflow: definition.graph.graph.workflow, key });
     this.expect(request, at, definition.graph.nodes[0]!.queue);
     const { decision } = fold;
     if (!decision) return;
     this.follow(definition, decision, at);
-    const run = this.runs.get(id) ?? new OpenRun(definition, id, priority, input, context);
+    const run = this.runs.get(id) ?? new OpenRun(definition, request);
     this.herald.announce(run, decision);
     if (decision.starts.length === 0) return;
     // Unless somebody had to tell it something before this answer came: then what is known of it is newer.

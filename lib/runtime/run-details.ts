@@ -17,6 +17,8 @@ export interface RunDetails {
   readonly priority: number;
   /** Those of its workflow when it was started, and those of `start()`. */
   readonly tags: readonly string[];
+  /** Whose it is, as `start()` was told, or null. */
+  readonly tenant: string | null;
   readonly input: unknown;
   /** The step that failed and its error, once the run is failing or failed. */
   readonly failure: { readonly step: string; readonly error: unknown } | null;
@@ -77,8 +79,21 @@ export interface RunPage {
 }
 
 export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
-  const { id, workflow, status, key, priority, tags, cancelReason, dueAt, deadlineAt, createdAt, startedAt, endedAt } =
-    record;
+  const {
+    id,
+    workflow,
+    status,
+    key,
+    priority,
+    tags,
+    tenant,
+    cancelReason,
+    dueAt,
+    deadlineAt,
+    createdAt,
+    startedAt,
+    endedAt,
+  } = record;
   const { schedule, scheduledAt } = record;
   const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
   const input = codec.decode(record.input);
@@ -89,6 +104,7 @@ export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDet
     key,
     priority,
     tags,
+    tenant,
     input,
     failure,
     cancelReason,

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 
-import { readTags, show } from '../definition/option-readers.js';
+import { readTags, readTenant, show } from '../definition/option-readers.js';
 import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import type { AuditQuery, PurgeRequest, RunPosition, RunQuery } from '../engine/ports.js';
 import { END_STATUSES, RUN_STATUSES, type RunStatus } from '../engine/words.js';
@@ -21,12 +21,13 @@ export function readListOptions(
   written: unknown,
   nameOf: (workflow: NonNullable<ListOptions['workflow']>) => string,
 ): RunQuery {
-  const { workflow, status, tags, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
+  const { workflow, status, tags, tenant, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
   assertLimit(limit);
   return {
     workflow: workflow === undefined ? null : nameOf(workflow),
     statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status, RUN_STATUSES)),
     tags: tags === undefined ? null : reading('the tags of list()', () => readListedTags(tags)),
+    tenant: readListedTenant(tenant),
     from: readDate('from', from),
     to: readDate('to', to),
     after: cursor === undefined ? null : readCursor(cursor),
@@ -113,6 +114,13 @@ function readListedTags(written: unknown): readonly string[] {
   const tags = readTags(written, (fault) => faults.push(fault));
   if (tags !== undefined && tags.length > 0) return tags;
   throw invalid(faults[0] ?? 'Expected tags to be a list of at least one, got an empty list.');
+}
+
+function readListedTenant(written: unknown): string | null {
+  const tenant = readTenant(written, (fault) => {
+    throw invalid(fault);
+  });
+  return tenant ?? null;
 }
 
 function readDate(name: string, date: Date | undefined): Date | null {

@@ -122,6 +122,7 @@ export class RunStarter {
       input: text,
       context,
       tags: [...new Set([...definition.tags, ...(options.tags ?? [])])],
+      tenant: options.tenant ?? null,
       delayMs,
       dueAt,
       deadlineMs: deadlineMs ?? null,

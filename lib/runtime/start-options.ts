@@ -1,4 +1,12 @@
-import { isName, MAX_NAME_LENGTH, readOptions, readDelay, readTags, show } from '../definition/option-readers.js';
+import {
+  isName,
+  MAX_NAME_LENGTH,
+  readOptions,
+  readDelay,
+  readTags,
+  readTenant,
+  show,
+} from '../definition/option-readers.js';
 import { DURATION_FORM, findDurationMs } from '../engine/duration.js';
 import { messageOf, OrchestrateFlowError } from '../engine/errors.js';
 import type { Asked } from '../engine/facts.js';
@@ -37,13 +45,23 @@ export function isRunId(id: unknown): id is string {
  * @throws OrchestrateFlowError `OF_ARGUMENT_INVALID` with every fault
  */
 export function readStartOptions(written: unknown): StartOptions {
-  return readStart(written, 'start()', ['id', 'key', 'manager', 'delay', 'startAt', 'deadline', 'priority', 'tags']);
+  return readStart(written, 'start()', [
+    'id',
+    'key',
+    'manager',
+    'delay',
+    'startAt',
+    'deadline',
+    'priority',
+    'tags',
+    'tenant',
+  ]);
 }
 
 /** One run of `startMany()`: its options, and its input beside them. */
 export function readStartItem(written: unknown, index: number): { options: StartOptions; input: unknown } {
   const { input, ...options } = readStart(written ?? null, `run ${index} of startMany()`, [
-    ...['input', 'id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'tags'],
+    ...['input', 'id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'tags', 'tenant'],
   ]);
   return { options, input };
 }
@@ -57,7 +75,7 @@ export function readExecuteOptions(written: unknown): { options: StartOptions; r
         'Call start() there, and result() after the transaction.',
     );
   }
-  const names = ['id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'tags', 'timeout'];
+  const names = ['id', 'key', 'delay', 'startAt', 'deadline', 'priority', 'tags', 'tenant', 'timeout'];
   const { timeout, ...options } = readStart(written, 'execute()', names);
   return { options, result: timeout === undefined ? {} : { timeout } };
 }
@@ -125,7 +143,12 @@ export function readSignalToSend(written: unknown): SignalToSend {
 /** The options of `list()`, each read once. What they hold is read by the caller. */
 export function readListed(written: unknown): ListOptions {
   const faults: string[] = [];
-  const options = readOnce(written, 'list()', ['workflow', 'status', 'tags', 'from', 'to', 'cursor', 'limit'], faults);
+  const options = readOnce(
+    written,
+    'list()',
+    ['workflow', 'status', 'tags', 'tenant', 'from', 'to', 'cursor', 'limit'],
+    faults,
+  );
   refuse(faults);
   return options;
 }
@@ -190,6 +213,7 @@ function readStart(written: unknown, what: string, names: readonly string[]): Wr
     faults.push(`Expected priority to be a whole number from 0 to ${MAX_PRIORITY}, got ${show(priority)}.`);
   }
   const tags = readTags(options['tags'], (fault) => faults.push(fault));
+  readTenant(options['tenant'], (fault) => faults.push(fault));
   refuse(faults);
   return tags === undefined ? options : { ...options, tags };
 }

@@ -370,6 +370,17 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       expect((await under.archive.find(plain))!.tags).toEqual([]);
     });
 
+    it('says whose its run is', async () => {
+      const [owned, plain] = [await start({ tenant: 'acme' }), await start()];
+      expect((await under.archive.find(owned))!.tenant).toBe('acme');
+      expect((await under.archive.find(plain))!.tenant).toBeNull();
+      expect(await store.findRun(owned)).toMatchObject({ tenant: 'acme' });
+      await door.submitLocked(owned, (locked) => {
+        expect(locked!.run.tenant).toBe('acme');
+        return null;
+      });
+    });
+
     it('of a run that waits has a row with a time, which is not ready', async () => {
       const id = await start({
         ...{ status: 'waiting', state: 'w' },

@@ -249,6 +249,13 @@ describe('the examples of runs', () => {
     expect(runs).toEqual([]);
   });
 
+  it('tenants find their own runs', async () => {
+    const other = await flow.orchestrator.start(running.SignupWorkflow, { email: 'eve' }, { tenant: 'globex' });
+    expect(await running.findRunsOf(flow.orchestrator, 'acme')).toEqual(['ann']);
+    const { runs } = await flow.orchestrator.list({ tenant: 'acme' });
+    for (const { id } of [...runs, other]) await flow.orchestrator.cancel(id);
+  });
+
   it('a row and its run are there together or not at all', async () => {
     const signup = { email: 'bob@example.org' };
     const run = await running.signUpWithRow(flow.orchestrator, dataSource, signup);

@@ -159,6 +159,15 @@ class Tagged {
   @Step() fine(): void {}
 }
 
+@Workflow({ name: 'told' })
+class Told {
+  static readonly output = 'tell';
+
+  @Step() tell(@Ctx() step: StepContext): string | null {
+    return step.tenant;
+  }
+}
+
 @Workflow({ name: 'unstorable' })
 class Unstorable {
   static calls = 0;
@@ -591,7 +600,7 @@ describe('a list', () => {
 
   beforeAll(async () => {
     listed = await createDatabase();
-    lister = await startApp({ database: listed, workflows: [Sequence, Failing, Retrying, Tagged], entities: [] });
+    lister = await startApp({ database: listed, workflows: [Sequence, Failing, Retrying, Tagged, Told], entities: [] });
     rows = await connect(listed);
     const runs = await lister.orchestrator.startMany(
       Sequence,
@@ -676,6 +685,37 @@ describe('a list', () => {
     expect(await orchestrator.get(vip.id)).toMatchObject({ tags: ['billing', 'vip'] });
     expect((await orchestrator.list({ workflow: Sequence, limit: 1 })).runs[0]).toMatchObject({ tags: [] });
   });
+
+  it('is filtered by tenant, of which the steps of its runs are told', async () => {
+    const { orchestrator } = lister;
+    const tenant = 'acme';
+    const one = await orchestrator.start(Told, undefined, { tenant });
+    const [many] = await orchestrator.startMany(Told, [{ tenant }, { tenant: 'globex' }]);
+    const inTransaction = await lister.dataSource.transaction((manager) =>
+      orchestrator.start(Told, undefined, { tenant, manager }),
+    );
+    expect(await orchestrator.execute(Told, undefined, { tenant })).toBe(tenant);
+    expect(await orchestrator.execute(Told)).toBeNull();
+    for (const run of [one, many!, inTransaction]) expect(await run.result()).toBe(tenant);
+    const listed = await pages({ tenant, limit: 2 });
+    expect(listed.map(({ id }) => id)).toEqual(expect.arrayContaining([one.id, many!.id, inTransaction.id]));
+    expect(listed).toHaveLength(4);
+    expect(await orchestrator.get(one.id)).toMatchObject({ tenant });
+    expect((await orchestrator.list({ workflow: Sequence, limit: 1 })).runs[0]).toMatchObject({ tenant: null });
+  });
+
+  it.each([[''], ['  '], ['x'.repeat(201)], ['a\0b'], [1], [null]])(
+    'and a start take no such tenant: %j',
+    async (given) => {
+      const tenant = given as string;
+      const refused = {
+        code: 'OF_ARGUMENT_INVALID',
+        message: expect.stringMatching(/^Expected tenant to be text of 1/),
+      };
+      await expect(lister.orchestrator.list({ tenant })).rejects.toMatchObject(refused);
+      await expect(lister.orchestrator.start(Told, undefined, { tenant })).rejects.toMatchObject(refused);
+    },
+  );
 
   it('is found by the index of tags, in which runs without any are not', async () => {
     await rows.query('SET enable_seqscan = off');

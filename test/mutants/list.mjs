@@ -1607,6 +1607,17 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'tenant-kept',
+    safeguard: 'a tenant sees its own runs, and not those of others',
+    file: 'lib/persistence/sql-run-archive.ts',
+    from: 'run.tenant = :tenant',
+    to: 'run.tenant IS NOT NULL',
+    caughtBy: {
+      file: 'test/integration/orchestrator.spec.ts',
+      test: 'a list is filtered by tenant, of which the steps of its runs are told',
+    },
+  },
+  {
     name: 'purge-age',
     safeguard: 'a run is deleted when its time is over, and not before',
     file: STORE,

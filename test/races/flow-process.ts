@@ -177,6 +177,7 @@ export class FlowProcess {
       input: '1',
       context: null,
       tags: [],
+      tenant: null,
       delayMs: null,
       dueAt: null,
       deadlineMs: null,

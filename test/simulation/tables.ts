@@ -42,6 +42,7 @@ export interface RunRow {
   readonly input: string;
   readonly context: string | null;
   readonly tags: readonly string[];
+  readonly tenant: string | null;
   readonly failedStep: string | null;
   readonly failure: string | null;
   readonly cancelReason: string | null;
@@ -725,11 +726,11 @@ export class Tables {
 
   private create(start: NewRun, of: Pick<RunRow, 'schedule' | 'scheduledAt'> = UNSCHEDULED): void {
     const { id, workflow, definition, status, state, worker, key, inputHash, priority, input } = start;
-    const { context, tags, delayMs, dueAt } = start;
+    const { context, tags, tenant, delayMs, dueAt } = start;
     const { now } = this;
     const begins = this.dueAt(dueAt, delayMs, now);
     const after: RunRow = {
-      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, tags },
+      ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, tags, tenant },
       ...{ revision: 0, generation: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
       dueAt: begins,
@@ -779,9 +780,10 @@ export class Tables {
   }
 
   private toStored(run: RunRow): StoredRun {
-    const { id, workflow, definition, status, revision, generation, state, worker, priority, input, context } = run;
+    const { id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant } =
+      run;
     return {
-      ...{ id, workflow, definition, status, revision, generation, state, worker, priority, input, context },
+      ...{ id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant },
       cancelReason: run.cancelReason,
       failure: failureOf(run),
       updatedAt: this.text(run.updatedAt),

@@ -15,6 +15,7 @@ export function newRun(change: Partial<NewRun> & Pick<NewRun, 'workflow' | 'defi
     input: '1',
     context: null,
     tags: [],
+    tenant: null,
     delayMs: null,
     dueAt: null,
     deadlineMs: null,

@@ -56,6 +56,10 @@ export class WorkflowRun {
   @Column({ type: 'text', array: true, nullable: true })
   tags!: string[] | null;
 
+  /** Whose it is; null where `start()` was not told. */
+  @Column({ type: 'text', nullable: true })
+  tenant!: string | null;
+
   /** What the module's option `context` captured where it was started, encoded. */
   @Column({ type: 'text', nullable: true, select: false })
   context!: string | null;

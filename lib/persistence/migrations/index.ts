@@ -12,6 +12,7 @@ import { CarryContext1765300000000 } from './1765300000000-carry-context.js';
 import { Schedules1765400000000 } from './1765400000000-schedules.js';
 import { TagRuns1765500000000 } from './1765500000000-tag-runs.js';
 import { FindWhatHasEnded1765700000000 } from './1765700000000-find-what-has-ended.js';
+import { NameTenants1765800000000 } from './1765800000000-name-tenants.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new Schedules1765400000000(), servesFrom: '0.1.0' },
   { migration: new TagRuns1765500000000(), servesFrom: '0.1.0' },
   { migration: new FindWhatHasEnded1765700000000(), servesFrom: '0.1.0' },
+  { migration: new NameTenants1765800000000(), servesFrom: '0.1.0' },
 ];

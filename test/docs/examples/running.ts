@@ -78,6 +78,12 @@ export async function findVips(orchestrator: Orchestrator): Promise<string[]> {
   return runs.map(({ input }) => (input as Signup).email);
 }
 
+export async function findRunsOf(orchestrator: Orchestrator, tenant: string): Promise<string[]> {
+  await orchestrator.start(SignupWorkflow, { email: 'ann' }, { tenant });
+  const { runs } = await orchestrator.list({ tenant });
+  return runs.map(({ input }) => (input as Signup).email);
+}
+
 export async function forget(orchestrator: Orchestrator, email: string): Promise<number> {
   await orchestrator.delete({ workflow: SignupWorkflow, key: email }, { by: 'Ann', reason: 'asked for it' }); // its key is free
   return orchestrator.purge({ workflow: SignupWorkflow, status: 'completed', olderThan: '30d' }); // how many
