@@ -253,12 +253,25 @@ export interface NewItems {
   readonly runId: string;
   readonly generation: number;
   readonly step: string;
+  /** Of the fan-out's own step: which stores them. */
+  readonly attempt: number;
   readonly queue: string;
   readonly priority: number;
   /** The index of the first of them. */
   readonly first: number;
   /** Encoded. */
   readonly payloads: readonly string[];
+}
+
+/** Items of a fan-out that an earlier attempt has stored, and that are none of the list of this one. */
+export interface SurplusItems {
+  readonly runId: string;
+  readonly generation: number;
+  readonly step: string;
+  /** Of the fan-out's own step. */
+  readonly attempt: number;
+  /** How many items the list has. */
+  readonly count: number;
 }
 
 /** Which items of a fan-out are looked at. */
@@ -338,8 +351,13 @@ export interface RunStore {
   loadResults(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Encoded errors of those of these steps that have failed, by step. */
   loadFailures(runId: string, generation: number, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Stores items of a fan-out; those that are there stay as they are. */
+  /**
+   * Stores items of a fan-out. Those that have begun, or have a result from an earlier generation, stay as they are; what an
+   * earlier attempt had stored is replaced; and where there has been a later attempt nothing is stored.
+   */
   addItems(items: NewItems): Promise<void>;
+  /** Deletes what an earlier attempt had stored beyond the list, unless there has been a later attempt. */
+  dropItems(surplus: SurplusItems): Promise<void>;
   /** An item, encoded; null where there is none. */
   loadItem(runId: string, generation: number, step: string, index: number): Promise<StoredItem | null>;
   /** Encoded results of the items of a fan-out that have completed, in their order: so many of those after an index. */

@@ -18,6 +18,7 @@ import type {
   StoredItem,
   StoredRun,
   SupersededRun,
+  SurplusItems,
   SuspectQueue,
   SuspectRequest,
   TakenSignal,
@@ -144,9 +145,14 @@ export class SqlRunStore implements RunStore {
     return new Map(rows.map(({ name, error }) => [name, error]));
   }
 
-  async addItems({ runId, generation, step, first, queue, priority, payloads }: NewItems): Promise<void> {
-    const values = [runId, generation, step, first + 1, queue, priority, payloads];
+  async addItems({ runId, generation, step, attempt, first, ...items }: NewItems): Promise<void> {
+    const { queue, priority, payloads } = items;
+    const values = [runId, generation, step, attempt, first + 1, queue, priority, payloads];
     await this.read('add_items', sql.ADD_ITEMS, values);
+  }
+
+  async dropItems({ runId, generation, step, attempt, count }: SurplusItems): Promise<void> {
+    await this.read('drop_items', sql.DROP_ITEMS, [runId, generation, step, attempt, count]);
   }
 
   async loadItem(runId: string, generation: number, step: string, index: number): Promise<StoredItem | null> {

@@ -68,18 +68,32 @@ SELECT id FROM run
 UNION ALL
 SELECT run_id FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND name = $2 AND key = $3`;
 
+/** Whether a later attempt of a fan-out than this one has been claimed: by then it has a row. */
+const IS_OVERTAKEN = `EXISTS (
+  SELECT 1 FROM orchestrate_flow.workflow_step f
+  WHERE f.run_id = $1 AND f.generation = $2 AND f.name = $3 AND f.item = 0 AND f.round = 0 AND f.attempt > $4)`;
+
 /**
- * Stores items of a fan-out, from the given number on, in a run that has not ended. Those that are there stay as they are:
- * an attempt that has died had stored them, or one that is believed dead does so too late.
+ * Stores items of a fan-out, from the given number on, in a run that has not ended. What an attempt had stored that has died, and
+ * that may have had another list, is replaced. One that is believed dead, and stores too late, changes nothing: a statement that has
+ * begun after the later attempt was claimed sees that one, and one that has begun before it is older than what that has stored.
  */
 export const ADD_ITEMS = `
-INSERT INTO orchestrate_flow.workflow_step (run_id, definition, generation, name, item, status, attempt, failures, crashes, queue,
+INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, item, status, attempt, failures, crashes, queue,
   priority, payload, created_at)
-SELECT r.id, r.definition, r.generation, $3, $4::int + p.number::int - 1, 'pending', 0, 0, 0, $5, $6::int, p.payload,
+SELECT r.id, r.definition, r.generation, $3, $5::int + p.number::int - 1, 'pending', 0, 0, 0, $6, $7::int, p.payload,
   orchestrate_flow.now()
-FROM orchestrate_flow.workflow_run r, unnest($7::text[]) WITH ORDINALITY AS p (payload, number)
-WHERE r.id = $1 AND r.generation = $2 AND r.ended_at IS NULL
-ON CONFLICT DO NOTHING`;
+FROM orchestrate_flow.workflow_run r, unnest($8::text[]) WITH ORDINALITY AS p (payload, number)
+WHERE r.id = $1 AND r.generation = $2 AND r.ended_at IS NULL AND NOT ${IS_OVERTAKEN}
+ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
+SET payload = excluded.payload, created_at = excluded.created_at
+WHERE s.status = 'pending' AND s.result IS NULL AND s.created_at <= excluded.created_at`;
+
+/** What an earlier attempt has stored beyond the list: nothing that was stored since this statement has begun. */
+export const DROP_ITEMS = `
+DELETE FROM orchestrate_flow.workflow_step s
+WHERE s.run_id = $1 AND s.generation = $2 AND s.name = $3 AND s.item > $5::int AND s.item > 0 AND s.round = 0
+  AND s.status = 'pending' AND s.result IS NULL AND s.created_at <= orchestrate_flow.now() AND NOT ${IS_OVERTAKEN}`;
 
 export const LOAD_ITEM = `
 SELECT payload, result FROM orchestrate_flow.workflow_step

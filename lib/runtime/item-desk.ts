@@ -13,7 +13,7 @@ const CHUNK = 1_000;
 const CHUNK_CHARACTERS = 1_000_000;
 
 export interface ItemDeskPorts {
-  readonly store: Pick<RunStore, 'addItems' | 'loadItem' | 'loadItemResults'>;
+  readonly store: Pick<RunStore, 'addItems' | 'dropItems' | 'loadItem' | 'loadItemResults'>;
   readonly codec: PayloadCodec;
   /** Reads as often as it takes: that the store does not answer is not the step's fault. */
   readonly untilRead: <T>(signal: AbortSignal, read: () => Promise<T>) => Promise<T>;
@@ -34,6 +34,8 @@ export class ItemDesk {
       await this.store(attempt, first, payloads);
       first += payloads.length;
     }
+    // An earlier attempt may have had a longer list.
+    if (attempt.claim.attempt > 1) await this.dropSurplus(attempt, items.length);
     return items.length;
   }
 
@@ -107,13 +109,23 @@ export class ItemDesk {
     return payloads;
   }
 
-  private async store({ run, node, signal }: Attempt, first: number, payloads: readonly string[]): Promise<void> {
+  private async store(
+    { run, node, claim, signal }: Attempt,
+    first: number,
+    payloads: readonly string[],
+  ): Promise<void> {
     const { id: runId, generation } = run;
     const { name: step, queue } = node;
+    const { attempt } = claim;
     const priority = run.priority + node.priority;
     await this.ports.untilRead(signal, () =>
-      this.ports.store.addItems({ runId, generation, step, queue, priority, first, payloads }),
+      this.ports.store.addItems({ runId, generation, step, attempt, queue, priority, first, payloads }),
     );
+  }
+
+  private async dropSurplus({ run, node, claim, signal }: Attempt, count: number): Promise<void> {
+    const surplus = { runId: run.id, generation: run.generation, step: node.name, attempt: claim.attempt, count };
+    await this.ports.untilRead(signal, () => this.ports.store.dropItems(surplus));
   }
 }
 

@@ -463,7 +463,13 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     it('lets items of a fan-out that begins anew keep their results, and nothing else', async () => {
       const id = await start();
       const add = (generation: number, ...payloads: string[]) =>
-        store.addItems({ runId: id, generation, step: 'fan', queue, priority: 0, first: 0, payloads });
+        store.addItems({
+          ...{ runId: id, generation, step: 'fan', attempt: 1 },
+          queue,
+          priority: 0,
+          first: 0,
+          payloads,
+        });
       const item = (index: number, change: Partial<QueuedStepWrite>) =>
         step({
           ...{ step: `fan[${index}]`, row: { name: 'fan', item: index + 1 }, guard: { attempt: 0, running: false } },
@@ -475,7 +481,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await anew(id, { renewal: { ...renewal, keepsItemsOf: ['fan'] } });
       // By a process that has not heard of it.
       await add(0, 'x', 'y', 'z');
-      await add(1, 'a', 'b', 'c');
+      await add(1, 'x', 'b', 'c');
       const load = (index: number) => store.loadItem(id, 1, 'fan', index);
       expect(await Promise.all([load(0), load(1), load(2)])).toEqual([
         { payload: 'a', result: '1' },
@@ -495,7 +501,10 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     it('lets items keep results from generations before the last, which ended before it came to them', async () => {
       const id = await start();
       const payloads = ['a', 'b', 'c'];
-      await store.addItems({ runId: id, generation: 0, step: 'fan', queue, priority: 0, first: 0, payloads });
+      await store.addItems({
+        ...{ runId: id, generation: 0, step: 'fan', attempt: 1 },
+        ...{ queue, priority: 0, first: 0, payloads },
+      });
       const item = (index: number, change: Partial<QueuedStepWrite>) =>
         step({
           ...{ step: `fan[${index}]`, row: { name: 'fan', item: index + 1 }, guard: { attempt: 0, running: false } },
@@ -517,8 +526,11 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
   });
 
   describe(`${name}: items of a fan-out`, () => {
-    const add = (runId: string, first: number, ...payloads: string[]) =>
-      store.addItems({ runId, generation: 0, step: 'fan', queue, priority: 3, first, payloads });
+    const add = (runId: string, first: number, ...payloads: string[]) => addBy(1, runId, first, ...payloads);
+    const addBy = (attempt: number, runId: string, first: number, ...payloads: string[]) =>
+      store.addItems({ runId, generation: 0, step: 'fan', attempt, queue, priority: 3, first, payloads });
+    const drop = (attempt: number, runId: string, count: number) =>
+      store.dropItems({ runId, generation: 0, step: 'fan', attempt, count });
     const item = (index: number, change: Partial<QueuedStepWrite> = {}) =>
       step({
         step: `fan[${index}]`,
@@ -529,18 +541,47 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     const tally = { attempt: 1, failures: 0, crashes: 0 };
     const page = { generation: 0, step: 'fan', after: -1, limit: 10 };
 
-    it('are stored once, and stay as they are, and none of a run that has ended', async () => {
+    it('are stored once, stay as they are from their beginning on, and none is stored of a run that has ended', async () => {
       const id = await start();
-      await add(id, 0, 'a', 'b');
-      await add(id, 1, 'x', 'c');
+      await add(id, 0, 'a', 'b', 'c');
+      await submit(write(id, 0, { steps: [item(0), item(1, { status: 'completed', tally, result: '2' })] }));
+      await add(id, 0, 'x', 'y', 'c');
       const load = (index: number) => store.loadItem(id, 0, 'fan', index);
       expect(await Promise.all([load(0), load(1), load(2), load(3)])).toEqual([
-        ...['a', 'b', 'c'].map((payload) => ({ payload, result: null })),
+        { payload: 'a', result: null },
+        { payload: 'b', result: '2' },
+        { payload: 'c', result: null },
         null,
       ]);
-      await submit(write(id, 0, { status: 'cancelled', state: 'x', ended: true }));
+      await submit(write(id, 1, { status: 'cancelled', state: 'x', ended: true }));
       await add(id, 3, 'd');
       expect(await load(3)).toBeNull();
+    });
+
+    it('are those of the last attempt that has stored any, and none of an attempt before it', async () => {
+      const id = await start({ steps: [step({ step: 'fan', row: { name: 'fan', item: 0 }, status: 'ready' })] });
+      const load = (index: number) => store.loadItem(id, 0, 'fan', index);
+      const payloads = async () => (await Promise.all([load(0), load(1), load(2)])).map((found) => found?.payload);
+      await claim();
+      await add(id, 0, 'a', 'b', 'c');
+      await drop(1, id, 3);
+      expect(await payloads()).toEqual(['a', 'b', 'c']);
+      const [released, was] = [
+        { attempt: 1, failures: 0, crashes: 0 },
+        { attempt: 1, running: true },
+      ];
+      const row = { step: 'fan', row: { name: 'fan', item: 0 }, guard: was, status: 'ready', tally: released } as const;
+      await submit(write(id, 0, { steps: [step(row)] }));
+      await claim();
+      await addBy(2, id, 0, 'x', 'y');
+      await drop(2, id, 2);
+      expect(await payloads()).toEqual(['x', 'y', undefined]);
+      await add(id, 0, 'a', 'b', 'c');
+      await drop(1, id, 0);
+      expect(await payloads()).toEqual(['x', 'y', undefined]);
+      await submit(write(id, 1, { steps: [item(1)] }));
+      await drop(2, id, 0);
+      expect(await payloads()).toEqual([undefined, 'y', undefined]);
     });
 
     it('are written each by itself, under its own guard, and are no steps of the run', async () => {
@@ -761,10 +802,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     it('of an item marks the row of that item, and no other', async () => {
       const id = await start();
       await store.addItems({
-        runId: id,
-        generation: 0,
-        step: 'one',
-        queue,
+        ...{ runId: id, generation: 0, step: 'one', attempt: 1, queue },
         priority: 0,
         first: 0,
         payloads: ['a', 'b'],

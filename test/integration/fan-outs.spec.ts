@@ -13,11 +13,13 @@ import {
   Workflow,
 } from 'orchestrate-flow';
 
+import { ADD_ITEMS } from '../../lib/persistence/store-statements.js';
+import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
 import { Gate } from '../support/gate.js';
 import { startApp, type TestApp } from '../support/start-app.js';
 import { waitFor } from '../support/wait-for.js';
-import { waitForRun } from '../support/wait-for-run.js';
+import { waitForRun, waitForStep } from '../support/wait-for-run.js';
 
 const FAST = { backoff: 'fixed', delay: '1ms', jitter: 'none' } as const;
 
@@ -90,13 +92,28 @@ class Tolerant {
   }
 }
 
+/** What it selects depends on who asks. */
+let select: () => readonly number[] = () => [];
+
+@Workflow({ name: 'fickle', retry: { attempts: 2, backoff: 'fixed', delay: '1h' } })
+class Fickle {
+  static readonly output = 'all';
+  @Step() same(@Item(() => select()) line: number): number {
+    log.push(`${line}`);
+    return line;
+  }
+  @Step() all(@Results('same') lines: number[]): number[] {
+    return lines;
+  }
+}
+
 describe('Fan-outs', () => {
   let database: TestDatabase;
   let app: TestApp;
 
   beforeAll(async () => {
     database = await createDatabase();
-    app = await startApp({ database, workflows: [Doubles, Tolerant] });
+    app = await startApp({ database, workflows: [Doubles, Tolerant, Fickle] });
   });
   afterAll(async () => {
     await app.close();
@@ -191,6 +208,50 @@ describe('Fan-outs', () => {
     expect(steps[1]!.error).toMatchObject({ message: expect.stringContaining('bad') as unknown });
   });
 
+  it('a list that another attempt gives otherwise is taken as a whole', async () => {
+    select = () => {
+      throw new Error('not yet');
+    };
+    const { id } = await app.orchestrator.start(Fickle);
+    await waitForStep(app.orchestrator, id, 'same', 'retrying');
+    const connection = await connect(database);
+    // As if the first attempt had stored its list, and died.
+    await store(connection, id, 1, [11, 12, 13, 14, 15]);
+    select = () => [21, 22, 23];
+    await app.orchestrator.wake(id);
+    expect(await app.orchestrator.result(id, { timeout: '20s' })).toEqual([21, 22, 23]);
+    const { items } = await app.orchestrator.items(id, 'same');
+    expect(items.map(({ item, status }) => `${item as number} ${status}`)).toEqual([
+      ...['21 completed', '22 completed', '23 completed'],
+    ]);
+    expect((await app.orchestrator.steps(id))[0]!.items).toMatchObject({ total: 3, completed: 3, cancelled: 0 });
+    await connection.close();
+  });
+
+  it('a list that is stored again is not overwritten by a statement that was on its way before', async () => {
+    select = () => {
+      throw new Error('not yet');
+    };
+    const { id } = await app.orchestrator.start(Fickle);
+    await waitForStep(app.orchestrator, id, 'same', 'retrying');
+    const [late, next] = [await connect(database), await connect(database)];
+    await store(next, id, 1, [11]);
+    await next.query('BEGIN');
+    await next.query('SELECT 1 FROM orchestrate_flow.workflow_step WHERE run_id = $1 AND item = 1 FOR UPDATE', [id]);
+    const stored = store(late, id, 1, [12]);
+    await waitFor('the late statement waits', async () => {
+      const waiting = 'SELECT 1 FROM pg_stat_activity WHERE wait_event_type = $1 AND query LIKE $2';
+      return (await next.query(waiting, ['Lock', '%ON CONFLICT (run_id, generation, name, item, round)%'])).length > 0;
+    });
+    await store(next, id, 2, [21]);
+    await next.query('COMMIT');
+    await stored;
+    const payloads = 'SELECT payload FROM orchestrate_flow.workflow_step WHERE run_id = $1 AND item > 0';
+    expect(await next.query(payloads, [id])).toEqual([{ payload: '21' }]);
+    await app.orchestrator.terminate(id);
+    await Promise.all([late.close(), next.close()]);
+  });
+
   it('refuses what is no list, and what is asked of no fan-out', async () => {
     const run = await app.orchestrator.start('doubles', { lines: 'many' });
     await expect(run.result({ timeout: '20s' })).rejects.toMatchObject({
@@ -206,3 +267,9 @@ describe('Fan-outs', () => {
     });
   });
 });
+
+/** The items of a fan-out "same", as an attempt stores them. */
+async function store(connection: TestConnection, runId: string, attempt: number, lines: number[]): Promise<void> {
+  const payloads = lines.map((line) => JSON.stringify(line));
+  await connection.query(ADD_ITEMS, [runId, 0, 'same', attempt, 1, 'orchestrate-flow', 0, payloads]);
+}

@@ -877,13 +877,68 @@ export const MUTANTS = [
   },
   {
     name: 'items-once',
-    safeguard: 'items that are stored stay as they are, whoever stores them again',
+    safeguard: 'an item that has begun stays as it is, whoever stores its list again',
     file: STORE,
-    from: 'AND r.ended_at IS NULL\nON CONFLICT DO NOTHING',
-    to: 'AND r.ended_at IS NULL\nON CONFLICT (run_id, generation, name, item, round) DO UPDATE SET payload = excluded.payload',
+    from: "WHERE s.status = 'pending' AND s.result IS NULL AND s.created_at <= excluded.created_at",
+    to: 'WHERE s.created_at <= excluded.created_at',
     caughtBy: {
       file: STORE_CONFORMANCE,
-      test: 'PostgreSQL: items of a fan-out are stored once, and stay as they are, and none of a run that has ended',
+      test: 'PostgreSQL: items of a fan-out are stored once, stay as they are from their beginning on, and none is stored of a run that has ended',
+    },
+  },
+  {
+    name: 'items-kept',
+    safeguard: 'an item that has a result from an earlier generation stays as it is',
+    file: STORE,
+    from: "WHERE s.status = 'pending' AND s.result IS NULL AND s.created_at <= excluded.created_at",
+    to: "WHERE s.status = 'pending' AND s.created_at <= excluded.created_at",
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a new generation lets items of a fan-out that begins anew keep their results, and nothing else',
+    },
+  },
+  {
+    name: 'items-of-one-list',
+    safeguard: 'a later attempt of a fan-out, which may have another list, replaces what an earlier one has stored',
+    file: STORE,
+    from: 'AND s.result IS NULL AND s.created_at <= excluded.created_at',
+    to: 'AND s.result IS NULL AND false',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: items of a fan-out are those of the last attempt that has stored any, and none of an attempt before it',
+    },
+  },
+  {
+    name: 'items-overtaken',
+    safeguard: 'an attempt of a fan-out that was believed dead stores nothing once another has been claimed',
+    file: STORE,
+    from: 'AND r.ended_at IS NULL AND NOT ${IS_OVERTAKEN}',
+    to: 'AND r.ended_at IS NULL AND $4::int > 0',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: items of a fan-out are those of the last attempt that has stored any, and none of an attempt before it',
+    },
+  },
+  {
+    name: 'items-older',
+    safeguard: 'a statement that has been on its way since before a later attempt of its fan-out replaces nothing',
+    file: STORE,
+    from: ' AND s.created_at <= excluded.created_at`;',
+    to: '`;',
+    caughtBy: {
+      file: 'test/integration/fan-outs.spec.ts',
+      test: 'a list that is stored again is not overwritten by a statement that was on its way before',
+    },
+  },
+  {
+    name: 'items-surplus',
+    safeguard: 'what an earlier attempt of a fan-out had stored beyond the list is deleted',
+    file: 'lib/runtime/item-desk.ts',
+    from: 'if (attempt.claim.attempt > 1) await',
+    to: 'if (attempt.claim.attempt > 9) await',
+    caughtBy: {
+      file: 'test/integration/fan-outs.spec.ts',
+      test: 'a list that another attempt gives otherwise is taken as a whole',
     },
   },
   {
@@ -1134,6 +1189,17 @@ export const MUTANTS = [
     caughtBy: {
       file: TRANSACTIONS_SPEC,
       test: 'a transactional step starves nothing where fifty run at once on a pool of ten',
+    },
+  },
+  {
+    name: 'transaction-pause',
+    safeguard: 'a transaction that cannot be begun is not tried again at once',
+    file: TRANSACTIONS,
+    from: 'await this.pause(signal);',
+    to: '',
+    caughtBy: {
+      file: 'lib/persistence/sql-step-transactions.spec.ts',
+      test: 'A transaction of a step that the database refuses to begin is told, and given back after a pause that grows, for which the step is not to blame',
     },
   },
   {

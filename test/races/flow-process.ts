@@ -223,7 +223,8 @@ export class FlowProcess {
   async expand(step: string, count: number): Promise<void> {
     const [{ claim, run }, end] = this.find(step);
     const payloads = Array.from({ length: count }, (_, index) => `${index}`);
-    await this.store.addItems({ runId: run.id, generation: 0, step, queue: 'q', priority: 0, first: 0, payloads });
+    const place = { runId: run.id, generation: 0, step, attempt: claim.attempt };
+    await this.store.addItems({ ...place, queue: 'q', priority: 0, first: 0, payloads });
     this.isExpanding = true;
     await this.end(() => end({ type: 'step-expanded', claim, count }));
     this.isExpanding = false;

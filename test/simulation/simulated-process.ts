@@ -42,6 +42,7 @@ export interface ProcessOptions {
   readonly ring: (queue: string) => void;
   readonly code: (process: SimulatedProcess) => StepCode;
   readonly asks: (process: SimulatedProcess) => ConditionCode;
+  readonly countLists: () => number;
   readonly graphs: Parameters<typeof writeWorkflow>[0][];
   readonly schedules: readonly SchedulePlan[];
   /** Something that must not happen was announced. */
@@ -71,7 +72,7 @@ export class SimulatedProcess implements Sender, Listener {
   private readonly jobsEnded: (() => void)[] = [];
 
   constructor(private readonly options: ProcessOptions) {
-    const { world, tables, seat, code, asks, graphs, maxCrashes } = options;
+    const { world, tables, seat, code, asks, countLists, graphs, maxCrashes } = options;
     this.dice = options.dice;
     this.clock = this.createClock();
     const wire = new FaultyWire(world, this, options.dice.fork());
@@ -79,12 +80,9 @@ export class SimulatedProcess implements Sender, Listener {
     this.store = new SimulatedStore(tables, wire);
     this.transactions = new SimulatedTransactions(tables, wire);
     const registry = new WorkflowRegistry();
-    const steps = code(this);
-    const conditions = asks(this);
+    const parts = { code: code(this), asks: asks(this), countLists };
     const plansOf = (index: number) => options.schedules.filter(({ workflow }) => workflow === index);
-    registry.fill(
-      seat.workflows.map((index) => writeWorkflow(graphs[index]!, plansOf(index), { code: steps, asks: conditions })),
-    );
+    registry.fill(seat.workflows.map((index) => writeWorkflow(graphs[index]!, plansOf(index), parts)));
     const events = new EventHub();
     events.events$.subscribe((event) => {
       if (event.type === 'internal.error' && !isInfrastructure(event.error))

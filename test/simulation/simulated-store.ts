@@ -21,6 +21,7 @@ import type {
   StoredDefinition,
   StoredItem,
   StoredRun,
+  SurplusItems,
   SuspectRequest,
   TakenSignal,
   WorkerIdentity,
@@ -93,6 +94,12 @@ export class SimulatedStore implements RunStore {
 
   addItems(items: NewItems): Promise<void> {
     return this.wire.call(`items ${items.step} of ${short(items.runId)}`, () => this.tables.addItems(items));
+  }
+
+  dropItems(surplus: SurplusItems): Promise<void> {
+    return this.wire.call(`no more items ${surplus.step} of ${short(surplus.runId)}`, () =>
+      this.tables.dropItems(surplus),
+    );
   }
 
   loadItem(runId: string, _generation: number, step: string, index: number): Promise<StoredItem | null> {

@@ -69,6 +69,7 @@ class Simulation implements World {
   private readonly bells: SimulatedBells;
   private readonly seats: (SimulatedProcess | null)[];
   private count = 0;
+  private lists = 0;
   /** Starts that have not been made, or not been answered to a process that lives. */
   private readonly pending = new Set<{ process: SimulatedProcess | null }>();
   private isOver = false;
@@ -183,6 +184,7 @@ class Simulation implements World {
         this.witness.asked(by, context);
         return this.program.runs[input.run]!.steps[context.step]!.isMet;
       },
+      countLists: () => this.lists++,
       onFault: (fault) => witness.fault(fault),
       onDeath: () => {
         this.seats[seat] = null;

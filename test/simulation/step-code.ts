@@ -23,11 +23,18 @@ export type StepCode = (input: SimulatedInput, context: StepContext, results: re
 /** What the conditions of all workflows say. */
 export type ConditionCode = (input: SimulatedInput, context: StepContext) => boolean;
 
+export interface WorkflowCode {
+  readonly code: StepCode;
+  readonly asks: ConditionCode;
+  /** Asked for each list of items: no two are alike. */
+  readonly countLists: () => number;
+}
+
 /** A workflow whose every step runs this code, with its input, its context and the results it takes. */
 export function writeWorkflow(
   graph: WorkflowGraph,
   plans: readonly SchedulePlan[],
-  { code, asks }: { readonly code: StepCode; readonly asks: ConditionCode },
+  { code, asks, countLists }: WorkflowCode,
 ): WorkflowDefinition {
   class Simulated {}
   const instance: Record<string, unknown> = {};
@@ -49,7 +56,7 @@ export function writeWorkflow(
         const isOptional = mayFail || (!needs.includes(step) && graph.nodes.some(mayBeMissing));
         return { index: n + 2, kind: 'result', step, isOptional };
       }),
-      ...(fanOut ? [{ index: results.length + 2, kind: 'item', from: LISTS[name]! } as const] : []),
+      ...(fanOut ? [{ index: results.length + 2, kind: 'item', from: listOf(name, countLists) } as const] : []),
     ];
     if (transactional) parameters.push({ index: taken + 2, kind: 'manager' });
     if (when !== undefined) instance[when] = asks;
@@ -105,17 +112,22 @@ function backOff(failures: number): number {
   return failures * 70;
 }
 
-/** The items of fan-outs, by the names of steps: as many as their number says. */
-const LISTS: Readonly<Record<string, ItemSource>> = Object.fromEntries(
-  [2, 4, 0, 3, 1, 5].map((count, position) => {
-    const items = Array.from({ length: count }, (_, index) => itemOf(index));
-    return [`s${position}`, { kind: 'select', select: () => items }];
-  }),
-);
+/** How many items the fan-outs of steps have, by their numbers, or one less. */
+const LENGTHS = [2, 4, 0, 3, 1, 5];
 
-/** An item of any fan-out. */
-export function itemOf(index: number): string {
-  return `item ${index}`;
+/** The items of a fan-out. Who asks again is given others, and not always as many. */
+function listOf(name: string, countLists: () => number): ItemSource {
+  const most = LENGTHS[Number(name.slice(1))]!;
+  const select = () => {
+    const list = countLists();
+    return Array.from({ length: Math.max(0, most - (list % 2)) }, (_, index) => `item ${index} of list ${list}`);
+  };
+  return { kind: 'select', select };
+}
+
+/** The list that an item is of. */
+export function listOfItem(item: string): string {
+  return item.slice(item.indexOf(' of '));
 }
 
 /** The step to which an item belongs, or the step itself. */

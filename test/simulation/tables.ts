@@ -19,6 +19,7 @@ import type {
   StoredSchedule,
   StoredDefinition,
   StoredRun,
+  SurplusItems,
   SuspectQueue,
 } from '../../lib/engine/ports.js';
 import { claimIn, type Claim } from '../../lib/engine/facts.js';
@@ -280,18 +281,31 @@ export class Tables {
   // ── items ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** `ADD_ITEMS`. */
-  addItems({ runId, generation, step, queue, priority, first, payloads }: NewItems): void {
+  addItems({ runId, generation, step, attempt, queue, priority, first, payloads }: NewItems): void {
     const run = this.runs.get(runId);
-    if (!run || run.endedAt !== null || run.generation !== generation) return;
+    if (!run || run.endedAt !== null || run.generation !== generation || this.isOvertaken(runId, step, attempt)) return;
     payloads.forEach((payload, index) => {
       const name = `${step}[${first + index}]`;
-      if (this.stepsOf(runId).has(name)) return;
+      const there = this.stepsOf(runId).get(name);
+      if (there && !isReplaceable(there)) return;
       this.put({
         ...{ runId, name, status: 'pending', payload, definition: run.definition, queue, priority, worker: null },
         ...{ attempt: 0, failures: 0, crashes: 0, alone: false, aborting: false, result: null, errors: [] },
         ...{ dueAt: null, createdAt: this.now, startedAt: null, endedAt: null },
       });
     });
+  }
+
+  /** `DROP_ITEMS`. */
+  dropItems({ runId, generation, step, attempt, count }: SurplusItems): void {
+    const run = this.runs.get(runId);
+    if (run?.generation !== generation || this.isOvertaken(runId, step, attempt)) return;
+    for (const { row, index } of this.itemsOf(runId, step))
+      if (index >= count && isReplaceable(row)) this.steps.get(runId)!.delete(row.name);
+  }
+
+  private isOvertaken(runId: string, step: string, attempt: number): boolean {
+    return (this.stepsOf(runId).get(step)?.attempt ?? 0) > attempt;
   }
 
   /** The items of a fan-out, in their order. */
@@ -826,6 +840,11 @@ function neverBegun({ stage: _stage, inDoubt: _inDoubt, ...row }: StepRow): Step
     ...{ ...row, status: 'pending', attempt: 0, failures: 0, crashes: 0, errors: [], startedAt: null, endedAt: null },
     ...{ aborting: false, alone: false },
   };
+}
+
+/** An item that an earlier attempt of its fan-out may have stored, and of which no more is known. */
+function isReplaceable({ status, result }: StepRow): boolean {
+  return status === 'pending' && result === null;
 }
 
 const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();

@@ -7,7 +7,7 @@ import { openItemsOf } from '../../lib/engine/fan-out.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { Program, RunPlan, StepPlan } from './program.js';
 import { short } from './simulated-door.js';
-import { itemOf, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
+import { listOfItem, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
 import { EPOCH_MS, type Observer, type RunRow, type SignalRow, type StepRow, type Tables } from './tables.js';
 
 const codec = new JsonCodec();
@@ -192,9 +192,21 @@ export class Witness implements Observer {
       return markOf(before) === MARK.completed ? codec.decode(rows.get(before)!.result!) : undefined;
     });
     if (node.fanOut && step === node.name) this.fault(`${name} is a fan-out and has no code of its own.`);
-    if (node.fanOut) recorded.push(itemOf(Number(/\d+(?=\]$)/.exec(step))));
+    if (node.fanOut) {
+      recorded.push(codec.decode(rows.get(step)!.payload!));
+      this.expectOneList(run, node.name);
+    }
     if (JSON.stringify(recorded) !== JSON.stringify(results))
       this.fault(`${name} is given ${JSON.stringify(results)}, and what was recorded is ${JSON.stringify(recorded)}.`);
+  }
+
+  /** The items of a fan-out are those of one list, whoever has asked for it and died; what a retry keeps may be of an earlier one. */
+  private expectOneList(run: RunRow, step: string): void {
+    if (run.generation > 0) return;
+    const items = this.tables.itemsOf(run.id, step).map(({ row }) => codec.decode(row.payload!) as string);
+    const total = decodeRunState(run.state).fanOuts?.get(step)?.total ?? items.length;
+    if (new Set(items.map(listOfItem)).size > 1 || items.length !== total)
+      this.fault(`The ${total} items of ${step} in run ${short(run.id)} are of several lists: ${items.join(', ')}.`);
   }
 
   private resultsOf(runId: string, step: string): unknown[] {
