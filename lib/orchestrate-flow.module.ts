@@ -245,7 +245,10 @@ export class OrchestrateFlowModule
         schedules: store.schedules,
         archive,
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
-        stepTransactions: new SqlStepTransactions(dataSource, { schema, leaseMs }),
+        stepTransactions: new SqlStepTransactions(dataSource, {
+          ...{ schema, leaseMs },
+          onRefused: (error) => this.events.announcePoolFailure(error),
+        }),
         codec: new JsonCodec({ maxBytes: maxValueBytes }),
         ...{ clock: SYSTEM_CLOCK, timeouts: this.timeouts, context },
       },

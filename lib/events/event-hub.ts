@@ -3,8 +3,8 @@ import { Subject, type Observable } from 'rxjs';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { FlowEvent } from './flow-event.js';
 
-/** Milliseconds between two announcements that queues cannot be reached. */
-const QUEUE_FAILURE_GAP_MS = 5_000;
+/** Milliseconds between two announcements that queues, or the app's pool, cannot be reached. */
+const FAILURE_GAP_MS = 5_000;
 
 /** The codes of what failed only because the database gave no answer, or none before the app was shut down. */
 const UNANSWERED: ReadonlySet<string> = new Set(['OF_DATABASE_UNAVAILABLE', 'OF_STOPPED']);
@@ -13,7 +13,8 @@ const UNANSWERED: ReadonlySet<string> = new Set(['OF_DATABASE_UNAVAILABLE', 'OF_
 export class EventHub {
   private readonly subject = new Subject<FlowEvent>();
   private databaseIsLost = false;
-  private queueFailedAt = -Infinity;
+  /** When each kind of failure that comes in swarms was last announced. */
+  private readonly failedAt = new Map<FlowEvent['type'], number>();
 
   /** What happens in this process from now on. */
   readonly events$: Observable<FlowEvent> = this.subject.asObservable();
@@ -43,10 +44,19 @@ export class EventHub {
 
   /** Says that a queue cannot be reached, once in a while and not for each of its connections. */
   announceQueueFailure(queue: string, error: unknown): void {
+    this.announceOnceInAWhile({ type: 'queue.failed', queue, error });
+  }
+
+  /** Says that the app's pool gives no transaction for steps, once in a while and not for each of them. */
+  announcePoolFailure(error: unknown): void {
+    this.announceOnceInAWhile({ type: 'pool.failed', error });
+  }
+
+  private announceOnceInAWhile(event: FlowEvent): void {
     const now = performance.now();
-    if (now - this.queueFailedAt < QUEUE_FAILURE_GAP_MS) return;
-    this.queueFailedAt = now;
-    this.announce({ type: 'queue.failed', queue, error });
+    if (now - (this.failedAt.get(event.type) ?? -Infinity) < FAILURE_GAP_MS) return;
+    this.failedAt.set(event.type, now);
+    this.announce(event);
   }
 
   complete(): void {

@@ -68,6 +68,8 @@ export type FlowEvent =
   | { readonly type: 'database.lost'; readonly error: unknown }
   | { readonly type: 'database.back' }
   | { readonly type: 'queue.failed'; readonly queue: string; readonly error: unknown }
+  /** The app's own pool of connections gave none for a transactional step, or could not begin: it is tried again, after a pause. */
+  | { readonly type: 'pool.failed'; readonly error: unknown }
   /** The server of the queue is set up in a way that costs bells. */
   | { readonly type: 'queue.unsuitable'; readonly fault: string; readonly remedy: string }
   /** Something that must not happen did: the library goes on, and this should be reported. */

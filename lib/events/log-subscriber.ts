@@ -75,6 +75,10 @@ function write(event: FlowEvent, log: EventLog): void {
       return log.warn(
         `The queue "${event.queue}" cannot be reached; steps start with the next beat instead. ${reasonOf(event.error)}`,
       );
+    case 'pool.failed':
+      return log.warn(
+        `The app's connection pool gives no transaction for steps with @Manager(); they are tried again. ${reasonOf(event.error)}`,
+      );
     case 'queue.unsuitable':
       return log.warn(`${event.fault} ${event.remedy}`);
     case 'internal.error':

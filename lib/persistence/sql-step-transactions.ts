@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 
 import { OrchestrateFlowError } from '../engine/errors.js';
@@ -31,17 +33,27 @@ SELECT (SELECT count(*) FROM marked)::int AS marked, pg_current_xact_id_if_assig
 /** `idle_in_transaction_session_timeout`. */
 const IDLE_TOO_LONG = '25P03';
 
+/** Milliseconds of the first pause after a transaction that could not be begun; doubled each time, up to the last. */
+const PAUSE_MS = { first: 100, last: 5_000 } as const;
+
+// A step may replace it.
+const { random } = Math;
+
 /** Of a pool of TypeORM's that names no size: that of node-postgres. */
 const DEFAULT_POOL = 10;
 
 export interface StepTransactionsOptions {
   readonly schema: string;
   readonly leaseMs: number;
+  /** Told that the pool gave no transaction, and why. */
+  readonly onRefused: (error: unknown) => void;
 }
 
 /** The transactions of steps, on connections of the pool that the app itself uses: at most half of them at once. */
 export class SqlStepTransactions implements StepTransactions<EntityManager> {
   private readonly gate: TransactionGate;
+  /** Grows for as long as none can be begun. */
+  private pauseMs: number = PAUSE_MS.first;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -81,16 +93,30 @@ export class SqlStepTransactions implements StepTransactions<EntityManager> {
     }
   }
 
-  /** @returns the transaction's number, or null where the database cannot be had, for which the step is not to blame */
-  private async begin(own: OwnedTransaction, { timeoutMs }: TransactionRequest): Promise<string | null> {
+  /**
+   * @returns the transaction's number, or null where the database cannot be had, for which the step is not to blame: after a pause,
+   * because whoever takes the step up next asks the same database
+   */
+  private async begin(own: OwnedTransaction, { timeoutMs, signal }: TransactionRequest): Promise<string | null> {
     try {
       await own.begin();
       const limit = timeoutMs === null ? null : String(timeoutMs);
       const [row] = await own.query<{ id: string }>(LIMIT_TRANSACTION, [String(this.options.leaseMs), limit]);
+      this.pauseMs = PAUSE_MS.first;
       return row!.id;
-    } catch {
+    } catch (error) {
+      if (signal.aborted) return null;
+      this.options.onRefused(error);
+      await this.pause(signal);
       return null;
     }
+  }
+
+  /** Half of it is fixed and half by chance, so that those who were refused together do not come back together. */
+  private async pause(signal: AbortSignal): Promise<void> {
+    const pauseMs = (this.pauseMs / 2) * (1 + random());
+    this.pauseMs = Math.min(this.pauseMs * 2, PAUSE_MS.last);
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 
   private async commit(
