@@ -927,7 +927,7 @@ export const MUTANTS = [
     to: '`;',
     caughtBy: {
       file: 'test/integration/fan-outs.spec.ts',
-      test: 'a list that is stored again is not overwritten by a statement that was on its way before',
+      test: 'Fan-outs a list that is stored again is not overwritten by a statement that was on its way before',
     },
   },
   {
@@ -938,7 +938,7 @@ export const MUTANTS = [
     to: 'if (attempt.claim.attempt > 9) await',
     caughtBy: {
       file: 'test/integration/fan-outs.spec.ts',
-      test: 'a list that another attempt gives otherwise is taken as a whole',
+      test: 'Fan-outs a list that another attempt gives otherwise is taken as a whole',
     },
   },
   {
