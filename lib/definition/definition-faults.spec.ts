@@ -78,7 +78,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "scheduleToStart", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -87,6 +87,8 @@ describe('the options of a step', () => {
     [{ when: () => true }, /Expected when to be the name of a method, got \[Function: when\]/],
     [{ join: 'any' }, /has join without after\. Say in `after`/],
     [{ delay: 0 }, /Expected delay to be .*more than 0, got 0/],
+    [{ scheduleToStart: 0 }, /Expected scheduleToStart to be .*more than 0, got 0/],
+    [{ scheduleToStart: '11y' }, /Expected scheduleToStart to be a duration/],
     [{ delay: '3651d' }, /Expected delay to be at most 10 years \(3650 days\), got '3651d'/],
     [
       { onFailure: 'continu' },

@@ -14,6 +14,7 @@ const OPTIONAL_KEYS = [
   'onTimeout',
   'compensates',
   'transactional',
+  'startWithinMs',
 ] as const satisfies readonly (keyof GraphNode)[];
 
 /**

@@ -88,6 +88,13 @@ export interface StepOptions<
    */
   readonly delay?: Duration;
   /**
+   * How long it may wait for a worker: before its first attempt, and each time that it is to be taken up again. When that has passed
+   * and no worker has taken it the step fails for good, with `OF_SCHEDULE_TO_START_TIMEOUT`, whatever its retry policy. Of a fan-out
+   * it counts for each item. More than 0, at most 10 years.
+   * @default no limit
+   */
+  readonly scheduleToStart?: Duration;
+  /**
    * Of a fan-out (a step with `@Item`): how many of its items run at once, over all processes. From 1 to 1,000.
    * @default 100
    */
@@ -136,6 +143,7 @@ export const STEP_KEYS = [
   ...CODE_KEYS,
   'verify',
   'delay',
+  'scheduleToStart',
   'maxItems',
   'tolerate',
 ] as const satisfies readonly (keyof StepOptions)[];

@@ -44,6 +44,7 @@ export interface WrittenStep extends PageStep, WrittenCode {
   /** The method that says whether it has been done where nobody knows. */
   readonly verify: string | null;
   readonly delayMs: number | undefined;
+  readonly startWithinMs: number | undefined;
   /** Of a `@WaitForSignal`. */
   readonly wait: WrittenWait | null;
   /** How a step with `@Item` runs; null of any other. */
@@ -87,6 +88,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     when: readAside(WHEN, options, member, scope, say),
     verify: readVerify(options, member, scope, say),
     delayMs: readPause(mark, options, say),
+    startWithinMs: readDelay(options['scheduleToStart'], 'scheduleToStart', say),
     wait,
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),

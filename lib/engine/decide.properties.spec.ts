@@ -68,6 +68,9 @@ const turns = fc.record({
     'transactional fan-out',
     'transactional',
     'met transactional',
+    'hurried',
+    'hurried fan-out',
+    'met hurried',
   ),
   isUndone: fc.boolean(),
   join: fc.nat(2 * MAX_STEPS),
@@ -138,6 +141,9 @@ const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
   transactional: { transactional: true },
   'transactional fan-out': { transactional: true, fanOut: { maxItems: 2, tolerate: 1 } },
   'met transactional': { transactional: true, when: MET },
+  hurried: { startWithinMs: 5 },
+  'hurried fan-out': { startWithinMs: 5, fanOut: { maxItems: 2, tolerate: 1 } },
+  'met hurried': { startWithinMs: 5, when: MET, onFailure: 'continue' },
 };
 
 const slots = fc.record({ mail: fc.nat(3), money: fc.nat(3) }).map((counts) => new Map(Object.entries(counts)));

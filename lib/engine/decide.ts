@@ -1,6 +1,6 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft, sinceOf, tallyOf } from './draft.js';
-import type { Asked, AttemptFailure, Claim, Fact, Quarantine, WaitEnd } from './facts.js';
+import type { Asked, AttemptFailure, Claim, Fact, Quarantine, Unclaimed, WaitEnd } from './facts.js';
 import { baseOf } from './indexed-graph.js';
 import { findAnew } from './renewal.js';
 import { findTurn, loseJoin } from './turns.js';
@@ -62,6 +62,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return receiveSignals(draft);
     case 'step-awake':
       return awakeStep(draft, fact.claim);
+    case 'steps-unclaimed':
+      return failUnclaimed(draft, fact.steps);
     case 'step-released':
       return releaseStep(draft, fact.claim);
     case 'workers-lost':
@@ -152,7 +154,7 @@ function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRow
   const tally = { ...givenUp(draft, position, claim, failure.inDoubt), failures: claim.failures + 1 };
   if (isUnwanted(draft, position)) return endUnwanted(draft, position, claim, failure);
 
-  const { retry: policy, kind } = draft.node(position);
+  const { retry: policy } = draft.node(position);
   if (failure.retryable && tally.failures < policy.attempts) {
     const delayMs = failure.retryAfterMs ?? computeBackoffMs(policy, tally.failures, failure.random);
     draft.retry(position, tally, delayMs, failure.error, claim.startedAt);
@@ -163,10 +165,35 @@ function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRow
   if (!blame.isTolerated && mustSeeRows(draft, position)) return NEEDS_ROWS;
   draft.fail(position, tally, failure.error, claim.startedAt);
   draft.announce({ step: claim.step, status: 'failed', attempt: claim.attempt, error: failure.error, delayMs: null });
-  if (kind === 'compensation') noteHalfUndone(draft, claim.step, failure.error);
-  blameFanOut(draft, position, blame, failure.error);
+  return bearFailure(draft, position, blame, failure.error);
+}
+
+/** Steps that are still ready although they may not be any more have failed. That no attempt has is for the error to say. */
+function failUnclaimed(draft: Draft, steps: readonly Unclaimed[]): NeedsRows | void {
+  if (isEnded(draft.status)) return;
+  const { rows } = draft.view;
+  if (rows === null) return NEEDS_ROWS;
+  for (const unclaimed of steps) {
+    const { step, attempt, error } = unclaimed;
+    const row = rows.get(step);
+    const isReady = row?.status === 'ready' && isSame(row, unclaimed) && draft.isOfNow(unclaimed);
+    if (!isReady || draft.wasWritten(step)) continue;
+    const position = draft.position(step)!;
+    const blame = judge(draft, position);
+    draft.failReady(position, tallyOf(row), error);
+    draft.announce({ step, status: 'failed', attempt, error, delayMs: null });
+    // The rows are at hand: whatever comes of it can be decided.
+    void bearFailure(draft, position, blame, error);
+  }
+}
+
+/** A step has failed for good: the run goes on all the same, or fails. */
+function bearFailure(draft: Draft, position: number, blame: Blame, error: string): NeedsRows | void {
+  const { name: step, kind } = draft.node(position);
+  if (kind === 'compensation') noteHalfUndone(draft, step, error);
+  blameFanOut(draft, position, blame, error);
   if (blame.isTolerated) return goOn(draft, position);
-  failRun(draft, claim.step, failure.error);
+  failRun(draft, step, error);
 }
 
 /** What a failure for good means. To be asked before it is counted. */
@@ -347,15 +374,12 @@ function isPoison({ crashes, alone }: OpenRow, limit: Quarantine): boolean {
 }
 
 function quarantine(draft: Draft, position: number, tally: Tally, error: string): void {
-  const { name: step, kind } = draft.node(position);
+  const { name: step } = draft.node(position);
   const blame = judge(draft, position);
   draft.quarantine(position, tally, error);
   draft.announce({ step, status: 'quarantined', attempt: tally.attempt, error, delayMs: null });
-  if (kind === 'compensation') noteHalfUndone(draft, step, error);
-  blameFanOut(draft, position, blame, error);
   // The rows are at hand: who has lost a worker is told under the run's lock.
-  if (blame.isTolerated) void goOn(draft, position);
-  else failRun(draft, step, error);
+  void bearFailure(draft, position, blame, error);
 }
 
 /** An attempt has ended without an outcome: the step waits for a worker again, or ends with its run or its join. */
@@ -519,7 +543,7 @@ function isRunning(draft: Draft, position: number, claim: Claim): boolean {
 }
 
 /** An attempt that goes on after its condition was met is the same attempt and another claim. */
-function isSame(tally: Tally | undefined, claim: Claim): boolean {
+function isSame(tally: Tally | undefined, claim: Pick<Claim, 'attempt' | 'stage'>): boolean {
   return tally?.attempt === claim.attempt && tally.stage === claim.stage;
 }
 

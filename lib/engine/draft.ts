@@ -70,7 +70,7 @@ export class Draft {
   }
 
   /** Whether the claim was made in the generation in which the run is now. */
-  isOfNow({ generation = 0 }: Claim): boolean {
+  isOfNow({ generation = 0 }: Pick<Claim, 'generation'>): boolean {
     return generation === this.view.generation && !this.hasBegunAnew;
   }
 
@@ -323,6 +323,12 @@ export class Draft {
 
   fail(position: number, tally: Tally, error: string, startedAt: string): void {
     this.end(position, this.markOfEnd(position, tally, FAILED), { status: 'failed', tally, error, startedAt });
+  }
+
+  /** No worker has taken the step in time. Its attempts, if it had any, are as they were. */
+  failReady(position: number, tally: Tally, error: string): void {
+    this.write(position, { status: 'failed', tally, error }, false);
+    this.mark(position, this.markOfEnd(position, tally, FAILED));
   }
 
   /** The step has died with its workers too often. Its mark is that of a failed one: its row tells the difference. */

@@ -44,6 +44,11 @@ export interface Asked {
   readonly reason: string | null;
 }
 
+/** A step that has been ready for longer than it may be: where it still is, it fails with this error, encoded. */
+export interface Unclaimed extends Pick<Claim, 'step' | 'attempt' | 'stage' | 'generation'> {
+  readonly error: string;
+}
+
 /** What a wait for a signal comes to when its time is over. Texts are encoded. */
 export type WaitEnd =
   | { readonly kind: 'fails'; readonly error: string }
@@ -70,6 +75,8 @@ export type Fact =
   | { readonly type: 'signalled' }
   /** A step that waited for a time was claimed. */
   | { readonly type: 'step-awake'; readonly claim: Claim }
+  /** No worker has taken these steps in the time that they have for that. */
+  | { readonly type: 'steps-unclaimed'; readonly steps: readonly Unclaimed[] }
   /** A worker that shuts down hands the attempt over: neither a failure nor a crash. */
   | { readonly type: 'step-released'; readonly claim: Claim }
   /** These workers live no more: what they held or ran is free again. */

@@ -13,6 +13,8 @@ export interface GraphNode {
   readonly retry: RetryPolicy;
   /** Milliseconds an attempt may take, or null for no limit. */
   readonly timeoutMs: number | null;
+  /** Milliseconds that it may wait for a worker, each time that it does. @default no limit */
+  readonly startWithinMs?: number;
   /**
    * `sleep`: it waits and runs no code. `sleep-until`: its code says until when it waits. `signal`: it waits for a signal and
    * then runs its code. `compensation`: it undoes another step, if the run fails or is cancelled.

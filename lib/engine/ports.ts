@@ -1,5 +1,5 @@
 import type { AuditNote, InboxSignal, OpenRow, Renewal, RunFailure, SignalWrite, StepWrite } from './decision.js';
-import type { Asked, Claim } from './facts.js';
+import type { Asked, Claim, Unclaimed } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
 import type { CatchUp, Overlap, Timing } from './occurrences.js';
 import type { Tally } from './run-state.js';
@@ -68,6 +68,8 @@ export interface QueuedStepWrite extends StepWrite {
   readonly row: StepPlace;
   readonly queue: string;
   readonly priority: number;
+  /** Milliseconds in which a worker has to take it once it is ready, or null: it waits for as long as it takes. */
+  readonly startWithinMs: number | null;
 }
 
 /** A run to be born. */
@@ -193,6 +195,8 @@ export interface BeatNews {
   readonly wokenQueues: readonly string[];
   /** Runs whose deadline has passed. */
   readonly overdueRuns: readonly string[];
+  /** Ready steps that no worker has taken in the time that they have for that. */
+  readonly unclaimed: readonly UnclaimedStep[];
   /** Runs with signals at which nobody has looked. */
   readonly signalledRuns: readonly string[];
   /** Runs whose start time has come. */
@@ -212,6 +216,11 @@ export interface OwnClaim {
   /** Whether its attempt is no longer wanted: the step has lost a join. */
   readonly isUnwanted: boolean;
   readonly claim: Claim;
+}
+
+export interface UnclaimedStep extends Omit<Unclaimed, 'error'> {
+  readonly runId: string;
+  readonly queue: string;
 }
 
 export interface SupersededRun {

@@ -87,7 +87,7 @@ export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
 /** Where a step may go from each status. `running → ready` is an attempt handed over or lost with its worker. */
 export const STEP_MOVES: Readonly<Record<StepStatus, readonly StepStatus[]>> = {
   pending: ['ready', 'running', 'waiting', 'skipped', 'cancelled'],
-  ready: ['running', 'cancelled'],
+  ready: ['running', 'failed', 'cancelled'],
   running: ['completed', 'failed', 'retrying', 'ready', 'waiting', 'skipped', 'cancelled', 'quarantined'],
   retrying: ['ready', 'cancelled'],
   waiting: ['ready', 'completed', 'failed', 'cancelled'],

@@ -35,9 +35,9 @@ locked AS MATERIALIZED (
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
     $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[])
+    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[], $60::float8[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item, start_within_ms)
 ),
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name, b.item
@@ -92,14 +92,16 @@ created AS (
 ),
 written AS (
   INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, item, status, attempt, failures, crashes,
-    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt)
+    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt, start_by)
   SELECT b.run_id, b.definition, b.generation, b.name, b.item, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
     coalesce(b.due_at, orchestrate_flow.now() + b.delay_ms * interval '1 millisecond'),
     coalesce(b.started_at, orchestrate_flow.now()),
     coalesce(b.started_at, CASE WHEN b.status = 'running' THEN orchestrate_flow.now() END),
     CASE WHEN b.status IN ('completed', 'failed', 'cancelled', 'skipped', 'quarantined') THEN orchestrate_flow.now() END,
-    b.stage, b.aborting, b.in_doubt
+    b.stage, b.aborting, b.in_doubt,
+    coalesce(b.due_at, orchestrate_flow.now() + coalesce(b.delay_ms, 0) * interval '1 millisecond')
+      + b.start_within_ms * interval '1 millisecond'
   FROM step b
   WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
   ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
@@ -107,7 +109,7 @@ written AS (
       worker = excluded.worker, result = coalesce(excluded.result, s.result), due_at = excluded.due_at, ended_at = excluded.ended_at,
       errors = CASE WHEN excluded.errors IS NULL THEN s.errors ELSE s.errors || excluded.errors END,
       started_at = CASE WHEN excluded.aborting THEN s.started_at ELSE coalesce(excluded.started_at, s.started_at) END,
-      stage = excluded.stage, aborting = excluded.aborting, in_doubt = excluded.in_doubt
+      stage = excluded.stage, aborting = excluded.aborting, in_doubt = excluded.in_doubt, start_by = excluded.start_by
 ),
 taken AS (
   UPDATE orchestrate_flow.workflow_signal s SET seen = true, step = g.step
@@ -203,6 +205,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     audit.map(([, { reason }]) => reason),
     starts.map((run) => toTextArray(run.tags)),
     starts.map((run) => run.tenant),
+    steps.map(([, step]) => step.startWithinMs),
   ];
 }
 

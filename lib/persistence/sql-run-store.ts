@@ -22,6 +22,7 @@ import type {
   SuspectQueue,
   SuspectRequest,
   TakenSignal,
+  UnclaimedStep,
   WorkerIdentity,
 } from '../engine/ports.js';
 import { claimIn } from '../engine/facts.js';
@@ -69,6 +70,7 @@ interface LookRecord {
   readonly ready_queues: string[];
   readonly suspects: string[];
   readonly overdue_runs: string[];
+  readonly unclaimed: string[];
   readonly signalled_runs: string[];
   readonly due_runs: string[];
   readonly due_schedules: string[];
@@ -240,11 +242,12 @@ export class SqlRunStore implements RunStore {
       readyQueues: look!.ready_queues,
       suspects: look!.suspects.map(parseSuspect),
       overdueRuns: look!.overdue_runs,
+      unclaimed: look!.unclaimed.map(parseUnclaimed),
       signalledRuns: look!.signalled_runs,
       dueRuns: look!.due_runs,
       dueSchedules: look!.due_schedules,
       supersededRuns: look!.superseded_runs.map(parseSuperseded),
-      nextDueMs: woken.length === MAX_DUE || look!.due_runs.length === MAX_DUE ? 0 : look!.next_due_ms,
+      nextDueMs: [woken, look!.due_runs, look!.unclaimed].some(isFull) ? 0 : look!.next_due_ms,
     };
   }
 
@@ -337,6 +340,17 @@ function toClaimedStep(record: ClaimRecord): ClaimedStep {
 function parseSuspect(text: string): SuspectQueue {
   const [queue, isAccused] = JSON.parse(text) as [queue: string, isAccused: boolean];
   return { queue, isAccused };
+}
+
+/** Whether there may be more. */
+function isFull({ length }: readonly unknown[]): boolean {
+  return length === MAX_DUE;
+}
+
+function parseUnclaimed(text: string): UnclaimedStep {
+  type Columns = [string, string, number, string | null, number, string];
+  const [runId, step, attempt, stage, generation, queue] = JSON.parse(text) as Columns;
+  return { runId, step, attempt, ...staged(stage), generation, queue };
 }
 
 function parseSuperseded(text: string): SupersededRun {

@@ -25,11 +25,12 @@ WITH created AS (
 ),
 inserted AS (
   INSERT INTO orchestrate_flow.workflow_step (run_id, definition, name, status, attempt, failures, crashes, queue, priority,
-    due_at, created_at, stage)
+    due_at, created_at, stage, start_by)
   SELECT c.id, c.definition, s.name, s.status, 0, 0, 0, s.queue, s.priority,
-    orchestrate_flow.now() + s.delay_ms * interval '1 millisecond', orchestrate_flow.now(), s.stage
-  FROM created c, unnest($11::text[], $12::text[], $13::int[], $17::text[], $18::float8[], $20::text[])
-    AS s (name, queue, priority, status, delay_ms, stage)
+    orchestrate_flow.now() + s.delay_ms * interval '1 millisecond', orchestrate_flow.now(), s.stage,
+    orchestrate_flow.now() + (coalesce(s.delay_ms, 0) + s.start_within_ms) * interval '1 millisecond'
+  FROM created c, unnest($11::text[], $12::text[], $13::int[], $17::text[], $18::float8[], $20::text[], $24::float8[])
+    AS s (name, queue, priority, status, delay_ms, stage, start_within_ms)
 )
 SELECT id, (SELECT count(pg_notify($14, queue)) FROM (SELECT DISTINCT unnest($15::text[]) AS queue) queues) AS told
 FROM created`;
@@ -76,6 +77,7 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
       ...[this.channel, run.wakes, dueAt],
       ...[steps.map(({ status }) => status), steps.map((step) => step.delayMs), run.deadlineMs],
       ...[steps.map(({ tally }) => tally.stage ?? null), run.context, toTextArray(run.tags), run.tenant],
+      steps.map((step) => step.startWithinMs),
     ]);
     return rows.length > 0;
   }

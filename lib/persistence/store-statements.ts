@@ -17,7 +17,7 @@ WITH picked AS MATERIALIZED (
 ),
 claimed AS (
   UPDATE orchestrate_flow.workflow_step s
-  SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}
+  SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}, start_by = NULL
   FROM picked p
   WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
   RETURNING s.run_id, ${STEP_NAME.replace(/\b(item|name)\b/g, 's.$1')} AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
@@ -234,9 +234,13 @@ export const DELETE_RUN = deleteRuns(
   SELECT id, workflow, 'delete', $2, $3, orchestrate_flow.now() FROM doomed`,
 );
 
-/** Makes the steps ready whose next attempt, or whose time, is due. Step rows only, like a claim. */
+/**
+ * Makes the steps ready whose next attempt, or whose time, is due. Step rows only, like a claim. Where a worker has to take it in time
+ * that counts from now on, however late this is.
+ */
 export const WAKE_DUE_STEPS = `
-UPDATE orchestrate_flow.workflow_step s SET status = 'ready', due_at = NULL
+UPDATE orchestrate_flow.workflow_step s
+SET status = 'ready', due_at = NULL, start_by = s.start_by + (orchestrate_flow.now() - s.due_at)
 FROM (
   SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
   WHERE due_at <= orchestrate_flow.now()
@@ -292,6 +296,10 @@ SELECT
     WHERE deadline_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY deadline_at LIMIT $4
   ) AS overdue_runs,
   ARRAY(
+    SELECT json_build_array(run_id, ${STEP_NAME}, attempt, stage, generation, queue)::text FROM orchestrate_flow.workflow_step
+    WHERE status = 'ready' AND start_by <= orchestrate_flow.now() ORDER BY start_by LIMIT $4
+  ) AS unclaimed,
+  ARRAY(
     SELECT s.run_id FROM (SELECT DISTINCT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen) s
     WHERE EXISTS (
       SELECT 1 FROM orchestrate_flow.workflow_run r
@@ -314,6 +322,9 @@ SELECT
     SELECT extract(epoch FROM min(due_in))::float8 * 1000
     FROM (
       SELECT min(due_at) - orchestrate_flow.now() AS due_in FROM orchestrate_flow.workflow_step WHERE due_at IS NOT NULL
+      UNION ALL
+      SELECT min(start_by) - orchestrate_flow.now() FROM orchestrate_flow.workflow_step
+      WHERE status = 'ready' AND start_by > orchestrate_flow.now()
       UNION ALL
       SELECT min(due_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
       WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])

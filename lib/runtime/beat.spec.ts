@@ -13,6 +13,7 @@ const NOTHING: BeatNews = {
   ...{ alive: true, stoppedRuns: [], claims: [], heldRuns: [], readyQueues: [], suspects: [], wokenQueues: [] },
   signalledRuns: [],
   overdueRuns: [],
+  unclaimed: [],
   dueSchedules: [],
   supersededRuns: [],
   ...{ dueRuns: [], lost: [], nextDueMs: null },
@@ -70,6 +71,7 @@ class Stage {
       self: new WorkerSelf(['a', 'b'], clock),
       shelf: { runnableIds: [] },
       events: this.events,
+      codec: { encodeError: ({ code, message }: OrchestrateFlowError) => `${code}: ${message}` },
       ...{ queues: ['a', 'b'], leaseMs: 3_000, quarantine: { crashes: 5, error: 'poison' } },
     } as unknown as BeatPorts);
   }
@@ -115,6 +117,23 @@ describe('a beat', () => {
     const reason = 'a later occurrence of schedule "tick" has begun';
     expect(stage.told).toMatchObject([
       { runId: 'r', fact: { type: 'cancel-requested', by: 'schedule "tick"', reason } },
+    ]);
+  });
+
+  it('tells a run of all its steps at once that no worker has taken in time, and each why', async () => {
+    const late = (runId: string, step: string) => ({ runId, step, attempt: 0, generation: 0, queue: 'gpu' });
+    const stage = new Stage([{ unclaimed: [late('r', 'one'), late('other', 'one'), late('r', 'two')] }]);
+    await stage.beat.start();
+    await stage.next();
+    const step = (name: string) => ({
+      step: name,
+      attempt: 0,
+      generation: 0,
+      error: expect.stringContaining(`"${name}"`),
+    });
+    expect(stage.told.map(({ runId, fact }) => [runId, fact])).toEqual([
+      ['r', { type: 'steps-unclaimed', steps: [step('one'), step('two')] }],
+      ['other', { type: 'steps-unclaimed', steps: [step('one')] }],
     ]);
   });
 

@@ -1,5 +1,7 @@
-import type { Fact, Quarantine } from '../engine/facts.js';
-import type { BeatNews, Clock, RunStore, WorkerIdentity } from '../engine/ports.js';
+import type { PayloadCodec } from '../engine/codec.js';
+import { OrchestrateFlowError } from '../engine/errors.js';
+import type { Fact, Quarantine, Unclaimed } from '../engine/facts.js';
+import type { BeatNews, Clock, RunStore, UnclaimedStep, WorkerIdentity } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { OccurrenceDesk } from './occurrence-desk.js';
@@ -27,6 +29,7 @@ export interface BeatPorts {
   readonly self: WorkerSelf;
   readonly events: EventHub;
   readonly clock: Clock;
+  readonly codec: Pick<PayloadCodec, 'encodeError'>;
   readonly ward: SuspectWard;
   readonly retention: Pick<Retention, 'visit'>;
   readonly queues: readonly string[];
@@ -172,6 +175,7 @@ export class Beat {
     for (const queue of new Set([...news.wokenQueues, ...news.readyQueues])) this.wakePump(queue);
     for (const queue of news.wokenQueues) if (!slots.find(queue)) slots.ring(queue, 1);
     for (const runId of news.overdueRuns) this.tell(runId, { type: 'deadline-passed', error: this.ports.overdue });
+    this.failUnclaimed(news.unclaimed);
     for (const runId of news.signalledRuns) this.tell(runId, { type: 'signalled' });
     for (const runId of news.dueRuns) this.begin(runId);
     for (const { runId, schedule } of news.supersededRuns) this.tell(runId, superseded(schedule));
@@ -187,6 +191,17 @@ export class Beat {
     }
     this.ports.ward.visit(news.suspects);
     this.releaseStrangers(news);
+  }
+
+  /** All of a run at once: a fan-out may have a thousand of them. */
+  private failUnclaimed(all: readonly UnclaimedStep[]): void {
+    const byRun = new Map<string, Unclaimed[]>();
+    for (const unclaimed of all) {
+      const { runId, queue: _queue, ...step } = unclaimed;
+      const error = this.ports.codec.encodeError(unclaimedError(unclaimed));
+      byRun.set(runId, [...(byRun.get(runId) ?? []), { ...step, error }]);
+    }
+    for (const [runId, steps] of byRun) this.tell(runId, { type: 'steps-unclaimed', steps });
   }
 
   private async takeOccurrences(schedules: readonly string[]): Promise<void> {
@@ -266,4 +281,12 @@ function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
 function superseded(schedule: string): Fact {
   const by = `schedule "${schedule}"`;
   return { type: 'cancel-requested', by, reason: `a later occurrence of ${by} has begun` };
+}
+
+function unclaimedError({ step, runId, queue }: UnclaimedStep): OrchestrateFlowError {
+  return new OrchestrateFlowError(
+    'OF_SCHEDULE_TO_START_TIMEOUT',
+    `Cannot run step "${step}" of run ${runId}: no worker of queue "${queue}" has taken it in the time that its \`scheduleToStart\` gives. ` +
+      'Start more workers for that queue, or give the step more time.',
+  );
 }

@@ -162,6 +162,7 @@ export class FlowRuntime {
       self,
       events,
       clock,
+      codec,
       ward,
       retention: this.retention,
       queues,

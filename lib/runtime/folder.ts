@@ -88,7 +88,7 @@ function countSlots(facts: readonly PendingFact[]): ReadonlyMap<string, number> 
 }
 
 /** The queue of a step. */
-export function queueOf({ graph }: ShelvedDefinition, step: string): string {
+function queueOf({ graph }: ShelvedDefinition, step: string): string {
   return nodeOf(graph, step).queue;
 }
 

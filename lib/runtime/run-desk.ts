@@ -10,7 +10,7 @@ import type { EventHub } from '../events/event-hub.js';
 import type { GraphNode } from '../engine/graph.js';
 import { Attempt } from './attempt.js';
 import type { DefinitionShelf, ShelvedDefinition } from './definition-shelf.js';
-import { Folder, nothingFolded, NO_SLOTS, queueOf, type Folded } from './folder.js';
+import { Folder, nothingFolded, NO_SLOTS, type Folded } from './folder.js';
 import { Herald } from './herald.js';
 import { OpenRun, type PendingFact } from './open-run.js';
 import { toNewRun, type StartRequest } from './run-writes.js';
@@ -380,7 +380,11 @@ export class RunDesk {
   /** Rings for what is ready, and sees to it that somebody looks when what waits is due. */
   private follow(definition: ShelvedDefinition, decision: Decision, at: string): void {
     this.ringFor(decision);
-    for (const write of decision.writes) this.expect(write, at, queueOf(definition, write.step));
+    for (const write of decision.writes) {
+      const { queue, startWithinMs } = nodeOf(definition.graph, write.step);
+      this.expect(write, at, queue);
+      if (write.status === 'ready' && startWithinMs !== undefined) this.ports.onTimer(startWithinMs, queue);
+    }
   }
 
   private expect({ delayMs, dueAt }: Pick<StepWrite, 'delayMs' | 'dueAt'>, at: string, queue: string): void {

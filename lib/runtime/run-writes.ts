@@ -1,4 +1,4 @@
-import type { Decision } from '../engine/decision.js';
+import type { Decision, StepWrite } from '../engine/decision.js';
 import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
 import { nodeOf, placeOf } from '../engine/indexed-graph.js';
 import { encodeRunState, newRunState } from '../engine/run-state.js';
@@ -64,6 +64,13 @@ function queuesOf({ graph }: ShelvedDefinition, { rings, writes }: Decision): st
 function queuedWrites({ graph }: ShelvedDefinition, runPriority: number, { writes }: Decision): QueuedStepWrite[] {
   return writes.map((write) => {
     const node = nodeOf(graph, write.step);
-    return { ...write, row: placeOf(node), queue: node.queue, priority: runPriority + node.priority };
+    const { queue, priority, startWithinMs = null } = node;
+    const row = { row: placeOf(node), queue, priority: runPriority + priority };
+    return { ...write, ...row, startWithinMs: willBeReady(write) ? startWithinMs : null };
   });
+}
+
+/** Whether it is ready, or will be when its time has come. */
+function willBeReady({ status, delayMs, dueAt }: StepWrite): boolean {
+  return status === 'ready' || delayMs !== null || dueAt !== null;
 }

@@ -57,7 +57,9 @@ export const FIND_NEXT_TIMER = `
 SELECT ${msOf('min(due_at)')} AS due_ms FROM (
   SELECT due_at FROM (${TIMERS}) timers
   UNION ALL
-  SELECT next_at FROM orchestrate_flow.workflow_schedule) times
+  SELECT next_at FROM orchestrate_flow.workflow_schedule
+  UNION ALL
+  SELECT start_by FROM orchestrate_flow.workflow_step WHERE status = 'ready') times
 WHERE due_at > orchestrate_flow.now()`;
 
 export const LIST_TIMERS = `
@@ -67,7 +69,7 @@ WHERE due_at > orchestrate_flow.now() ORDER BY due_at, run_id, step LIMIT $1`;
 /** What does not wait for a time and has not ended: each with a key that changes when something becomes of it. */
 export const LIST_BUSY = `
 SELECT run_id, key FROM (
-  SELECT run_id, concat_ws('/', run_id, name, status, attempt) AS key FROM orchestrate_flow.workflow_step
+  SELECT run_id, concat_ws('/', run_id, name, status, attempt, CASE WHEN start_by <= orchestrate_flow.now() THEN 'too late' END) AS key FROM orchestrate_flow.workflow_step
   WHERE status IN ('ready', 'running') OR due_at <= orchestrate_flow.now()
   UNION ALL
   SELECT id, concat_ws('/', id, status, revision) FROM orchestrate_flow.workflow_run

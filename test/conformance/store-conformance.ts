@@ -913,6 +913,65 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     });
   });
 
+  describe(`${name}: a step that a worker has to take in time`, () => {
+    const hurried = (change: Partial<QueuedStepWrite> = {}) => step({ startWithinMs: 60_000, ...change });
+    const mine = async () => (await beat()).unclaimed.filter((one) => one.queue === queue);
+
+    it('is told by every beat once it is late, also by workers that cannot run it, and not before', async () => {
+      await register();
+      const id = await start({ steps: [hurried({ tally: { ...tally(0), stage: 'admitted' } })] });
+      const before = await beat();
+      expect([await mine(), before.nextDueMs! > 0 && before.nextDueMs! <= 60_000]).toEqual([[], true]);
+      await under.pass(60_001);
+      const late = { runId: id, step: 'one', attempt: 0, stage: 'admitted', generation: 0, queue };
+      definition += 1;
+      expect(await mine()).toEqual([late]);
+      expect(await mine()).toEqual([late]);
+    });
+
+    it('waits no longer once a worker has taken it, and anew when it is given back', async () => {
+      await register();
+      const id = await start({ steps: [hurried()] });
+      const [claimed] = await claim();
+      await under.pass(60_001);
+      expect(await mine()).toEqual([]);
+      const guard = { attempt: 1, running: true };
+      await submit(write(id, 0, { steps: [hurried({ guard, tally: claimed!.tally })] }));
+      expect(await mine()).toEqual([]);
+      await under.pass(60_001);
+      expect(await mine()).toMatchObject([{ runId: id, attempt: 1 }]);
+      await submit(write(id, 1, { steps: [step({ guard: { attempt: 1, running: false }, tally: claimed!.tally })] }));
+      expect(await mine()).toEqual([]);
+    });
+
+    it('has all its time from when it is made ready, however late that is', async () => {
+      await register();
+      const id = await start({
+        steps: [hurried({ status: 'retrying', delayMs: 1_000, error: '"x"', tally: tally(1) })],
+      });
+      await under.pass(100_000);
+      expect((await beat()).wokenQueues).toContain(queue);
+      expect(await mine()).toEqual([]);
+      await under.pass(59_000);
+      expect(await mine()).toEqual([]);
+      await under.pass(1_001);
+      expect(await mine()).toMatchObject([{ runId: id, step: 'one' }]);
+    });
+
+    it('is told by the name of its item', async () => {
+      await register();
+      const id = await start();
+      const payloads = ['"a"', '"b"'];
+      const items = { runId: id, generation: 0, step: 'fan', attempt: 1, queue, priority: 0, first: 0, payloads };
+      await store.addItems(items);
+      const row = { name: 'fan', item: 2 };
+      const guard = { attempt: 0, running: false };
+      await submit(write(id, 0, { steps: [hurried({ step: 'fan[1]', row, guard })] }));
+      await under.pass(60_001);
+      expect(await mine()).toMatchObject([{ runId: id, step: 'fan[1]' }]);
+    });
+  });
+
   describe(`${name}: time`, () => {
     it('makes a retrying step ready when it is due, and not before', async () => {
       await register();

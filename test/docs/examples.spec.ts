@@ -18,7 +18,7 @@ import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './exa
 import { DataWorkflow } from './examples/data.js';
 import { report, SurveyWorkflow } from './examples/evolution.js';
 import { type Charge, ChargeOnceWorkflow, OldBank } from './examples/exactness.js';
-import { Busy, HttpService, tryAgain, WebhookWorkflow } from './examples/failure.js';
+import { Busy, HttpService, ThumbnailWorkflow, tryAgain, WebhookWorkflow } from './examples/failure.js';
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
@@ -59,6 +59,7 @@ beforeAll(async () => {
       InvoicesWorkflow,
       AuditWorkflow,
       ChargeOnceWorkflow,
+      ThumbnailWorkflow,
       NightlyReport,
       FeedWorkflow,
     ],
@@ -179,6 +180,10 @@ describe('the example of failures', () => {
     flow.stub(WebhookWorkflow, 'deliver', () => 201);
     expect(await tryAgain(flow.orchestrator, { by: 'Ann', reason: 'the hook is there again' })).toBe(1);
     expect(await flow.result(gone)).toBe(201);
+  });
+
+  it('a thumbnail is rendered where there is a worker for it', async () => {
+    expect(await flow.orchestrator.execute(ThumbnailWorkflow)).toBe('rendered');
   });
 
   it('a report that nobody has the time to take is tried again in an hour', async () => {

@@ -658,6 +658,28 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'unclaimed-row',
+    safeguard: 'a step that a worker has taken fails no more because none had',
+    file: 'lib/engine/decide.ts',
+    from: "row?.status === 'ready' && isSame(row, unclaimed)",
+    to: 'row !== undefined',
+    caughtBy: {
+      file: 'lib/engine/unclaimed.spec.ts',
+      test: 'a step that no worker has taken in time is left alone where it was taken first',
+    },
+  },
+  {
+    name: 'unclaimed-anew',
+    safeguard: 'the time in which a worker has to take a step counts from when it is made ready',
+    file: STORE,
+    from: ', start_by = s.start_by + (orchestrate_flow.now() - s.due_at)',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a step that a worker has to take in time has all its time from when it is made ready, however late that is',
+    },
+  },
+  {
     name: 'joins-once',
     safeguard: 'a step waits for all that it depends on',
     file: 'lib/engine/turns.ts',

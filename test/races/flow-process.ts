@@ -6,7 +6,7 @@ import type { EntityManager } from 'typeorm';
 import type { Fact } from '../../lib/engine/facts.js';
 import type { GraphNode } from '../../lib/engine/graph.js';
 import { indexGraph, type IndexedGraph } from '../../lib/engine/indexed-graph.js';
-import type { Clock, LostClaims } from '../../lib/engine/ports.js';
+import type { BeatNews, Clock, LostClaims } from '../../lib/engine/ports.js';
 import { DEFAULT_RETRY } from '../../lib/engine/retry-policy.js';
 import { EventHub } from '../../lib/events/event-hub.js';
 import { JsonCodec } from '../../lib/persistence/codec.js';
@@ -34,11 +34,12 @@ const FAR = '3650d';
 const SCHEMA = 'orchestrate_flow';
 const QUARANTINE = { crashes: 5, error: '"poison"' };
 
-/** The one workflow of a race: steps with what each waits for. Earlier ones are claimed first; `fan` is a fan-out. */
+/** The one workflow of a race: steps with what each waits for. Earlier ones are claimed first; `fan` is a fan-out, and no worker takes `hurried` in time. */
 export function graphOf(steps: Readonly<Record<string, readonly string[]>>): IndexedGraph {
   const nodes = Object.entries(steps).map(([name, after], priority): GraphNode => {
     const retry = { ...DEFAULT_RETRY, attempts: 3 };
     const node = { name, after, results: after, queue: 'q', priority, retry, timeoutMs: null };
+    if (name === 'hurried') return { ...node, startWithinMs: 0 };
     return name === 'fan' ? { ...node, fanOut: { maxItems: 2, tolerate: 0 } } : node;
   });
   return indexGraph({ workflow: 'race', version: null, output: null, nodes });
@@ -261,8 +262,20 @@ export class FlowProcess {
     await this.desk.tell(runId, { type: 'retry-requested', by: 'me', reason: null });
   }
 
+  /** A look round, after which steps of a run that no worker has taken in time fail. */
+  async lookAndGiveUp(runId: string): Promise<void> {
+    const late = (await this.beat()).unclaimed.filter((one) => one.runId === runId);
+    const steps = late.map(({ runId: _, queue: __, ...step }) => ({ ...step, error: '"nobody came"' }));
+    await this.desk.tell(runId, { type: 'steps-unclaimed', steps });
+    await this.desk.settled();
+  }
+
   /** A look round. @returns in which runs workers were found lost */
   async look(): Promise<readonly LostClaims[]> {
+    return (await this.beat()).lost;
+  }
+
+  private beat(): Promise<BeatNews> {
     const [worker, definitions] = [this.worker, [this.definition.id]];
     const request = {
       worker,
@@ -275,7 +288,7 @@ export class FlowProcess {
       openRuns: [],
       reap: 'all' as const,
     };
-    return (await this.store.beat(request)).lost;
+    return this.store.beat(request);
   }
 
   /** Takes from lost workers what they held. */

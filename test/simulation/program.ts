@@ -116,7 +116,8 @@ export function writeProgram(seed: number): Program {
   const dice = new Dice(seed);
   const leaseMs = dice.pick([1_000, 3_000, 10_000]);
   const chaosMs = leaseMs * dice.int(2, 5);
-  const workflows = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index, leaseMs));
+  const plain = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index, leaseMs));
+  const workflows = hurry(new Dice(~seed), plain, leaseMs);
   const seats = Array.from({ length: dice.int(1, 4) }, (_, index) => writeSeat(dice, index, workflows.length));
   const runs = writeRuns(dice, { leaseMs, chaosMs, workflows, seats });
   // A third of all programs has one kind of trouble alone, so that nothing else covers what it does.
@@ -130,6 +131,14 @@ export function writeProgram(seed: number): Program {
   const maxCrashes = dice.int(3, 5);
   const program = { seed, leaseMs, maxCrashes, chaosMs, workflows, seats, mischief, rates };
   return { ...program, ...addSchedules(dice, runs, { leaseMs, chaosMs, workflows, seats }) };
+}
+
+/** Steps that workers have to take in time, in a third of all programs. By dice of their own: the others are what they were. */
+function hurry(dice: Dice, workflows: readonly WorkflowGraph[], leaseMs: number): readonly WorkflowGraph[] {
+  if (dice.chance(2 / 3)) return workflows;
+  const hurried = (node: GraphNode): GraphNode =>
+    node.kind === undefined && dice.chance(0.5) ? { ...node, startWithinMs: dice.int(1, 2 * leaseMs) } : node;
+  return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(hurried) }));
 }
 
 /** Last of all: programs without schedules are what they were before there were any. */

@@ -84,6 +84,7 @@ export interface StepRow extends Tally {
   readonly result: string | null;
   readonly errors: readonly string[];
   readonly dueAt: number | null;
+  readonly startBy: number | null;
   readonly createdAt: number;
   readonly startedAt: string | null;
   readonly endedAt: number | null;
@@ -291,7 +292,7 @@ export class Tables {
       this.put({
         ...{ runId, name, status: 'pending', payload, definition: run.definition, queue, priority, worker: null },
         ...{ attempt: 0, failures: 0, crashes: 0, alone: false, aborting: false, result: null, errors: [] },
-        ...{ dueAt: null, createdAt: this.now, startedAt: null, endedAt: null },
+        ...{ dueAt: null, startBy: null, createdAt: this.now, startedAt: null, endedAt: null },
       });
     });
   }
@@ -336,7 +337,15 @@ export class Tables {
     ready.sort((one, other) => one.priority - other.priority || one.createdAt - other.createdAt);
     return ready.slice(0, limit).map((before) => {
       const startedAt = this.text(this.now);
-      const row = { ...before, status: 'running', attempt: before.attempt + 1, worker, startedAt, alone } as const;
+      const claimed = {
+        status: 'running',
+        attempt: before.attempt + 1,
+        worker,
+        startedAt,
+        alone,
+        startBy: null,
+      } as const;
+      const row = { ...before, ...claimed };
       this.put(row);
       this.observer.claimed?.(row);
       return { row, run: this.toStored(this.runs.get(row.runId)!) };
@@ -444,7 +453,8 @@ export class Tables {
     for (const row of this.stepsWithTime()) {
       if (row.dueAt! > this.now || this.isLocked(row.runId)) continue;
       this.observer.woken?.(row, this.now);
-      this.put({ ...row, status: 'ready', dueAt: null });
+      const startBy = row.startBy === null ? null : row.startBy + this.now - row.dueAt!;
+      this.put({ ...row, status: 'ready', dueAt: null, startBy });
       queues.add(row.queue);
     }
     return [...queues];
@@ -484,6 +494,11 @@ export class Tables {
       overdueRuns: runs
         .filter(({ deadlineAt, definition }) => isPast(deadlineAt, this.now) && definitions.includes(definition))
         .map(({ id }) => id),
+      unclaimed: this.openSteps('ready')
+        .filter(({ startBy }) => isPast(startBy, this.now))
+        .map(({ runId, name: step, attempt, stage, queue }) => {
+          return { runId, step, attempt, ...staged(stage), generation: this.runs.get(runId)!.generation, queue };
+        }),
       signalledRuns: runs
         .filter(({ id, definition }) => definitions.includes(definition) && this.inboxOf(id).some(({ seen }) => !seen))
         .map(({ id }) => id),
@@ -775,6 +790,8 @@ export class Tables {
       },
       errors: error === null ? (before?.errors ?? []) : [...(before?.errors ?? []), error],
       dueAt: this.dueAt(write.dueAt, delayMs),
+      startBy:
+        write.startWithinMs === null ? null : (this.dueAt(write.dueAt, delayMs) ?? this.now) + write.startWithinMs,
       createdAt: before?.createdAt ?? this.now,
       startedAt: (write.aborting ? before?.startedAt : null) ?? began ?? before?.startedAt ?? null,
       endedAt: OPEN.has(status) ? null : this.now,
@@ -817,6 +834,7 @@ export class Tables {
     const schedules = this.schedulesOf(request);
     const due = [
       ...this.stepsWithTime().map(({ dueAt }) => dueAt!),
+      ...this.openSteps('ready').flatMap(({ startBy }) => (startBy !== null && startBy > this.now ? [startBy] : [])),
       ...this.openRuns().flatMap(({ dueAt, definition }) =>
         dueAt !== null && definitions.includes(definition) ? [dueAt] : [],
       ),

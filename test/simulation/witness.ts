@@ -316,6 +316,9 @@ export class Witness implements Observer {
   }
 
   private expectStep(run: RunRow, { before, after }: { before: StepRow | null; after: StepRow }): void {
+    const isLate = before?.startBy != null && before.startBy <= this.tables.now;
+    if (before?.status === 'ready' && after.status === 'failed' && !isLate)
+      this.fault(`Step ${nameOf(after)} fails because no worker has taken it, and one might still.`);
     if (before?.status === 'completed') this.fault(`Step ${nameOf(after)} had completed and is written again.`);
     const { kind, name, fanOut } = this.graphOf(run).nodes.find((node) => node.name === stepOf(after.name))!;
     const hasCode = (kind === undefined || kind === 'compensation') && !(fanOut && name === after.name);
@@ -410,7 +413,7 @@ export class Witness implements Observer {
         if (
           !mayEndAs(mark, node, {
             isMet,
-            fails: planned !== 'completes' || this.isQuarantined(run, step),
+            fails: planned !== 'completes' || this.isQuarantined(run, step) || this.isUnclaimed(run, step),
             markOf,
             graph: this.graphOf(run),
           })
@@ -439,6 +442,12 @@ export class Witness implements Observer {
     return [this.tables.stepsOf(run.id).get(step), ...items].some((row) => row?.status === 'quarantined');
   }
 
+  /** Whether no worker has taken the step, or an item of it, in time. */
+  private isUnclaimed(run: RunRow, step: string): boolean {
+    const items = this.tables.itemsOf(run.id, step).map(({ row }) => row);
+    return [this.tables.stepsOf(run.id).get(step), ...items].some(wasUnclaimed);
+  }
+
   /** A fan-out that has completed has tried every item as its plan says, and has lost no more than it tolerates. */
   private expectItems(
     run: RunRow,
@@ -451,7 +460,8 @@ export class Witness implements Observer {
     const { tolerate } = fanOut!;
     const most = typeof tolerate === 'number' ? tolerate : items.length / 2;
     const isExpected = failed.every(
-      ({ status }) => status === 'quarantined' || (status === 'failed' && planned !== 'completes'),
+      (row) =>
+        row.status === 'quarantined' || wasUnclaimed(row) || (row.status === 'failed' && planned !== 'completes'),
     );
     if (failed.length > most || !isExpected)
       this.fault(
@@ -516,7 +526,7 @@ export class Witness implements Observer {
     if (this.isOverdue(run)) return;
     if (node.onFailure === 'continue') this.fault(`Run ${short(run.id)} has failed in ${node.name}, which may fail.`);
     if (node.kind === 'signal' && row?.status === 'failed') return;
-    if (plan.steps[stepOf(run.failedStep!)]!.ends !== 'completes') return;
+    if (plan.steps[stepOf(run.failedStep!)]!.ends !== 'completes' || wasUnclaimed(row)) return;
     const isQuarantined = row?.status === 'quarantined' && row.alone && row.crashes >= this.program.maxCrashes;
     if (!isQuarantined || this.isClean)
       this.fault(`Run ${short(run.id)} has failed in ${run.failedStep}, which completes: ${JSON.stringify(row)}.`);
@@ -555,6 +565,12 @@ function nameOfRun({ id, generation }: Pick<RunRow, 'id' | 'generation'>): strin
 
 function nameOf({ runId, name, attempt }: StepRow): string {
   return `${short(runId)}.${tokenOf(name, attempt)}`;
+}
+
+/** Whether it failed because no worker had taken it in time. */
+function wasUnclaimed(row: StepRow | undefined): boolean {
+  const error = row?.status === 'failed' ? codec.decodeError(row.errors.at(-1)!) : null;
+  return (error as { readonly code?: string } | null)?.code === 'OF_SCHEDULE_TO_START_TIMEOUT';
 }
 
 const GOOD: readonly string[] = [MARK.completed, MARK.failed, MARK.failedInDoubt];

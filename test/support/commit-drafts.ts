@@ -63,6 +63,7 @@ export function stepWrite(change: Partial<QueuedStepWrite> = {}): QueuedStepWrit
     startedAt: null,
     queue: DEFAULT_QUEUE,
     priority: 0,
+    startWithinMs: null,
     ...change,
   };
 }

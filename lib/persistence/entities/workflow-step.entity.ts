@@ -86,6 +86,10 @@ export class WorkflowStep {
   @Column({ name: 'due_at', type: 'timestamptz', nullable: true })
   dueAt!: Date | null;
 
+  /** Where the step may not wait for a worker for as long as it takes: by when one has to have taken it. */
+  @Column({ name: 'start_by', type: 'timestamptz', nullable: true })
+  startBy!: Date | null;
+
   @Column({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
 

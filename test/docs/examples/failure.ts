@@ -59,6 +59,21 @@ export class WebhookWorkflow {
   }
 }
 
+@Workflow({ name: 'thumbnail' })
+export class ThumbnailWorkflow {
+  static readonly output = 'choose';
+
+  @Step({ queue: 'gpu', scheduleToStart: '15m', onFailure: 'continue' }) // where no worker of `gpu` has taken it by then it fails
+  render(): string {
+    return 'rendered';
+  }
+
+  @Step()
+  choose(@Result('render', { optional: true }) picture: string | undefined): string {
+    return picture ?? 'a grey box';
+  }
+}
+
 /** The partner is back: every run that failed goes on from what failed. */
 export async function tryAgain(orchestrator: Orchestrator, asked: ControlOptions): Promise<number> {
   const { runs } = await orchestrator.list({ workflow: WebhookWorkflow, status: 'failed' });

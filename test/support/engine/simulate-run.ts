@@ -208,6 +208,7 @@ export class RunSimulation {
       { type: 'cancel-requested', by: 'me', reason: 'enough' },
       { type: 'wake-requested', by: 'me', reason: null },
       { type: 'signalled' },
+      ...this.hurried().map(([step, row]) => this.giveUpWaiting(step, row)),
       { type: 'terminate-requested', by: 'me', reason: null },
       { type: 'retry-requested', by: 'me', reason: 'again' },
     ];
@@ -446,6 +447,12 @@ export class RunSimulation {
       if (crashes && this.kills < MAX_KILLS) actions.push(() => this.kill(process));
       if (doubles) for (const echo of this.echoes) actions.push(() => this.echo(process, echo));
     }
+    if (failures)
+      for (const [step, row] of this.hurried()) {
+        const fact = this.giveUpWaiting(step, row);
+        actions.push(() => this.tell(this.processes.at(-1)!, fact));
+        if (doubles) actions.push(() => void this.echoes.push(fact));
+      }
     for (const { signals } of this.graph.nodes) {
       if (signals && this.signals.length < MAX_SIGNALS) actions.push(() => this.send(signals[0]!));
     }
@@ -456,6 +463,19 @@ export class RunSimulation {
       });
     }
     return actions;
+  }
+
+  /** Ready rows that a worker has to take in time. */
+  private hurried(): [string, StepRow][] {
+    return [...this.rows].filter(
+      ([step, { status }]) => status === 'ready' && nodeOf(this.graph, step).startWithinMs !== undefined,
+    );
+  }
+
+  private giveUpWaiting(step: string, { attempt, stage }: StepRow): Fact {
+    const { generation } = this.run;
+    const error = `nobody took ${step}`;
+    return { type: 'steps-unclaimed', steps: [{ step, attempt, ...staged(stage), generation, error }] };
   }
 
   /** An attempt ends in its process; the outcome waits there for a commit. */
