@@ -230,25 +230,32 @@ export function parseAnswer(text: string): BatchAnswer {
   return { at, stale: new Set(stale), taken: new Set(taken) };
 }
 
-/** Locks one run and reads it: the beginning of a commit alone. */
-export const LOCK_RUN = `
+/** Locks runs and reads them: the beginning of a commit that must see them. */
+export const LOCK_RUNS = `
 SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, failed_step, failure,
   cancel_reason, updated_at::text
-FROM orchestrate_flow.workflow_run WHERE id = $1 FOR NO KEY UPDATE`;
+FROM orchestrate_flow.workflow_run WHERE id = ANY ($1::uuid[]) ORDER BY workflow_run.id FOR NO KEY UPDATE`;
 
-/** The open rows of a run whose row is locked, locked too: a claim may be changing one at this moment. */
+/** The same, without those that somebody holds: among many nobody waits for one. */
+export const LOCK_FREE_RUNS = `${LOCK_RUNS} SKIP LOCKED`;
+
+/** The open rows of runs whose rows are locked, locked too: a claim may be changing one at this moment. */
 export const LOCK_OPEN_ROWS = `
-SELECT ${STEP_NAME} AS name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", worker, alone
-FROM orchestrate_flow.workflow_step
-WHERE run_id = $1 AND generation = $2 AND status IN ('ready', 'running', 'retrying', 'waiting')
-ORDER BY workflow_step.name, item FOR UPDATE`;
+SELECT r.id AS "runId", s.*
+FROM unnest($1::uuid[], $2::int[]) AS r (id, generation)
+CROSS JOIN LATERAL (
+  SELECT ${STEP_NAME} AS name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", worker, alone
+  FROM orchestrate_flow.workflow_step
+  WHERE run_id = r.id AND generation = r.generation AND status IN ('ready', 'running', 'retrying', 'waiting')
+  ORDER BY workflow_step.name, item FOR UPDATE) s`;
 
 /**
- * Signals to a run that nobody has taken. In a statement begun after the run was locked: its snapshot shows what was sent by
+ * Signals to runs that nobody has taken. In a statement begun after the runs were locked: its snapshot shows what was sent by
  * then. A plain `id` in ORDER BY would be the text of the output, in which 10 comes before 9.
  */
-export const READ_INBOX = `
-SELECT s.id::text, s.name, s.seen FROM orchestrate_flow.workflow_signal s WHERE s.run_id = $1 AND s.step IS NULL ORDER BY s.id`;
+export const READ_INBOXES = `
+SELECT s.run_id AS "runId", s.id::text, s.name, s.seen
+FROM orchestrate_flow.workflow_signal s WHERE s.run_id = ANY ($1::uuid[]) AND s.step IS NULL ORDER BY s.id`;
 
 /**
  * Begins a new generation ($2) of a run whose row is locked: what is kept of it goes on into that, rows of steps with those of

@@ -1,15 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 
-import type { InboxSignal, OpenRow } from '../engine/decision.js';
 import type { CommitAnswer, LockedRun, NewRun, RunDoor, RunWrite } from '../engine/ports.js';
 import { Batcher, type BatchItem } from './batcher.js';
-import { doubted, staged } from '../engine/run-state.js';
-import { LOCK_OPEN_ROWS, LOCK_RUN, READ_INBOX, RENEW_RUN } from './commit-statement.js';
 import type { ConnectionConfig } from './connection.js';
-import { answerFor, Lane, type LaneOutcome, type LaneWrite } from './lane.js';
-import { toStoredRun, type RunRecord } from './records.js';
-import { qualify } from './schema.js';
+import { Lane, toAnswer, type LaneOutcome, type LaneWrite } from './lane.js';
+import { LockedCommits } from './locked-commits.js';
 
 /** Milliseconds the lanes wait for locks that others hold: 50 where many wait behind, more where one run stands alone. */
 const SECOND_LOCK_TIMEOUT_MS = 50;
@@ -36,15 +31,13 @@ export class Committer implements RunDoor {
   private readonly sideLane: Lane;
   private readonly shared: Batcher;
   private readonly second: Batcher;
+  private readonly locked: LockedCommits;
   /** The side lane sends one at a time; its connection is one conversation. */
   private side: Promise<unknown> = Promise.resolve();
   /** Starts under held names take turns before they queue there: a run that stands alone waits for one of them at most. */
   private held: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    config: ConnectionConfig,
-    private readonly options: CommitterOptions,
-  ) {
+  constructor(config: ConnectionConfig, options: CommitterOptions) {
     const lane = (name: string, lockTimeoutMs: number) =>
       new Lane(config, { ...options, name: `orchestrate-flow ${name}`, lockTimeoutMs });
     this.sharedLane = lane('commits', options.leaseMs / 4);
@@ -52,6 +45,12 @@ export class Committer implements RunDoor {
     this.sideLane = lane('single commits', SIDE_LOCK_TIMEOUT_MS);
     this.second = new Batcher(this.secondLane);
     this.shared = new Batcher(this.sharedLane, this.second);
+    this.locked = new LockedCommits({
+      lane: this.sideLane,
+      schema: options.schema,
+      takeTurn: (send) => this.afterSide(send),
+      patiently: (send) => this.patiently(send),
+    });
   }
 
   submit(prepare: () => RunWrite | null): Promise<CommitAnswer> {
@@ -82,26 +81,8 @@ export class Committer implements RunDoor {
     });
   }
 
-  async submitLocked(runId: string, decide: (locked: LockedRun | null) => RunWrite | null): Promise<CommitAnswer> {
-    let write: { readonly run: RunWrite } | null = null;
-    let failure: Error | null = null;
-    const lockAndDecide = async (client: pg.Client) => {
-      const locked = await this.lockRun(client, runId);
-      // A mistake in deciding is not the database's: caught here, so that it is not taken for a broken connection.
-      try {
-        const run = decide(locked);
-        write = run && { run };
-      } catch (error) {
-        failure = error as Error;
-        write = null;
-      }
-      if (write) await this.renew(client, write.run);
-      return write;
-    };
-    const outcome = await this.patiently(() => this.afterSide(() => this.sideLane.sendLocked(lockAndDecide)));
-    if (failure) throw failure as Error;
-    if (outcome === null || write === null) return NOTHING;
-    return toAnswer(write, outcome);
+  submitLocked(runId: string, decide: (locked: LockedRun | null) => RunWrite | null): Promise<CommitAnswer> {
+    return this.locked.submit(runId, decide);
   }
 
   /** Resolves when nothing is waiting or on its way. */
@@ -109,7 +90,10 @@ export class Committer implements RunDoor {
     // In the order in which what is held up goes from the one to the other.
     await this.shared.settled();
     await this.second.settled();
-    await this.side.catch(() => undefined);
+    for (let last: Promise<unknown> | null = null; last !== this.side;) {
+      last = this.side;
+      await last.catch(() => undefined);
+    }
   }
 
   /** Closes the lanes: what is still waiting for the database is told that it was given up. */
@@ -128,7 +112,7 @@ export class Committer implements RunDoor {
     return writes.map((write) => toAnswer(write, outcome));
   }
 
-  /** Sends by the side lane, behind what is there. Whoever is held up by a lock waits off the lane and comes again. */
+  /** Whoever is held up by a lock waits off the lane and comes again. */
   private async patiently<T extends LaneOutcome | null>(send: () => Promise<T>): Promise<T> {
     for (let waitMs: number = HELD_UP_MS.first; ; waitMs = Math.min(waitMs * 2, HELD_UP_MS.last)) {
       const outcome = await send();
@@ -148,39 +132,5 @@ export class Committer implements RunDoor {
     const sent = this.held.then(sendNext, sendNext);
     this.held = sent;
     return sent;
-  }
-
-  /** What a new generation keeps goes on into it, before the commit writes what begins anew. */
-  private async renew(client: pg.Client, { id, generation, renewal }: RunWrite): Promise<void> {
-    if (!renewal) return;
-    const { keeps, keepsItemsOf, forgetsFailure } = renewal;
-    const parameters = [id, generation, keeps, keepsItemsOf, forgetsFailure];
-    await client.query(qualify(RENEW_RUN, this.options.schema), parameters);
-  }
-
-  private async lockRun(client: pg.Client, runId: string): Promise<LockedRun | null> {
-    const run = await client.query<RunRecord>(qualify(LOCK_RUN, this.options.schema), [runId]);
-    const record = run.rows[0];
-    if (!record) return null;
-    type Row = Omit<OpenRow, 'stage' | 'inDoubt'> & { name: string; stage: string | null; inDoubt: boolean };
-    const open = await client.query<Row>(qualify(LOCK_OPEN_ROWS, this.options.schema), [runId, record.generation]);
-    const inbox = await client.query<InboxSignal>(qualify(READ_INBOX, this.options.schema), [runId]);
-    const rows = open.rows.map(
-      ({ stage, inDoubt, ...row }) => [row.name, { ...row, ...staged(stage), ...doubted(inDoubt) }] as const,
-    );
-    return { run: toStoredRun(record), rows: new Map(rows), inbox: inbox.rows };
-  }
-}
-
-function toAnswer(write: LaneWrite, outcome: LaneOutcome | null): CommitAnswer {
-  switch (outcome?.kind) {
-    case 'answered':
-      return answerFor(write, outcome.answer);
-    case 'culprit':
-      return { kind: 'refused', error: outcome.error };
-    case 'taken':
-      return { kind: 'stale' };
-    default:
-      return NOTHING;
   }
 }

@@ -84,14 +84,14 @@ export class Lane {
   }
 
   /**
-   * Opens a transaction, lets `decide` read under locks and answer with what to write, writes it and commits.
-   * `decide` may be called again.
+   * Opens a transaction, lets `decide` read under locks and answer with what to write, writes it and commits; where that is nothing
+   * the outcome is null. `decide` may be called again.
    */
-  async sendLocked(decide: (client: pg.Client) => Promise<LaneWrite | null>): Promise<LaneOutcome | null> {
+  async sendLocked(decide: (client: pg.Client) => Promise<readonly LaneWrite[]>): Promise<LaneOutcome | null> {
     return this.untilKnown(() =>
       this.inTransaction(async (client) => {
-        const write = await decide(client);
-        return write === null ? null : this.writeIn(client, commitParameters(...split([write])));
+        const writes = await decide(client);
+        return writes.length === 0 ? null : this.writeIn(client, commitParameters(...split(writes)));
       }, null),
     );
   }
@@ -236,6 +236,20 @@ function split(writes: readonly LaneWrite[]): [runs: RunWrite[], starts: NewRun[
     else starts.push(write.start);
   }
   return [runs, starts];
+}
+
+/** What became of one row of a batch. */
+export function toAnswer(write: LaneWrite, outcome: LaneOutcome | null): CommitAnswer {
+  switch (outcome?.kind) {
+    case 'answered':
+      return answerFor(write, outcome.answer);
+    case 'culprit':
+      return { kind: 'refused', error: outcome.error };
+    case 'taken':
+      return { kind: 'stale' };
+    default:
+      return { kind: 'nothing' };
+  }
 }
 
 /** What the answer of a batch means for one of its rows. */

@@ -294,6 +294,90 @@ describe('a commit alone', () => {
   });
 });
 
+describe('commits of runs that must be locked, many at once', () => {
+  const lock = (id: string) => door.submitLocked(id, (locked) => locked && write(id, locked.run.revision));
+  const kinds = (answers: readonly CommitAnswer[]) => answers.map(({ kind }) => kind);
+  const startSome = (count: number) => Promise.all(Array.from({ length: count }, () => start()));
+
+  async function countCommits(): Promise<number> {
+    const [row] = await db.query<{ sum: number }>(
+      'SELECT coalesce(sum(commit_no), 0)::int AS sum FROM orchestrate_flow.workflow_lane',
+    );
+    return row!.sum;
+  }
+
+  it('share one, each with the rows and the signals of its own run', async () => {
+    const ready = stepWrite({ status: 'ready', tally: { attempt: 0, failures: 0, crashes: 0 }, result: null });
+    const ids = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        start({ steps: [{ ...ready, step: `of-${n}`, row: { name: `of-${n}`, item: 0 } }] }),
+      ),
+    );
+    for (const [n, id] of ids.entries())
+      await db.query('INSERT INTO orchestrate_flow.workflow_signal (run_id, name, payload) VALUES ($1, $2, $3)', [
+        ...[id, `for-${n}`, '1'],
+      ]);
+    const before = await countCommits();
+    const seen = new Map<string, unknown>();
+    const answers = await Promise.all(
+      ids.map((id) =>
+        door.submitLocked(id, (locked) => {
+          seen.set(id, [[...locked!.rows.keys()], locked!.inbox.map(({ name }) => name)]);
+          return write(id, locked!.run.revision);
+        }),
+      ),
+    );
+    expect(kinds(answers)).toEqual(ids.map(() => 'applied'));
+    ids.forEach((id, n) => expect(seen.get(id)).toEqual([[`of-${n}`], [`for-${n}`]]));
+    expect((await countCommits()) - before).toBeLessThan(3);
+  });
+
+  it('do not wait for one that somebody holds, which comes in when it is free', async () => {
+    const ids = await startSome(5);
+    const holder = await connect(database);
+    await holder.query('BEGIN');
+    await holder.query('SELECT 1 FROM orchestrate_flow.workflow_run WHERE id = $1 FOR UPDATE', [ids[2]]);
+    const held = lock(ids[2]!);
+    const others = await Promise.all(ids.filter((_, index) => index !== 2).map(lock));
+    expect(kinds(others)).toEqual(['applied', 'applied', 'applied', 'applied']);
+    await holder.query('COMMIT');
+    await holder.close();
+    await expect(held).resolves.toMatchObject({ kind: 'applied' });
+  });
+
+  it('fail alone where a decision throws or the database refuses a value, and tell who has nothing to write', async () => {
+    const ids = await startSome(5);
+    const mistake = new Error('A mistake.');
+    const answers = await Promise.allSettled([
+      lock(ids[0]!),
+      door.submitLocked(ids[1]!, () => {
+        throw mistake;
+      }),
+      door.submitLocked(ids[2]!, () => write(ids[2]!, 0, { status: 'nonsense' as 'running' })),
+      door.submitLocked(ids[3]!, () => null),
+      lock(randomUUID()),
+      lock(ids[4]!),
+    ]);
+    expect(answers).toMatchObject([
+      { value: { kind: 'applied' } },
+      { reason: mistake },
+      { value: { kind: 'refused', error: { code: '23514' } } },
+      { value: { kind: 'nothing' } },
+      { value: { kind: 'nothing' } },
+      { value: { kind: 'applied' } },
+    ]);
+  });
+
+  it('are all made before the door has settled', async () => {
+    const ids = await startSome(250);
+    const all = ids.map(lock);
+    let isMade = false;
+    void Promise.all(all).then(() => (isMade = true));
+    await door.settled();
+    expect(isMade).toBe(true);
+  });
+});
+
 describe('a value that the database refuses', () => {
   it('fails alone', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, () => start()));

@@ -12,10 +12,16 @@ const RUNS_A_WAVE = 100;
 /** Waves that may be there at once: some that run, some that are kept, some that are being deleted. */
 const WAVES_AT_ONCE = 20;
 
+class Purchase {
+  address!: string;
+}
+
 @Workflow({ name: 'order' })
 class Order {
-  @Step() reserve(@Input() order: string): string {
-    return order;
+  static readonly input = Purchase;
+
+  @Step() reserve(@Input() { address }: Purchase): string {
+    return address;
   }
   @WaitForSignal('paid') paid(): void {}
   @Step() ship(): string {
@@ -62,9 +68,8 @@ it('keeps the tables as large as what is kept, however many runs have been', asy
 
 /** A hundred runs, from their start to their end, each with a signal and what somebody asked of it. */
 async function runWave(): Promise<void> {
-  const orders = Array.from({ length: RUNS_A_WAVE }, (_, n) => ({
-    input: `order ${n} ${'with a long address '.repeat(20)}`,
-  }));
+  const input = { address: 'a long address '.repeat(30) };
+  const orders = Array.from({ length: RUNS_A_WAVE }, () => ({ input }));
   const runs = await app.orchestrator.startMany(Order, orders);
   await Promise.all(runs.map((run) => run.signal('paid', 'by card')));
   await Promise.all(runs.map((run) => run.result()));
