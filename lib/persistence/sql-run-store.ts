@@ -28,11 +28,12 @@ import type {
 import { claimIn } from '../engine/facts.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
-import { classifyFailure, unreadable } from './database-failure.js';
+import { unreadable } from './database-failure.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { Rematch, untilNoRaceIsLost } from './race.js';
+import { untilNoRaceIsLost } from './race.js';
 import { toFailure, toStoredRun, type RunRecord } from './records.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
+import { SignalPost } from './signal-post.js';
 import { SqlScheduleStore } from './sql-schedule-store.js';
 import * as sql from './store-statements.js';
 
@@ -83,6 +84,7 @@ export class SqlRunStore implements RunStore {
   readonly schedules = new SqlScheduleStore((name, text, values) => this.lookUp(name, text, values));
   private readonly reads: Connection;
   private readonly signals: Connection;
+  private readonly post: SignalPost;
   private readonly beats: Connection;
   private readonly deletes: Connection;
   private readonly keeper: LeaseKeeper;
@@ -99,6 +101,7 @@ export class SqlRunStore implements RunStore {
     this.keeper = new LeaseKeeper(config, options);
     const impatient = { ...settings, lock_timeout: SIGNAL_LOCK_MS };
     this.signals = new Connection(config, { name: 'orchestrate-flow signals', settings: impatient, answerWithinMs });
+    this.post = new SignalPost(this.signals, this.prepared('add_signals', sql.ADD_SIGNALS));
     this.reads = new Connection(config, { name: 'orchestrate-flow claims', settings, answerWithinMs });
     this.deletes = new Connection(config, { name: 'orchestrate-flow retention', settings, answerWithinMs });
     this.beats = new Connection(
@@ -174,20 +177,8 @@ export class SqlRunStore implements RunStore {
     return row ?? null;
   }
 
-  /**
-   * Its key may be held by a user's open transaction: it waits for that on a connection where it holds up nobody's claims,
-   * and between two tries not even other signals.
-   */
-  async addSignal({ runId, name, key, payload }: NewSignal): Promise<boolean> {
-    const statement = this.prepared('add_signal', sql.ADD_SIGNAL);
-    for (const rematch = new Rematch(); ; await rematch.pause()) {
-      try {
-        return (await this.signals.query(statement, [runId, name, key, payload])).length > 0;
-      } catch (error) {
-        const kind = classifyFailure(error);
-        if (kind !== 'race' && kind !== 'lock-timeout') throw unreadable(error);
-      }
-    }
+  addSignal(signal: NewSignal): Promise<boolean> {
+    return this.post.add(signal);
   }
 
   async findEnded(runIds: readonly string[]): Promise<EndedRun[]> {

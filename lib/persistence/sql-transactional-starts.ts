@@ -5,7 +5,8 @@ import type { NewRun, NewSignal, TransactionalStarts } from '../engine/ports.js'
 import { toTextArray } from './commit-statement.js';
 import { READY_CHANNEL } from './sql-run-store.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
-import { ADD_SIGNAL, FIND_BY_KEY } from './store-statements.js';
+import { signalParameters } from './signal-post.js';
+import { ADD_SIGNALS, FIND_BY_KEY } from './store-statements.js';
 
 /**
  * A run and its first steps, in the caller's transaction. Only inserts: a row that we changed would stay locked for as
@@ -82,10 +83,10 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
     return rows.length > 0;
   }
 
-  async addSignal(manager: EntityManager, { runId, name, key, payload }: NewSignal): Promise<boolean> {
-    const rows = await manager.query<unknown[]>(qualify(ADD_SIGNAL, this.schema), [runId, name, key, payload]);
+  async addSignal(manager: EntityManager, signal: NewSignal): Promise<boolean> {
+    const rows = await manager.query<unknown[]>(qualify(ADD_SIGNALS, this.schema), signalParameters([signal]));
     if (rows.length === 0) return false;
-    await manager.query(qualify(TELL_WAITING, this.schema), [runId, this.channel]);
+    await manager.query(qualify(TELL_WAITING, this.schema), [signal.runId, this.channel]);
     return true;
   }
 

@@ -54,19 +54,24 @@ WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 A
 export const LOAD_SIGNAL = `
 SELECT name, payload FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step = $2 ORDER BY id DESC LIMIT 1`;
 
-/** A signal to a run that has not ended. The same key again is the same signal, and has come before: also to one that has. */
-export const ADD_SIGNAL = `
-WITH run AS (
-  SELECT id FROM orchestrate_flow.workflow_run WHERE id = $1 AND ended_at IS NULL
+/**
+ * Signals to runs that have not ended, in their order. The same key again is the same signal, and has come before: also to one that
+ * has. Answers with the places of those that have come, now or before, counted from 1.
+ */
+export const ADD_SIGNALS = `
+WITH given AS MATERIALIZED (
+  SELECT g.*, r.id IS NOT NULL AS is_open
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS g (run_id, name, key, payload, place)
+  LEFT JOIN orchestrate_flow.workflow_run r ON r.id = g.run_id AND r.ended_at IS NULL
 ),
 added AS (
   INSERT INTO orchestrate_flow.workflow_signal (run_id, name, key, payload)
-  SELECT id, $2, $3, $4 FROM run
+  SELECT run_id, name, key, payload FROM given WHERE is_open ORDER BY place
   ON CONFLICT DO NOTHING
 )
-SELECT id FROM run
-UNION ALL
-SELECT run_id FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND name = $2 AND key = $3`;
+SELECT place::int FROM given
+WHERE is_open OR (key IS NOT NULL AND EXISTS (
+  SELECT 1 FROM orchestrate_flow.workflow_signal s WHERE s.run_id = given.run_id AND s.name = given.name AND s.key = given.key))`;
 
 /** Whether a later attempt of a fan-out than this one has been claimed: by then it has a row. */
 const IS_OVERTAKEN = `EXISTS (

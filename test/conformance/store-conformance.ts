@@ -690,6 +690,25 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       expect(await signal(randomUUID())).toBe(false);
     });
 
+    it('comes in the order in which it was sent, and is answered for itself, also where many come at once', async () => {
+      const [id, other, ended] = [await start(), await start(), await start()];
+      await submit(write(ended, 0, end));
+      const [first, ...others] = Array.from({ length: 50 }, (_, n) => n);
+      const sent = await Promise.all([
+        signal(id, 'k', `${first}`),
+        signal(ended),
+        ...others.flatMap((n) => [signal(id, null, `${n}`), signal(other, `${n}`)]),
+        signal(id, 'k', '"again"'),
+        signal(randomUUID(), 'k'),
+      ]);
+      expect(sent).toEqual([true, false, ...others.flatMap(() => [true, true]), true, false]);
+      const inbox = await inboxOf(id);
+      await submit(write(id, 0, { signals: inbox.map((one, n) => ({ id: one.id, step: `step-${n}` })) }));
+      const payloads = await Promise.all(inbox.map((_, n) => store.loadSignal(id, `step-${n}`)));
+      expect(payloads.map((taken) => taken!.payload)).toEqual([first, ...others].map(String));
+      expect(await inboxOf(other)).toHaveLength(others.length);
+    });
+
     it('is shown under the lock until a step has taken it, and its payload to that step', async () => {
       const id = await start();
       for (const payload of ['"1"', '"2"', '"3"']) await signal(id, null, payload);

@@ -7,7 +7,7 @@ import { startPostgresServer } from '../support/postgres-server.mjs';
 import { startApp, type TestApp } from '../support/start-app.js';
 import { waitFor } from '../support/wait-for.js';
 
-const WAVES = 60;
+const WAVES = 40;
 const RUNS_A_WAVE = 100;
 /** Waves that may be there at once: some that run, some that are kept, some that are being deleted. */
 const WAVES_AT_ONCE = 20;

@@ -237,7 +237,7 @@ export class Tables {
 
   // ── signals ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `ADD_SIGNAL`. */
+  /** `ADD_SIGNALS`. */
   addSignal(signal: NewSignal): boolean {
     const run = this.runs.get(signal.runId);
     const { runId, name, key } = signal;
