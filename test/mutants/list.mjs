@@ -37,6 +37,29 @@ const SCHEDULES_SPEC = 'test/integration/schedules.spec.ts';
  */
 export const MUTANTS = [
   {
+    name: 'left-out',
+    safeguard: 'a run that somebody held, while others were locked and decided together, is decided all the same',
+    file: 'lib/persistence/locked-commits.ts',
+    from: 'if (isWritten && what) tell(item, what, outcome);',
+    to: 'if (isWritten) tell(item, what ?? { write: null }, outcome);',
+    caughtBy: {
+      file: DOOR_SPEC,
+      test: 'commits of runs that must be locked, many at once do not wait for one that somebody holds, which comes in when it is free',
+    },
+  },
+  {
+    name: 'kept-results',
+    safeguard:
+      'an item keeps its result over several retries, also where the generation between ended before it came to it',
+    file: COMMIT,
+    from: 'item > 0 AND result IS NOT NULL',
+    to: "item > 0 AND status = 'completed'",
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a new generation lets items keep results from generations before the last, which ended before it came to them',
+    },
+  },
+  {
     name: 'revision',
     safeguard: 'a commit changes only runs that still are at the revision it was decided from',
     file: COMMIT,
