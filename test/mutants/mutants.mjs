@@ -2,7 +2,7 @@
 //
 //   npm run mutants                      all of them
 //   npm run mutants -- --only revision   that of one name
-//   npm run mutants -- --third           a third of them, each commit another, as in CI
+//   npm run mutants -- --part 5          a fifth of them, of each commit another, as in CI
 import { execFileSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -15,7 +15,7 @@ import { Workshop } from './workshop.mjs';
 const WORKSHOPS = 2;
 
 const root = new URL('../..', import.meta.url).pathname;
-const { values } = parseArgs({ options: { only: { type: 'string' }, third: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, part: { type: 'string', default: '1' } } });
 const chosen = choose();
 if (chosen.length === 0) {
   console.error(`There is no mutant "${values.only}". There are: ${MUTANTS.map(({ name }) => name).join(', ')}.`);
@@ -40,9 +40,9 @@ process.exitCode = failed.length > 0 ? 1 : 0;
 
 function choose() {
   if (values.only !== undefined) return MUTANTS.filter(({ name }) => name === values.only);
-  if (!values.third) return MUTANTS;
-  const share = Number.parseInt(findCommit(), 16) % 3;
-  return MUTANTS.filter((_, index) => index % 3 === share);
+  const parts = Number(values.part);
+  const share = Number.parseInt(findCommit(), 16) % parts;
+  return MUTANTS.filter((_, index) => index % parts === share);
 }
 
 function findCommit() {
