@@ -51,7 +51,15 @@ class Written {
   @WaitForSignal(['x', 'y'], { timeout: '1h', onTimeout: 'skip' }) news(@SignalPayload() sent: string): string {
     return sent;
   }
-  @Step({ after: ['b', 'news'], join: 'any', queue: 'q', priority: 3, delay: '1s', scheduleToStart: '2s' })
+  @Step({
+    after: ['b', 'news'],
+    join: 'any',
+    queue: 'q',
+    priority: 3,
+    delay: '1s',
+    scheduleToStart: '2s',
+    heartbeat: '3s',
+  })
   d(@Result('b', { optional: true }) b?: number, @Result('news', { optional: true }) news?: string): void {
     void [b, news];
   }
@@ -75,7 +83,16 @@ const DATA: WorkflowData = {
     { name: 'pause', sleep: '1d' },
     { name: 'until', sleepUntil: true },
     { name: 'news', signal: ['x', 'y'], timeout: '1h', onTimeout: 'skip' },
-    { name: 'd', after: ['b', 'news'], join: 'any', queue: 'q', priority: 3, delay: '1s', scheduleToStart: '2s' },
+    {
+      name: 'd',
+      after: ['b', 'news'],
+      join: 'any',
+      queue: 'q',
+      priority: 3,
+      delay: '1s',
+      scheduleToStart: '2s',
+      heartbeat: '3s',
+    },
     { name: 'close', when: 'isBig', failures: ['c'] },
     { name: 'undo', compensates: 'a', retry: 9 },
   ],

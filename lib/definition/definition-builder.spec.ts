@@ -244,7 +244,7 @@ describe('a definition', () => {
   it('says of conditions, pauses, joins and failures what is not the default', () => {
     @Workflow({ name: 'w', retry: 1 })
     class W {
-      @Step({ delay: '1m', onFailure: 'continue', scheduleToStart: '2m' }) notify() {}
+      @Step({ delay: '1m', onFailure: 'continue', scheduleToStart: '2m', heartbeat: '9s' }) notify() {}
       @Sleep('7d', { when: 'isPatient' }) coolDown!: void;
       @SleepUntil({ timeout: '1s' }) at() {
         return new Date();
@@ -262,7 +262,15 @@ describe('a definition', () => {
     const { graph, steps } = load(W);
     const plain = { results: [], queue: DEFAULT_QUEUE, priority: 0, retry: graph.nodes[0]!.retry, timeoutMs: null };
     expect(graph.nodes).toEqual([
-      { name: 'notify', after: [], ...plain, delayMs: 60_000, onFailure: 'continue', startWithinMs: 120_000 },
+      {
+        name: 'notify',
+        after: [],
+        ...plain,
+        delayMs: 60_000,
+        onFailure: 'continue',
+        startWithinMs: 120_000,
+        heartbeatMs: 9_000,
+      },
       { name: 'coolDown', after: ['notify'], ...plain, kind: 'sleep', delayMs: 604_800_000, when: 'isPatient' },
       { name: 'at', after: ['coolDown'], ...plain, kind: 'sleep-until', timeoutMs: 1_000 },
       { name: 'first', after: ['notify', 'at'], ...plain, results: ['at'], join: 1 },
@@ -561,6 +569,7 @@ describe('the hash of a graph', () => {
         ['a condition', { when: 'x' }],
         ['a transaction', { transactional: true }],
         ['a time to start', { startWithinMs: 1 }],
+        ['a heartbeat', { heartbeatMs: 1 }],
         ['a need', { needs: ['x'] }],
         ['a join', { join: 1 }],
         ['a failure', { onFailure: 'continue' }],

@@ -78,7 +78,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "scheduleToStart", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "scheduleToStart", "heartbeat", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -88,6 +88,8 @@ describe('the options of a step', () => {
     [{ join: 'any' }, /has join without after\. Say in `after`/],
     [{ delay: 0 }, /Expected delay to be .*more than 0, got 0/],
     [{ scheduleToStart: 0 }, /Expected scheduleToStart to be .*more than 0, got 0/],
+    [{ heartbeat: 0 }, /Expected heartbeat to be .*more than 0, got 0/],
+    [{ heartbeat: '25d' }, /Expected heartbeat to be at most 24 days, got '25d'/],
     [{ scheduleToStart: '11y' }, /Expected scheduleToStart to be a duration/],
     [{ delay: '3651d' }, /Expected delay to be at most 10 years \(3650 days\), got '3651d'/],
     [
@@ -250,6 +252,7 @@ describe('what verifies a step', () => {
       wasDone(@Result('z') _: unknown) {}
       wasItemDone(@Item('a') _: number, @Ctx() __: unknown) {}
       wasBothDone(@Item('a') _: number) {}
+      @Step({ heartbeat: '1m' }) j(@Manager() _: unknown) {}
       @Step() z() {}
     }
     expect(linesOf(W)).toEqual([
@@ -260,6 +263,7 @@ describe('what verifies a step', () => {
       'W.d: Expected verify to be the name of a method, got 7.',
       'W.e: has verify and @Manager(). Whether its transaction has come in is known: remove verify.',
       expect.stringMatching(/^W\.f: @Sleep has no option "verify"/),
+      expect.stringMatching(/^W\.j: has heartbeat and @Manager\(\)\. .* give it a timeout instead\.$/),
       'W.wasBothDone: parameter 0 bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.',
       expect.stringMatching(/^W\.e: parameter 0 of "wasDone", which verifies it, takes the result of "z"/),
     ]);

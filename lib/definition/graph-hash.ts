@@ -15,6 +15,7 @@ const OPTIONAL_KEYS = [
   'compensates',
   'transactional',
   'startWithinMs',
+  'heartbeatMs',
 ] as const satisfies readonly (keyof GraphNode)[];
 
 /**

@@ -50,6 +50,7 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(step.kind !== undefined && { kind: step.kind }),
     ...(step.wait !== null && saidOfWait(step.wait)),
     ...(step.delayMs !== undefined && { delayMs: step.delayMs }),
+    ...(step.heartbeatMs !== undefined && { heartbeatMs: step.heartbeatMs }),
     ...(step.startWithinMs !== undefined && { startWithinMs: step.startWithinMs }),
     ...(step.when !== null && { when: step.when }),
     ...(needs.length > 0 && { needs }),

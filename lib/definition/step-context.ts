@@ -34,6 +34,24 @@ export interface StepContext {
    * aborted or ended with its process. Else null.
    */
   readonly outcome: 'completed' | 'unknown' | null;
+  /**
+   * In a step with the option `heartbeat`: says that this attempt lives and, where it is given something, how far it is. Call it as
+   * often as you like: what was told last is stored once in a second, and before the attempt is given up or fails.
+   *
+   * @param details any value that can be stored; without one it stays as it was
+   * @throws OrchestrateFlowError `OF_VALUE_NOT_STORABLE`; `OF_ARGUMENT_INVALID` where the step has no such option
+   * @example
+   * for (let row = (step.lastHeartbeat as number) ?? 0; row < rows.length; row++) {
+   *   await this.import(rows[row]);
+   *   step.heartbeat(row + 1);
+   * }
+   */
+  heartbeat(this: void, details?: unknown): void;
+  /**
+   * What an earlier attempt of this step has told last by `heartbeat()`: also one that has died with its process, as far as it had
+   * been stored by then. Undefined where there is none, and in a run that was retried.
+   */
+  readonly lastHeartbeat: unknown;
   /** Aborted when the attempt's timeout has passed or its run has been stopped. Pass it to whatever accepts one. */
   readonly signal: AbortSignal;
   /** A logger that names workflow, step and run. */

@@ -95,6 +95,13 @@ export interface StepOptions<
    */
   readonly scheduleToStart?: Duration;
   /**
+   * How long an attempt may be silent: one that has not called `heartbeat()` of its context for so long counts as failed, with
+   * `OF_HEARTBEAT_TIMEOUT`, and its `signal` is aborted. What it has told last is `lastHeartbeat` for the attempt after it. At most
+   * 24 days. Not with `@Manager()`.
+   * @default no limit, and `heartbeat()` is refused
+   */
+  readonly heartbeat?: Duration;
+  /**
    * Of a fan-out (a step with `@Item`): how many of its items run at once, over all processes. From 1 to 1,000.
    * @default 100
    */
@@ -144,6 +151,7 @@ export const STEP_KEYS = [
   'verify',
   'delay',
   'scheduleToStart',
+  'heartbeat',
   'maxItems',
   'tolerate',
 ] as const satisfies readonly (keyof StepOptions)[];

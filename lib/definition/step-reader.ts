@@ -45,6 +45,7 @@ export interface WrittenStep extends PageStep, WrittenCode {
   readonly verify: string | null;
   readonly delayMs: number | undefined;
   readonly startWithinMs: number | undefined;
+  readonly heartbeatMs: number | undefined;
   /** Of a `@WaitForSignal`. */
   readonly wait: WrittenWait | null;
   /** How a step with `@Item` runs; null of any other. */
@@ -89,6 +90,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     verify: readVerify(options, member, scope, say),
     delayMs: readPause(mark, options, say),
     startWithinMs: readDelay(options['scheduleToStart'], 'scheduleToStart', say),
+    heartbeatMs: readHeartbeat(member, options, say),
     wait,
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),
@@ -99,6 +101,16 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     fanOut: readFanOut(member, options, say),
     onFailure: readChoice(options['onFailure'], 'onFailure', ['fail', 'continue'], say),
   };
+}
+
+/** What a heartbeat tells is kept, whatever becomes of the attempt; what a transaction writes is not. */
+function readHeartbeat(member: StepMember, options: WrittenOptions, say: Say): number | undefined {
+  const heartbeatMs = readTimeout(options['heartbeat'], 'heartbeat', say);
+  if (heartbeatMs !== undefined && member.parameters.some(({ kind }) => kind === 'manager'))
+    say(
+      'has heartbeat and @Manager(). The next attempt would go on after what was rolled back: give it a timeout instead.',
+    );
+  return heartbeatMs;
 }
 
 interface ReadAfter {

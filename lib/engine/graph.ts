@@ -13,6 +13,8 @@ export interface GraphNode {
   readonly retry: RetryPolicy;
   /** Milliseconds an attempt may take, or null for no limit. */
   readonly timeoutMs: number | null;
+  /** Milliseconds an attempt may be silent. @default no limit */
+  readonly heartbeatMs?: number;
   /** Milliseconds that it may wait for a worker, each time that it does. @default no limit */
   readonly startWithinMs?: number;
   /**

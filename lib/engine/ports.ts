@@ -305,6 +305,16 @@ export interface ItemResult {
   readonly result: string;
 }
 
+/** What an attempt has told of how far it is. */
+export interface ToldHeartbeat {
+  readonly runId: string;
+  readonly generation: number;
+  readonly row: StepPlace;
+  readonly attempt: number;
+  /** Encoded. */
+  readonly details: string;
+}
+
 /** A signal on its way to a run. */
 export interface NewSignal {
   readonly runId: string;
@@ -371,6 +381,10 @@ export interface RunStore {
   loadItem(runId: string, generation: number, step: string, index: number): Promise<StoredItem | null>;
   /** Encoded results of the items of a fan-out that have completed, in their order: so many of those after an index. */
   loadItemResults(page: ItemPage): Promise<readonly ItemResult[]>;
+  /** Stores what attempts have told, in place of what those of the same steps told before; of one that a later one has followed nothing. */
+  saveHeartbeats(told: readonly ToldHeartbeat[]): Promise<void>;
+  /** What an attempt of the step has told last in this generation, encoded; null: nothing. */
+  loadHeartbeat(runId: string, generation: number, row: StepPlace): Promise<string | null>;
   /** The signal that a step of the run has taken, its payload encoded; null where it has taken none. */
   loadSignal(runId: string, step: string): Promise<TakenSignal | null>;
   /**

@@ -22,10 +22,12 @@ import type {
   SuspectQueue,
   SuspectRequest,
   TakenSignal,
+  ToldHeartbeat,
   UnclaimedStep,
   WorkerIdentity,
 } from '../engine/ports.js';
 import { claimIn } from '../engine/facts.js';
+import type { StepPlace } from '../engine/indexed-graph.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
 import { unreadable } from './database-failure.js';
@@ -170,6 +172,24 @@ export class SqlRunStore implements RunStore {
     const values = [runId, generation, step, after + 1, limit];
     const rows = await this.read<Row>('load_item_results', sql.LOAD_ITEM_RESULTS, values);
     return rows.map(({ item, result }) => ({ index: item - 1, result }));
+  }
+
+  async saveHeartbeats(told: readonly ToldHeartbeat[]): Promise<void> {
+    const columns = [
+      told.map(({ runId }) => runId),
+      told.map(({ generation }) => generation),
+      told.map(({ row }) => row.name),
+      told.map(({ row }) => row.item),
+      told.map(({ attempt }) => attempt),
+      told.map(({ details }) => details),
+    ];
+    await this.read('save_heartbeats', sql.SAVE_HEARTBEATS, columns);
+  }
+
+  async loadHeartbeat(runId: string, generation: number, { name, item }: StepPlace): Promise<string | null> {
+    type Row = { details: string };
+    const [row] = await this.read<Row>('load_heartbeat', sql.LOAD_HEARTBEAT, [runId, generation, name, item]);
+    return row?.details ?? null;
   }
 
   async loadSignal(runId: string, step: string): Promise<TakenSignal | null> {

@@ -55,6 +55,30 @@ export const LOAD_SIGNAL = `
 SELECT name, payload FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step = $2 ORDER BY id DESC LIMIT 1`;
 
 /**
+ * What attempts have told, in place of what was told of the same steps before. One that a later attempt has followed is not heard any
+ * more: each after the first is claimed in the row of its step. In the order of the rows, as whoever tells of the same step does it.
+ */
+export const SAVE_HEARTBEATS = `
+INSERT INTO orchestrate_flow.workflow_heartbeat AS h (run_id, generation, name, item, attempt, details, told_at)
+SELECT b.run_id, b.generation, b.name, b.item, b.attempt, b.details, orchestrate_flow.now()
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::int[], $6::text[])
+  AS b (run_id, generation, name, item, attempt, details)
+CROSS JOIN LATERAL (
+  SELECT r.id FROM orchestrate_flow.workflow_run r
+  WHERE r.id = b.run_id AND r.generation = b.generation AND r.ended_at IS NULL) r
+WHERE NOT EXISTS (
+  SELECT 1 FROM orchestrate_flow.workflow_step s
+  WHERE s.run_id = b.run_id AND s.generation = b.generation AND s.name = b.name AND s.item = b.item AND s.round = 0
+    AND s.attempt > b.attempt OFFSET 0)
+ORDER BY b.run_id, b.generation, b.name, b.item
+ON CONFLICT (run_id, generation, name, item) DO UPDATE
+SET attempt = excluded.attempt, details = excluded.details, told_at = excluded.told_at
+WHERE h.attempt <= excluded.attempt`;
+
+export const LOAD_HEARTBEAT = `
+SELECT details FROM orchestrate_flow.workflow_heartbeat WHERE run_id = $1 AND generation = $2 AND name = $3 AND item = $4`;
+
+/**
  * Signals to runs that have not ended, in their order. The same key again is the same signal, and has come before: also to one that
  * has. Answers with the places of those that have come, now or before, counted from 1.
  */
@@ -187,11 +211,15 @@ GROUP BY run_id LIMIT $1`;
 
 /**
  * Dead workers that nothing names any more, and lanes that nobody has used for a day. Signals that came as their run ended are
- * looked at by nobody, and not to be looked through at each beat.
+ * looked at by nobody, and not to be looked through at each beat. What an attempt told of a run that was just then deleted.
  */
 export const SWEEP_DEAD = `
 WITH lanes AS (
   DELETE FROM orchestrate_flow.workflow_lane WHERE used_at < statement_timestamp() - interval '1 day'
+),
+heartbeats AS (
+  DELETE FROM orchestrate_flow.workflow_heartbeat h
+  WHERE NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = h.run_id)
 ),
 signals AS (
   UPDATE orchestrate_flow.workflow_signal g SET seen = true
@@ -212,6 +240,9 @@ steps AS (
 ),
 signals AS (
   DELETE FROM orchestrate_flow.workflow_signal s USING doomed d WHERE s.run_id = d.id
+),
+heartbeats AS (
+  DELETE FROM orchestrate_flow.workflow_heartbeat h USING doomed d WHERE h.run_id = d.id
 ),
 events AS (${events})
 DELETE FROM orchestrate_flow.workflow_run r USING doomed d WHERE r.id = d.id RETURNING r.id`;

@@ -4,7 +4,7 @@ import type { StepNode } from '../engine/indexed-graph.js';
 import type { OpenRun } from './open-run.js';
 
 /** Why an attempt's AbortSignal was raised. */
-export type AbortReason = 'timeout' | 'stopped' | 'unwanted' | 'handed-over' | 'lost';
+export type AbortReason = 'timeout' | 'silent' | 'stopped' | 'unwanted' | 'handed-over' | 'lost';
 
 /** One execution of a step, under way in this process. */
 export class Attempt {
@@ -12,6 +12,8 @@ export class Attempt {
   private reason: AbortReason | null = null;
   /** An attempt reports once; what it says later is stale. */
   hasReported = false;
+  /** Called with each sign of life, where it may not be silent for long. */
+  onHeartbeat: (() => void) | null = null;
   /** How often the step's own method has been called, and how often it ended by throwing. */
   private readonly calls = { begun: 0, thrown: 0 };
 
@@ -41,7 +43,12 @@ export class Attempt {
 
   /** Whether it reports nothing any more, or has: it timed out, was handed over, or is another process's. */
   get isOver(): boolean {
-    return this.reason === 'timeout' || this.reason === 'handed-over' || this.reason === 'lost';
+    return this.hasTimedOut || this.reason === 'handed-over' || this.reason === 'lost';
+  }
+
+  /** Whether it has taken too long, or was silent for too long: a failure like any other. */
+  get hasTimedOut(): boolean {
+    return this.reason === 'timeout' || this.reason === 'silent';
   }
 
   /** Its own method is called. */
@@ -69,6 +76,11 @@ export class Attempt {
         return new OrchestrateFlowError(
           'OF_STEP_TIMEOUT',
           `${subject}: the attempt took longer than its timeout of ${node.timeoutMs} ms. Give the step more time, or pass on the signal of its context.`,
+        );
+      case 'silent':
+        return new OrchestrateFlowError(
+          'OF_HEARTBEAT_TIMEOUT',
+          `${subject}: the attempt has not called heartbeat() for ${node.heartbeatMs} ms. Call it more often, or let it be silent for longer.`,
         );
       case 'stopped':
         return new OrchestrateFlowError('OF_STEP_ABORTED', `${subject}: the run has been stopped.`);

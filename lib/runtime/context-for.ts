@@ -6,7 +6,11 @@ import { MARK } from '../engine/run-state.js';
 import type { Attempt } from './attempt.js';
 
 /** What a step is told about its attempt. */
-export function contextFor(attempt: Attempt, signal: TakenSignal | null): StepContext {
+export function contextFor(
+  attempt: Attempt,
+  signal: TakenSignal | null,
+  { heartbeat, lastHeartbeat }: Pick<StepContext, 'heartbeat' | 'lastHeartbeat'>,
+): StepContext {
   const { run, node, claim } = attempt;
   const logger = new Logger(`${run.workflow}.${node.name} ${run.id}`);
   return {
@@ -19,6 +23,8 @@ export function contextFor(attempt: Attempt, signal: TakenSignal | null): StepCo
     signal: attempt.signal,
     signalName: signal?.name ?? null,
     outcome: outcomeOf(attempt),
+    heartbeat,
+    lastHeartbeat,
     logger: logger,
   };
 }

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { WorkflowRegistry } from '../definition/registry.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
+import { placeOf } from '../engine/indexed-graph.js';
 import type {
   ClaimedStep,
   Clock,
@@ -25,6 +26,7 @@ import { InputDesk } from './input-desk.js';
 import { OccurrenceDesk } from './occurrence-desk.js';
 import type { OpenRun } from './open-run.js';
 import type { OrchestratorPorts } from './orchestrator.js';
+import { HeartbeatDesk } from './heartbeat-desk.js';
 import { ItemDesk } from './item-desk.js';
 import { ItemPages } from './item-pages.js';
 import { ResultDesk } from './result-desk.js';
@@ -83,6 +85,7 @@ export class FlowRuntime {
   private readonly results: ResultDesk;
   private readonly inputs: InputDesk;
   private readonly occurrences: OccurrenceDesk;
+  private readonly heartbeats: HeartbeatDesk;
   private readonly beat: Beat;
   private readonly retention: Retention;
   private isWorking = false;
@@ -108,8 +111,12 @@ export class FlowRuntime {
       untilRead: (signal, read) => this.untilRead(signal, read),
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
     });
+    this.heartbeats = new HeartbeatDesk({ store, codec, clock, events });
     const runner = new StepRunner({
       items,
+      heartbeats: this.heartbeats,
+      loadHeartbeat: ({ run, node, signal }) =>
+        this.untilRead(signal, () => store.loadHeartbeat(run.id, run.generation, placeOf(node))),
       ...{ codec, clock, timeouts, context, transactions: ports.stepTransactions },
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
       loadFailures: ({ run, signal }, steps) =>
@@ -236,6 +243,8 @@ export class FlowRuntime {
     const running = this.desk.attempts.length;
     if (running > 0) this.ports.events.announce({ type: 'worker.draining', worker: this.self.id, running, timeoutMs });
     await this.untilQuiet(timeoutMs);
+    // Who takes up what is handed over is to know how far it is.
+    await within(this.ports.clock, this.options.leaseMs / 2, this.heartbeats.save());
     const handedOver = this.desk.handOver();
     await this.untilSettled(this.options.leaseMs);
     await Promise.all([this.beat.stop(), this.retention.stop()]);

@@ -4,6 +4,7 @@ import { reviveInput } from '../definition/workflow-input.js';
 import { reviveSignal } from '../definition/workflow-signals.js';
 import { show } from '../definition/option-readers.js';
 import type { AsideDefinition, ParameterBinding, StepDefinition, WorkflowDefinition } from '../definition/registry.js';
+import type { StepContext } from '../definition/step-context.js';
 import { isVerdict, type Verdict } from '../definition/verdict.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
@@ -14,6 +15,7 @@ import { MARK } from '../engine/run-state.js';
 import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
 import { contextFor } from './context-for.js';
+import type { HeartbeatDesk } from './heartbeat-desk.js';
 import type { ItemDesk } from './item-desk.js';
 import { classifyError } from './error-classes.js';
 import { askBackoff } from './own-backoff.js';
@@ -39,6 +41,10 @@ export interface StepRunnerPorts {
   readonly context: RunContext | null;
   /** The signal that a step has taken. */
   readonly loadSignal: (attempt: Attempt) => Promise<TakenSignal>;
+  /** What attempts tell of how far they are. */
+  readonly heartbeats: Pick<HeartbeatDesk, 'beat' | 'end'>;
+  /** What an earlier attempt of the step has told last, encoded; null: nothing. */
+  readonly loadHeartbeat: (attempt: Attempt) => Promise<string | null>;
   /** An outcome that came after the attempt had already reported. */
   readonly onLate: (attempt: Attempt) => void;
   /** The policy's own backoff was of no use; the error says why. */
@@ -57,6 +63,13 @@ export class StepRunner {
 
   /** Runs an attempt to its end, or to its timeout. Never rejects: whatever goes wrong is the step's failure. */
   async run(attempt: Attempt): Promise<Fact> {
+    const fact = await this.runToItsEnd(attempt);
+    if (attempt.node.heartbeatMs !== undefined)
+      await this.ports.heartbeats.end(attempt, fact.type !== 'step-completed');
+    return fact;
+  }
+
+  private async runToItsEnd(attempt: Attempt): Promise<Fact> {
     try {
       const code = codeOf(attempt);
       const step = stepOf(attempt, code);
@@ -183,10 +196,25 @@ export class StepRunner {
       signal: isTaken ? await this.ports.loadSignal(attempt) : null,
       results: await load(there, 'result', (steps) => this.ports.loadResults(attempt, steps)),
       failures: await load(there, 'failure', (steps) => this.ports.loadFailures(attempt, steps)),
+      heartbeats: {
+        heartbeat: (details) => this.ports.heartbeats.beat(attempt, details),
+        lastHeartbeat: await this.findLastHeartbeat(attempt),
+      },
     };
     const values: unknown[] = [];
     for (const binding of parameters) values[binding.index] = await this.valueOf(binding, attempt, code, recorded);
-    return { name, isOwn, parameters: values, context: () => contextFor(attempt, recorded.signal) };
+    return {
+      name,
+      isOwn,
+      parameters: values,
+      context: () => contextFor(attempt, recorded.signal, recorded.heartbeats),
+    };
+  }
+
+  private async findLastHeartbeat(attempt: Attempt): Promise<unknown> {
+    if (attempt.node.heartbeatMs === undefined || attempt.claim.attempt === 1) return undefined;
+    const told = await this.ports.loadHeartbeat(attempt);
+    return told === null ? undefined : this.ports.codec.decode(told);
   }
 
   /** Always the decoded value, never the object that another step returned: a step can change only its own. */
@@ -194,7 +222,7 @@ export class StepRunner {
     binding: ParameterBinding,
     attempt: Attempt,
     code: WorkflowDefinition,
-    { results, failures, signal }: Recorded,
+    { results, failures, signal, heartbeats }: Recorded,
   ): unknown {
     switch (binding.kind) {
       case 'input':
@@ -211,7 +239,7 @@ export class StepRunner {
         return error === undefined ? undefined : this.ports.codec.decodeError(error);
       }
       case 'context':
-        return contextFor(attempt, signal);
+        return contextFor(attempt, signal, heartbeats);
       case 'manager':
         return undefined;
       case 'payload':
@@ -230,8 +258,9 @@ export class StepRunner {
         ? callStep(attempt, code, call, enter)
         : callWithin(context, codec.decode(carried), attempt, () => callStep(attempt, code, call, enter)),
     );
-    const { timeoutMs } = attempt.node;
-    return timeoutMs === null || !(returned instanceof Promise) ? returned : this.limit(attempt, returned, timeoutMs);
+    const { timeoutMs, heartbeatMs } = attempt.node;
+    const isLimited = timeoutMs !== null || heartbeatMs !== undefined;
+    return isLimited && returned instanceof Promise ? this.limit(attempt, returned) : returned;
   }
 
   /** What is called, what it gives as a promise of ours, and how it ended are noted here, whatever stands around it. */
@@ -263,12 +292,27 @@ export class StepRunner {
   }
 
   /** The attempt ends at its timeout, whatever its code does; what the code says afterwards comes too late. */
-  private limit(attempt: Attempt, promise: Promise<unknown>, timeoutMs: number): Promise<unknown> {
+  private limit(attempt: Attempt, promise: Promise<unknown>): Promise<unknown> {
+    const { timeoutMs, heartbeatMs } = attempt.node;
     return new Promise((resolve, reject) => {
-      const callOff = this.ports.timeouts.after(timeoutMs, () => {
-        attempt.abort('timeout');
+      const giveUp = (reason: 'timeout' | 'silent') => () => {
+        callOff();
+        attempt.abort(reason);
         reject(attempt.signal.reason as Error);
-      });
+      };
+      const keep = (ms: number | null | undefined, reason: 'timeout' | 'silent') =>
+        ms == null ? () => {} : this.ports.timeouts.after(ms, giveUp(reason));
+      const callOffTimeout = keep(timeoutMs, 'timeout');
+      let callOffSilence = keep(heartbeatMs, 'silent');
+      attempt.onHeartbeat = () => {
+        callOffSilence();
+        callOffSilence = keep(heartbeatMs, 'silent');
+      };
+      const callOff = () => {
+        callOffTimeout();
+        callOffSilence();
+        attempt.onHeartbeat = null;
+      };
       const settled = () => {
         callOff();
         if (attempt.hasReported) this.ports.onLate(attempt);
@@ -280,7 +324,7 @@ export class StepRunner {
 
   private toFailure(attempt: Attempt, error: unknown): Fact {
     const { retryable, retryAfterMs } = classifyError(error, attempt);
-    const aborted = attempt.abortReason !== null && attempt.abortReason !== 'timeout';
+    const aborted = attempt.abortReason !== null && !attempt.hasTimedOut;
     const failure = {
       error: this.ports.codec.encodeError(error),
       retryable,
@@ -313,6 +357,7 @@ interface Recorded {
   readonly signal: TakenSignal | null;
   readonly results: ReadonlyMap<string, string>;
   readonly failures: ReadonlyMap<string, string>;
+  readonly heartbeats: Pick<StepContext, 'heartbeat' | 'lastHeartbeat'>;
 }
 
 const NOTHING: ReadonlyMap<string, string> = new Map();

@@ -15,6 +15,7 @@ export function stepContext(given: Partial<StepContext> = {}): StepContext {
   const { runId = randomUUID(), step = 'step' } = given;
   return {
     ...{ runId, step, workflow: 'workflow', tenant: null, attempt: 1, signalName: null, outcome: null },
+    ...{ heartbeat: say, lastHeartbeat: undefined },
     ...{ idempotencyKey: `${runId}:${step}`, signal: new AbortController().signal, logger: SILENT },
     ...given,
   };

@@ -16,6 +16,7 @@ import type {
   RunWrite,
   ScheduleStore,
   StepTransactions,
+  ToldHeartbeat,
 } from '../../lib/engine/ports.js';
 import type { ControlAction, EndStatus } from '../../lib/engine/words.js';
 import { staged } from '../../lib/engine/run-state.js';
@@ -988,6 +989,54 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await submit(write(id, 0, { steps: [hurried({ step: 'fan[1]', row, guard })] }));
       await under.pass(60_001);
       expect(await mine()).toMatchObject([{ runId: id, step: 'fan[1]' }]);
+    });
+  });
+
+  describe(`${name}: what an attempt tells of how far it is`, () => {
+    const row = { name: 'one', item: 0 };
+    const tell = (runId: string, attempt: number, details: string, change: Partial<ToldHeartbeat> = {}) =>
+      store.saveHeartbeats([{ runId, generation: 0, row, attempt, details, ...change }]);
+    const told = (runId: string, of = row) => store.loadHeartbeat(runId, 0, of);
+
+    it('is what was told last, of each step and item by itself', async () => {
+      const [id, other] = [await start(), await start()];
+      expect(await told(id)).toBeNull();
+      const item = { name: 'one', item: 2 };
+      const one = { runId: id, generation: 0, attempt: 1 };
+      await store.saveHeartbeats([
+        { ...one, row, details: '1' },
+        { ...one, row: item, details: '"item"' },
+        { ...one, runId: other, row, details: '"other"' },
+      ]);
+      await tell(id, 1, '2');
+      expect([await told(id), await told(id, item), await told(other)]).toEqual(['2', '"item"', '"other"']);
+      expect(await store.loadHeartbeat(id, 1, row)).toBeNull();
+    });
+
+    it('is no more heard of an attempt that a later one has followed, whether that has told anything or not', async () => {
+      const id = await start({ steps: [step({ status: 'running', worker, tally: tally(2) })] });
+      await tell(id, 1, '"late"');
+      expect(await told(id)).toBeNull();
+      await tell(id, 2, '"now"');
+      await tell(id, 1, '"late"');
+      expect(await told(id)).toBe('"now"');
+      const held = await start();
+      await tell(held, 3, '"now"');
+      await tell(held, 2, '"late"');
+      expect(await told(held)).toBe('"now"');
+    });
+
+    it('is not heard of a run that has ended, is of another generation, or is not there, and goes with its run', async () => {
+      const id = await start();
+      await tell(id, 1, '1', { generation: 1 });
+      await tell(randomUUID(), 1, '1');
+      expect(await store.loadHeartbeat(id, 1, row)).toBeNull();
+      await tell(id, 1, '1');
+      await submit(write(id, 0, { status: 'completed', state: 'c', ended: true }));
+      await tell(id, 1, '2');
+      expect(await told(id)).toBe('1');
+      expect(await store.deleteRun(id, { by: null, reason: null })).toBe(true);
+      expect(await told(id)).toBeNull();
     });
   });
 

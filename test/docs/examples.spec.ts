@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Subscription } from 'rxjs';
 import { createTestingFlow, type TestingFlow } from 'orchestrate-flow/testing';
 import { DataSource } from 'typeorm';
@@ -18,7 +18,14 @@ import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './exa
 import { DataWorkflow } from './examples/data.js';
 import { report, SurveyWorkflow } from './examples/evolution.js';
 import { type Charge, ChargeOnceWorkflow, OldBank } from './examples/exactness.js';
-import { Busy, HttpService, ThumbnailWorkflow, tryAgain, WebhookWorkflow } from './examples/failure.js';
+import {
+  Busy,
+  HttpService,
+  MigrationWorkflow,
+  ThumbnailWorkflow,
+  tryAgain,
+  WebhookWorkflow,
+} from './examples/failure.js';
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
@@ -60,6 +67,7 @@ beforeAll(async () => {
       AuditWorkflow,
       ChargeOnceWorkflow,
       ThumbnailWorkflow,
+      MigrationWorkflow,
       NightlyReport,
       FeedWorkflow,
     ],
@@ -180,6 +188,15 @@ describe('the example of failures', () => {
     flow.stub(WebhookWorkflow, 'deliver', () => 201);
     expect(await tryAgain(flow.orchestrator, { by: 'Ann', reason: 'the hook is there again' })).toBe(1);
     expect(await flow.result(gone)).toBe(201);
+  });
+
+  it('a copy goes on from the last page that it has told', async () => {
+    const post = jest.spyOn(HttpService.prototype, 'post');
+    post.mockResolvedValueOnce({ status: 200 }).mockRejectedValueOnce(new Error('away'));
+    const run = await flow.orchestrator.start(MigrationWorkflow);
+    expect(await flow.result(run)).toBe(2);
+    expect(post.mock.calls.map(([page]) => page)).toEqual(['/pages/1', '/pages/2', '/pages/2', '/pages/3']);
+    post.mockRestore();
   });
 
   it('a thumbnail is rendered where there is a worker for it', async () => {

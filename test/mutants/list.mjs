@@ -681,6 +681,50 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'heartbeat-fence',
+    safeguard: 'what an attempt tells that another has followed is not heard',
+    file: STORE,
+    from: '    AND s.attempt > b.attempt OFFSET 0)',
+    to: '    AND false OFFSET 0)',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: what an attempt tells of how far it is is no more heard of an attempt that a later one has followed, whether that has told anything or not',
+    },
+  },
+  {
+    name: 'heartbeat-newest',
+    safeguard: 'what a later attempt has told is not replaced by what an earlier one tells',
+    file: STORE,
+    from: 'WHERE h.attempt <= excluded.attempt`;',
+    to: '`;',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: what an attempt tells of how far it is is no more heard of an attempt that a later one has followed, whether that has told anything or not',
+    },
+  },
+  {
+    name: 'heartbeat-failure',
+    safeguard: 'what an attempt has told is stored before its failure is told',
+    file: 'lib/runtime/heartbeat-desk.ts',
+    from: 'if (isWanted && this.told.has(attempt)) await this.save();',
+    to: '',
+    caughtBy: {
+      file: 'test/integration/heartbeats.spec.ts',
+      test: 'the option heartbeat hands on what was told by an attempt that throws, and by each item for itself',
+    },
+  },
+  {
+    name: 'heartbeat-handover',
+    safeguard: 'what an attempt has told is stored before it is handed over',
+    file: 'lib/runtime/flow-runtime.ts',
+    from: 'await within(this.ports.clock, this.options.leaseMs / 2, this.heartbeats.save());',
+    to: '',
+    caughtBy: {
+      file: 'test/integration/heartbeats.spec.ts',
+      test: 'what an attempt tells is stored once in a second, and handed over with its step when its process leaves',
+    },
+  },
+  {
     name: 'unclaimed-row',
     safeguard: 'a step that a worker has taken fails no more because none had',
     file: 'lib/engine/decide.ts',

@@ -117,7 +117,7 @@ export function writeProgram(seed: number): Program {
   const leaseMs = dice.pick([1_000, 3_000, 10_000]);
   const chaosMs = leaseMs * dice.int(2, 5);
   const plain = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index, leaseMs));
-  const workflows = hurry(new Dice(~seed), plain, leaseMs);
+  const workflows = beating(new Dice(~seed ^ 1), hurry(new Dice(~seed), plain, leaseMs));
   const seats = Array.from({ length: dice.int(1, 4) }, (_, index) => writeSeat(dice, index, workflows.length));
   const runs = writeRuns(dice, { leaseMs, chaosMs, workflows, seats });
   // A third of all programs has one kind of trouble alone, so that nothing else covers what it does.
@@ -139,6 +139,14 @@ function hurry(dice: Dice, workflows: readonly WorkflowGraph[], leaseMs: number)
   const hurried = (node: GraphNode): GraphNode =>
     node.kind === undefined && dice.chance(0.5) ? { ...node, startWithinMs: dice.int(1, 2 * leaseMs) } : node;
   return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(hurried) }));
+}
+
+/** Steps that tell how far they are, in a third of all programs. */
+function beating(dice: Dice, workflows: readonly WorkflowGraph[]): readonly WorkflowGraph[] {
+  if (dice.chance(2 / 3)) return workflows;
+  const told = (node: GraphNode): GraphNode =>
+    node.kind === undefined && !node.transactional && dice.chance(0.5) ? { ...node, heartbeatMs: 3_600_000 } : node;
+  return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(told) }));
 }
 
 /** Last of all: programs without schedules are what they were before there were any. */

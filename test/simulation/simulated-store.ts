@@ -24,8 +24,10 @@ import type {
   SurplusItems,
   SuspectRequest,
   TakenSignal,
+  ToldHeartbeat,
   WorkerIdentity,
 } from '../../lib/engine/ports.js';
+import type { StepPlace } from '../../lib/engine/indexed-graph.js';
 import { doubted, staged } from '../../lib/engine/run-state.js';
 import { short } from './simulated-door.js';
 import { failureOf, isSuspect, type RunRow, type StepRow, type Tables } from './tables.js';
@@ -119,6 +121,16 @@ export class SimulatedStore implements RunStore {
         })
         .slice(0, limit),
     );
+  }
+
+  saveHeartbeats(told: readonly ToldHeartbeat[]): Promise<void> {
+    return this.wire.call('heartbeats', () => this.tables.saveHeartbeats(told));
+  }
+
+  loadHeartbeat(runId: string, generation: number, row: StepPlace): Promise<string | null> {
+    return this.wire.call(`heartbeat of ${short(runId)}`, () => {
+      return this.tables.findHeartbeat({ runId, generation, row })?.details ?? null;
+    });
   }
 
   loadSignal(runId: string, step: string): Promise<TakenSignal | null> {

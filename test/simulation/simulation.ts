@@ -202,6 +202,7 @@ class Simulation implements World {
       const isMended = run.mends && this.tables.runs.get(context.runId)!.generation > 0;
       const plan = { ...run.steps[stepOf(context.step)]!, ...(isMended && { ends: 'completes' as const }) };
       this.witness.began(process, input, context, results);
+      if (this.nodeOf(run, context.step).heartbeatMs !== undefined) context.heartbeat(context.attempt);
       const failures = this.tables.stepsOf(context.runId).get(context.step)?.failures ?? 0;
       const hangs = failures < plan.failures && plan.fails === 'hangs';
       const kills = failures >= plan.failures && plan.ends === 'kills its process';

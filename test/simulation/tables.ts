@@ -21,6 +21,7 @@ import type {
   StoredRun,
   SurplusItems,
   SuspectQueue,
+  ToldHeartbeat,
 } from '../../lib/engine/ports.js';
 import { claimIn, type Claim } from '../../lib/engine/facts.js';
 import { doubted, staged, type Tally } from '../../lib/engine/run-state.js';
@@ -131,6 +132,8 @@ export class Tables {
   readonly runs = new Map<string, RunRow>();
   readonly steps = new Map<string, Map<string, StepRow>>();
   readonly signals: SignalRow[] = [];
+  /** What attempts have told last, by run, generation and step. */
+  private readonly heartbeats = new Map<string, ToldHeartbeat>();
   readonly audit: AuditEntry[] = [];
   readonly workers = new Map<string, WorkerRow>();
   readonly schedules = new Map<string, ScheduleRow>();
@@ -233,6 +236,25 @@ export class Tables {
     this.put({ ...row, stage: 'committed', result });
     this.observer.effected?.(runId, step, attempt);
     return 'committed';
+  }
+
+  // ── heartbeats ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `SAVE_HEARTBEATS`. */
+  saveHeartbeats(told: readonly ToldHeartbeat[]): void {
+    for (const one of told) {
+      const { runId, generation, row, attempt } = one;
+      const run = this.runs.get(runId);
+      if (!run || run.endedAt !== null || run.generation !== generation) continue;
+      const step = this.stepsOf(runId).get(row.item === 0 ? row.name : `${row.name}[${row.item - 1}]`);
+      const before = this.heartbeats.get(heartbeatName(one));
+      if ((step && step.attempt > attempt) || (before && before.attempt > attempt)) continue;
+      this.heartbeats.set(heartbeatName(one), one);
+    }
+  }
+
+  findHeartbeat(of: Pick<ToldHeartbeat, 'runId' | 'generation' | 'row'>): ToldHeartbeat | undefined {
+    return this.heartbeats.get(heartbeatName(of));
   }
 
   // ── signals ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -427,6 +449,7 @@ export class Tables {
     if (!run || run.endedAt === null) return false;
     this.runs.delete(runId);
     this.steps.delete(runId);
+    for (const [name, told] of this.heartbeats) if (told.runId === runId) this.heartbeats.delete(name);
     // Their places are their ids.
     this.signals.forEach((signal, index) => {
       if (signal.runId === runId) this.signals[index] = { ...signal, runId: '' };
@@ -893,6 +916,10 @@ export function failureOf({ failedStep, failure }: RunRow): StoredRun['failure']
 function toOpenRow({ status, attempt, failures, crashes, stage, inDoubt, worker, alone }: StepRow): OpenRow {
   const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
   return { status: status as OpenRow['status'], ...tally, worker, alone };
+}
+
+function heartbeatName({ runId, generation, row }: Pick<ToldHeartbeat, 'runId' | 'generation' | 'row'>): string {
+  return JSON.stringify([runId, generation, row.name, row.item]);
 }
 
 function namesOf({ id, workflow, key }: NewRun): string[] {

@@ -181,6 +181,7 @@ export class Witness implements Observer {
     const node = this.graphOf(run).nodes.find((other) => other.name === stepOf(step))!;
     if (node.when !== undefined && !this.admitted.has(`${generation}/${node.name}`))
       this.fault(`${name} begins, and its condition is not known to be met.`);
+    if (node.heartbeatMs !== undefined) this.expectToldOn(generation, context);
     if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);
     const rows = this.tables.stepsOf(runId);
     const markOf = this.markReader(run);
@@ -207,6 +208,14 @@ export class Witness implements Observer {
     const total = decodeRunState(run.state).fanOuts?.get(step)?.total ?? items.length;
     if (new Set(items.map(listOfItem)).size > 1 || items.length !== total)
       this.fault(`The ${total} items of ${step} in run ${short(run.id)} are of several lists: ${items.join(', ')}.`);
+  }
+
+  /** It is told what an earlier attempt has told, where nothing is lost what the one before has. */
+  private expectToldOn(run: string, { runId, step, attempt, lastHeartbeat }: StepContext): void {
+    const isEarlier = lastHeartbeat === undefined || (typeof lastHeartbeat === 'number' && lastHeartbeat < attempt);
+    const isMissed = this.isClean && this.begun.has(`${run}/${step}/${attempt - 1}`) && lastHeartbeat !== attempt - 1;
+    if (!isEarlier || isMissed)
+      this.fault(`${short(runId)}.${tokenOf(step, attempt)} is told that ${String(lastHeartbeat)} was told before it.`);
   }
 
   private resultsOf(runId: string, step: string): unknown[] {

@@ -14,6 +14,7 @@ import { TagRuns1765500000000 } from './1765500000000-tag-runs.js';
 import { FindWhatHasEnded1765700000000 } from './1765700000000-find-what-has-ended.js';
 import { NameTenants1765800000000 } from './1765800000000-name-tenants.js';
 import { WaitForAWorker1765900000000 } from './1765900000000-wait-for-a-worker.js';
+import { KeepHeartbeats1766000000000 } from './1766000000000-keep-heartbeats.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -38,4 +39,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new FindWhatHasEnded1765700000000(), servesFrom: '0.1.0' },
   { migration: new NameTenants1765800000000(), servesFrom: '0.1.0' },
   { migration: new WaitForAWorker1765900000000(), servesFrom: '0.1.0' },
+  { migration: new KeepHeartbeats1766000000000(), servesFrom: '0.1.0' },
 ];

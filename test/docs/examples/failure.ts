@@ -59,6 +59,23 @@ export class WebhookWorkflow {
   }
 }
 
+@Workflow({ name: 'migration' })
+export class MigrationWorkflow {
+  static readonly output = 'copy';
+
+  constructor(private readonly http: HttpService) {}
+
+  @Step({ heartbeat: '1m' }) // silent for longer, it is given up like one that has timed out
+  async copy(@Ctx() { lastHeartbeat, heartbeat, signal }: StepContext): Promise<number> {
+    const done = (lastHeartbeat as number | undefined) ?? 0; // where the attempt before has come to
+    for (let page = done + 1; page <= 3; page++) {
+      await this.http.post(`/pages/${page}`, { signal });
+      heartbeat(page);
+    }
+    return 3 - done;
+  }
+}
+
 @Workflow({ name: 'thumbnail' })
 export class ThumbnailWorkflow {
   static readonly output = 'choose';
