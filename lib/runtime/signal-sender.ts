@@ -10,6 +10,7 @@ import type { NewSignal, RunRecordView, RunStore, TransactionalStarts } from '..
 import { isEnded, type RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { SignalToSend } from './orchestrator-options.js';
+import { InboxTeller } from './inbox-teller.js';
 import type { RunDesk } from './run-desk.js';
 import { assertKey, invalid } from './start-options.js';
 
@@ -30,7 +31,11 @@ type CheckedSignal = Omit<NewSignal, 'runId'>;
 
 /** Sends signals: checks them, stores them, and sees to it that their run looks. */
 export class SignalSender {
-  constructor(private readonly ports: SignalSenderPorts) {}
+  private readonly teller: InboxTeller;
+
+  constructor(private readonly ports: SignalSenderPorts) {
+    this.teller = new InboxTeller(ports);
+  }
 
   /** Checks what a caller sends. @throws OrchestrateFlowError `OF_SIGNAL_UNKNOWN`, `OF_SIGNAL_INVALID`; ValueNotStorableError */
   async check(workflow: string, { name, payload, key }: SignalToSend): Promise<CheckedSignal> {
@@ -50,19 +55,13 @@ export class SignalSender {
     if (isEnded(status) && signal.key === null) throw ended(id, status, signal.name);
     if (!(await this.store({ ...signal, runId: id }, manager))) throw ended(id, status, signal.name);
     // In a transaction the run is told once that has committed; otherwise at once, and by the beat if that fails.
-    if (!manager && !isEnded(status)) this.tell(id);
+    if (!manager && !isEnded(status)) this.teller.tell(id);
   }
 
   private store(signal: NewSignal, manager: EntityManager | undefined): Promise<boolean> {
     if (!manager) return this.ports.store.addSignal(signal);
     this.ports.transactions.assertInTransaction(manager);
     return this.ports.transactions.addSignal(manager, signal);
-  }
-
-  private tell(runId: string): void {
-    this.ports.desk.tell(runId, { type: 'signalled' }).catch((error: unknown) => {
-      this.ports.events.announceFailure(`telling run ${runId} of a signal`, error);
-    });
   }
 }
 
