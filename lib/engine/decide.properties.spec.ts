@@ -160,7 +160,7 @@ function simulate(chaos: Chaos, check: (run: RunSimulation) => void, drawn = gra
   fc.assert(property, { numRuns, seed });
 }
 
-const ALL: Chaos = { failures: true, crashes: true, cancels: true, doubles: true };
+const ALL: Chaos = { failures: true, crashes: true, cancels: true, pauses: true, doubles: true };
 
 // Each simulation checks with every commit: the tables of moves, that a step starts once per attempt and never before its
 // dependencies have completed, that nothing starts in a stopped run, that a run names a worker exactly as long as it has
@@ -217,8 +217,9 @@ describe('whatever the graph and the order of events', () => {
   });
 
   it('a run that is cancelled at any point ends as cancelled, unless it ended or failed first', () => {
-    simulate({ cancels: true, crashes: true }, (run) => {
-      const wasCancelled = run.run.cancelReason !== null;
+    simulate({ cancels: true, crashes: true, pauses: true }, (run) => {
+      // One that had failed while it was paused stops as failed.
+      const wasCancelled = run.run.cancelReason !== null && run.run.failure === null;
       run.finish();
       if (wasCancelled) assert.equal(run.run.status, 'cancelled');
       else expectEnd(run, 'completed');
@@ -247,7 +248,7 @@ describe('whatever the graph and the order of events', () => {
 
   it('with conditions, joins and sleeps too, where nothing fails or is cancelled every step has its turn or none, and the run completes', () => {
     simulate(
-      { crashes: true, doubles: true },
+      { crashes: true, doubles: true, pauses: true },
       (run) => {
         run.finish().deliverAll();
         if (run.run.status !== 'completed') return expectPoison(run);

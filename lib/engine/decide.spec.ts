@@ -69,6 +69,7 @@ describe('a run that begins', () => {
       cancelReason: null,
       expectsNoSignals: false,
       renewal: null,
+      pause: null,
       audit: [],
       signals: [],
       news: [],

@@ -6,10 +6,13 @@ import { findAnew } from './renewal.js';
 import { findTurn, loseJoin } from './turns.js';
 import { doubted, MARK, type Mark, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
-import { isEnded, isStopping } from './words.js';
+import { isEnded, isStopping, type RunStatus } from './words.js';
 
 /** Marks of steps that had their effect, or may have had it. */
 const MAY_BE_DONE: ReadonlySet<Mark> = new Set([MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt]);
+
+/** Statuses of runs whose waiting steps take what is sent: while it is paused the code of such a step does not begin. */
+const TAKES_SIGNALS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting', 'paused']);
 
 const NOT_ENDED: ReadonlySet<Mark> = new Set([
   MARK.pending,
@@ -74,6 +77,10 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return passDeadline(draft, fact.error);
     case 'terminate-requested':
       return terminate(draft, fact);
+    case 'pause-requested':
+      return pause(draft, fact);
+    case 'resume-requested':
+      return resume(draft, fact);
     case 'wake-requested':
       return wake(draft, fact);
     case 'retry-requested':
@@ -125,7 +132,8 @@ function endFanOut(draft: Draft, fanOut: number): void {
 /** Those of these steps that now have their turn begin, or are skipped, which may let others have theirs, or the run end. */
 function giveTurns(draft: Draft, steps: readonly number[]): NeedsRows | void {
   const { behind } = draft.view.graph;
-  const waiting = [...steps];
+  // While the run is paused they do so when it is resumed.
+  const waiting = draft.status === 'paused' ? [] : [...steps];
   // The list grows while it is walked, by those behind each step that ends.
   for (const next of waiting) {
     const turn = findTurn(draft, next);
@@ -145,7 +153,7 @@ function giveTurns(draft: Draft, steps: readonly number[]): NeedsRows | void {
   }
   if (draft.isAnythingOpen() || draft.isAnythingPending()) return;
   if (draft.status === 'compensating') endStopped(draft);
-  else draft.moveRun('completed');
+  else if (draft.status !== 'paused' || draft.notedFailure === null) draft.moveRun('completed');
 }
 
 function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRows | void {
@@ -170,7 +178,8 @@ function failStep(draft: Draft, claim: Claim, failure: AttemptFailure): NeedsRow
 
 /** Steps that are still ready although they may not be any more have failed. That no attempt has is for the error to say. */
 function failUnclaimed(draft: Draft, steps: readonly Unclaimed[]): NeedsRows | void {
-  if (isEnded(draft.status)) return;
+  // While it is paused no worker may take them.
+  if (isEnded(draft.status) || draft.status === 'paused') return;
   const { rows } = draft.view;
   if (rows === null) return NEEDS_ROWS;
   for (const unclaimed of steps) {
@@ -224,8 +233,14 @@ function mustSeeRows(draft: Draft, except: number | null): boolean {
   );
 }
 
+/** A run that is paused stops when it is resumed: what stops may be undone, and nothing begins now. */
 function failRun(draft: Draft, step: string, error: string): void {
-  draft.failure = { step, error };
+  const failure = draft.status === 'paused' ? draft.notedFailure : null;
+  draft.failure = failure ?? { step, error };
+  if (draft.status !== 'paused') stopFailed(draft);
+}
+
+function stopFailed(draft: Draft): void {
   draft.moveRun('failing');
   stop(draft);
 }
@@ -279,7 +294,7 @@ function endWait(draft: Draft, claim: Claim, end: WaitEnd): NeedsRows | void {
 function receiveSignals(draft: Draft): NeedsRows | void {
   if (isEnded(draft.status)) return;
   if (draft.view.inbox === null || draft.view.rows === null) return NEEDS_ROWS;
-  if (draft.status === 'running' || draft.status === 'waiting') {
+  if (TAKES_SIGNALS.has(draft.status)) {
     for (const position of draft.positionsOf(MARK.waiting)) {
       const waiting = draft.findWaitForSignal(position);
       if (waiting && draft.takeSignal(position)) draft.receive(position, waiting);
@@ -408,6 +423,8 @@ function cancel(draft: Draft, asked: Asked): NeedsRows | void {
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
   draft.note('cancel', asked);
   draft.cancelReason = asked.reason;
+  draft.failure = draft.notedFailure;
+  if (draft.failure !== null) return stopFailed(draft);
   if (draft.status !== 'pending') draft.moveRun('cancelling');
   stop(draft);
 }
@@ -416,9 +433,10 @@ function cancel(draft: Draft, asked: Asked): NeedsRows | void {
 function passDeadline(draft: Draft, error: string): NeedsRows | void {
   if (isEnded(draft.status) || isStopping(draft.status) || draft.status === 'compensating') return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
-  const step = draft.view.graph.nodes.find((_, position) => NOT_ENDED.has(draft.markOf(position)))!;
+  const step = draft.view.graph.nodes.find((_, position) => NOT_ENDED.has(draft.markOf(position)));
   if (draft.status === 'pending') draft.moveRun('running');
-  failRun(draft, step.name, error);
+  draft.failure = draft.notedFailure ?? { step: step!.name, error };
+  stopFailed(draft);
 }
 
 /** It ends here and now: what waits or runs is cancelled, and nothing is undone. */
@@ -443,13 +461,37 @@ function recordCommitted(draft: Draft): void {
   }
 }
 
+/** What runs may report, and what has come due becomes ready; but nothing begins. */
+function pause(draft: Draft, asked: Asked): NeedsRows | void {
+  if (draft.status !== 'pending' && draft.status !== 'running' && draft.status !== 'waiting') return;
+  // Such a commit goes alone: the rows that wait are passed by from then on.
+  if (draft.view.rows === null) return NEEDS_ROWS;
+  draft.note('pause', asked);
+  draft.postponeStarts();
+  draft.moveRun('paused');
+}
+
+/** Whatever has its turn by now begins. A run in which a step has failed for good stops. */
+function resume(draft: Draft, asked: Asked): NeedsRows | void {
+  if (draft.status !== 'paused') return;
+  if (draft.view.rows === null) return NEEDS_ROWS;
+  draft.note('resume', asked);
+  if (draft.isUntouched) return draft.moveRun('pending');
+  draft.failure = draft.notedFailure;
+  if (draft.failure !== null) return stopFailed(draft);
+  draft.moveRun('running');
+  draft.freeRows();
+  for (const fanOut of draft.positionsOf(MARK.fanned)) draft.beginItems(fanOut);
+  return giveTurns(draft, [...draft.view.graph.nodes.keys()]);
+}
+
 /** Everything that waits for a time, be it its own or that of its next attempt, is ready. */
 function wake(draft: Draft, asked: Asked): NeedsRows | void {
   if (draft.status === 'pending') {
     draft.note('wake', asked);
     return begin(draft);
   }
-  if (isEnded(draft.status) || isStopping(draft.status)) return;
+  if (isEnded(draft.status) || isStopping(draft.status) || draft.status === 'paused') return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
   const waiting = openSteps(draft).flatMap((position) => {
     const tally = draft.findWaitForTime(position);

@@ -136,6 +136,8 @@ export interface Decision {
   /** What people asked for and this does. */
   readonly audit: readonly AuditNote[];
   readonly renewal: Renewal | null;
+  /** Whether this is where a pause begins or ends: rows that wait are then passed by, or are no longer. */
+  readonly pause: 'begins' | 'ends' | null;
   readonly news: readonly StepNews[];
   /** Outcomes that came too late: another attempt or another end was recorded first. */
   readonly stale: readonly Claim[];

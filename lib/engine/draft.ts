@@ -38,6 +38,13 @@ export function tallyOf({ attempt, failures, crashes, stage, inDoubt }: Tally): 
   return { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
 }
 
+/** What starts here once the commit has answered: as what, and as what it waits for a worker where it does not. */
+interface Started {
+  readonly tally: Tally;
+  readonly waits: Tally;
+  readonly startedAt: string | null;
+}
+
 /** A decision in the making: facts are folded into it one after the other. Lives inside one call of `decide`. */
 export class Draft {
   status: RunStatus;
@@ -49,12 +56,14 @@ export class Draft {
   private readonly holds: Map<string, Hold>;
   private readonly slots: Map<string, number>;
   private readonly writes = new Map<string, StepWrite>();
-  private readonly started = new Map<string, Tally>();
+  private readonly started = new Map<string, Started>();
   private readonly news: StepNews[] = [];
   private readonly audit: AuditNote[] = [];
   /** Signals that were looked at, each with the step that takes it. */
   private readonly signals = new Map<string, string | null>();
   private renewal: Renewal | null = null;
+  /** Queues of rows that are ready already, and from now on for somebody. */
+  private readonly freed = new Set<string>();
   private expectsNoSignals = false;
   private changed = false;
 
@@ -83,6 +92,25 @@ export class Draft {
     this.moveRun(status);
     this.renewal = renewal;
     for (const position of positions) this.mark(position, MARK.pending);
+  }
+
+  /** What a step has failed with for good while the run was paused: it stops with that once it is resumed. */
+  get notedFailure(): RunFailure | null {
+    return this.failure ?? (this.view.status === 'paused' ? this.view.failure : null);
+  }
+
+  /** Whether no step of it has had its turn. */
+  get isUntouched(): boolean {
+    return this.marks.every((mark) => mark === MARK.pending || mark === MARK.dormant);
+  }
+
+  /** The run goes on: what has become ready meanwhile is somebody's to claim. */
+  freeRows(): void {
+    for (const [step, { status }] of this.view.rows!) {
+      const position = this.position(step);
+      if (status === 'ready' && position !== undefined && !this.writes.has(step))
+        this.freed.add(this.node(position).queue);
+    }
   }
 
   node(position: number): StepNode {
@@ -122,6 +150,7 @@ export class Draft {
 
   /** As one item of a fan-out ends, the next begins. */
   beginItems(position: number): void {
+    if (this.status === 'paused') return;
     const { graph } = this.view;
     const fanOut = baseOf(graph, position);
     for (let next = this.items.beginNext(fanOut); next !== null; next = this.items.beginNext(fanOut))
@@ -229,7 +258,7 @@ export class Draft {
       this.write(position, { status: 'ready', tally: received }, false, was);
     } else {
       const tally = { ...received, attempt: was.attempt + 1 };
-      this.started.set(name, tally);
+      this.started.set(name, { tally, waits: received, startedAt: null });
       this.write(position, { status: 'running', tally, worker: this.place.worker }, false, was);
     }
     this.mark(position, MARK.queued);
@@ -243,7 +272,7 @@ export class Draft {
       return this.mark(position, MARK.queued);
     }
     const tally = { ...earlier, attempt: 1 };
-    this.started.set(node.name, tally);
+    this.started.set(node.name, { tally, waits: earlier, startedAt: null });
     // Only the process named in the run may hold claims in its state; any other writes the step's row at the claim. So does
     // whoever begins a step that is to mark its row in a transaction of its own.
     const mayHold = this.view.worker === null || this.view.worker === this.place.worker;
@@ -265,7 +294,7 @@ export class Draft {
     const isElsewhere = isHeld && this.view.worker !== this.place.worker;
     if (isElsewhere || !this.takeSlot(queue))
       return this.end(position, MARK.queued, { status: 'ready', tally: later, startedAt }, tally);
-    this.started.set(name, later);
+    this.started.set(name, { tally: later, waits: later, startedAt });
     this.changed = true;
     if (isHeld) this.holds.set(name, later);
     else this.write(position, { status: 'running', tally: later, worker: this.place.worker }, true, tally);
@@ -356,9 +385,20 @@ export class Draft {
     for (const step of [...this.started.keys()]) this.withdraw(step);
   }
 
+  /** What was to start here with this very commit waits for a worker, because a later fact has paused its run. */
+  postponeStarts(): void {
+    for (const [step, { waits, startedAt }] of [...this.started]) {
+      const position = this.position(step)!;
+      this.started.delete(step);
+      this.holds.delete(step);
+      this.write(position, { status: 'ready', tally: waits, startedAt }, false);
+      this.mark(position, MARK.queued);
+    }
+  }
+
   private withdraw(step: string): void {
     const position = this.position(step)!;
-    const tally = this.started.get(step)!;
+    const { tally } = this.started.get(step)!;
     this.started.delete(step);
     this.holds.delete(step);
     if (this.hadRow(position)) this.write(position, { status: 'cancelled', tally }, true);
@@ -402,7 +442,7 @@ export class Draft {
     const mark = this.markOf(position);
     if (mark === MARK.fanned) return this.giveUpItems(position);
     if (this.started.has(name)) {
-      const { attempt } = this.started.get(name)!;
+      const { attempt } = this.started.get(name)!.tally;
       this.withdraw(name);
       return attempt;
     }
@@ -514,7 +554,7 @@ export class Draft {
 
   toDecision(): Decision {
     this.tellWhetherItWaits();
-    const starts: StartHere[] = [...this.started].map(([step, tally]) => ({ step, tally }));
+    const starts: StartHere[] = [...this.started].map(([step, { tally }]) => ({ step, tally }));
     const writes = [...this.writes.values()];
     const ready = writes.filter((write) => write.status === 'ready');
     return {
@@ -525,13 +565,14 @@ export class Draft {
       worker: this.workerAfter(),
       writes,
       starts,
-      rings: new Set(ready.map((write) => this.node(this.position(write.step)!).queue)),
+      rings: new Set([...ready.map((write) => this.node(this.position(write.step)!).queue), ...this.freed]),
       failure: this.failure,
       cancelReason: this.cancelReason,
       expectsNoSignals: this.expectsNoSignals,
       signals: [...this.signals].map(([id, step]) => ({ id, step })),
       audit: this.audit,
       renewal: this.renewal,
+      pause: this.pauseAfter(),
       news: this.news,
       stale: this.stale,
     };
@@ -543,6 +584,13 @@ export class Draft {
     const isActive = this.marks.some((mark) => ACTIVE.has(mark));
     const status = !isActive && this.marks.includes(MARK.waiting) ? 'waiting' : 'running';
     if (status !== this.status) this.moveRun(status);
+  }
+
+  private pauseAfter(): Decision['pause'] {
+    if (this.status === 'paused') return this.view.status === 'paused' ? null : 'begins';
+    const isOpen = this.status === 'pending' || this.status === 'running' || this.status === 'waiting';
+    // What has been stopped has no row left that waits.
+    return this.view.status === 'paused' && isOpen ? 'ends' : null;
   }
 
   /** A run names a worker exactly as long as claims lie in its state. */
@@ -558,8 +606,9 @@ export class Draft {
     this.mark(position, mark);
   }
 
-  /** @returns false where none is free */
+  /** @returns false where none is free, or nothing begins */
   private takeSlot(queue: string): boolean {
+    if (this.status === 'paused') return false;
     const free = this.slots.get(queue) ?? 0;
     if (free > 0) this.slots.set(queue, free - 1);
     return free > 0;

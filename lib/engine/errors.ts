@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'OF_RUN_NOT_FAILED'
   | 'OF_RUN_UNDONE'
   | 'OF_RUN_OPEN'
+  | 'OF_RUN_PAUSED'
+  | 'OF_RUN_NOT_PAUSED'
   | 'OF_KEY_CONFLICT'
   | 'OF_RUN_FAILED'
   | 'OF_RUN_CANCELLED'

@@ -86,6 +86,9 @@ export type Fact =
   | { readonly type: 'deadline-passed'; readonly error: string }
   /** It ends now, whatever is under way, and nothing is undone. */
   | ({ readonly type: 'terminate-requested' } & Asked)
+  /** Nothing new begins until it is resumed; what is under way may report. */
+  | ({ readonly type: 'pause-requested' } & Asked)
+  | ({ readonly type: 'resume-requested' } & Asked)
   /** What waits for a time waits no longer. */
   | ({ readonly type: 'wake-requested' } & Asked)
   /** A run that has failed goes on from what failed. */

@@ -1,4 +1,13 @@
-import type { AuditNote, InboxSignal, OpenRow, Renewal, RunFailure, SignalWrite, StepWrite } from './decision.js';
+import type {
+  AuditNote,
+  Decision,
+  InboxSignal,
+  OpenRow,
+  Renewal,
+  RunFailure,
+  SignalWrite,
+  StepWrite,
+} from './decision.js';
 import type { Asked, Claim, Unclaimed } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
 import type { CatchUp, Overlap, Timing } from './occurrences.js';
@@ -60,6 +69,8 @@ export interface RunWrite {
   readonly audit: readonly AuditNote[];
   /** A new generation begins, of which `generation` is the number, and keeps so much. Only by `submitLocked`. */
   readonly renewal: Renewal | null;
+  /** A pause begins, or ends, for its open rows that do not run. Only by `submitLocked`. */
+  readonly pause: Decision['pause'];
   readonly steps: readonly QueuedStepWrite[];
 }
 

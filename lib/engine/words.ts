@@ -3,6 +3,7 @@ export const RUN_STATUSES = [
   'pending',
   'running',
   'waiting',
+  'paused',
   'failing',
   'cancelling',
   'compensating',
@@ -16,7 +17,7 @@ export const RUN_STATUSES = [
  * What a run is doing.
  *
  * `pending` it waits for its start time · `running` · `waiting` nothing in it is ready or running, it waits for a time
- * or a signal · `failing` and `cancelling` it has been stopped and waits for the attempts that were under way ·
+ * or a signal · `paused` nothing in it begins until it is resumed · `failing` and `cancelling` it has been stopped and waits for the attempts that were under way ·
  * `compensating` what it had done is being undone · `completed`, `failed`, `cancelled`, `terminated` it has ended.
  *
  * @publicApi
@@ -34,7 +35,7 @@ export const END_STATUSES = ['completed', 'failed', 'cancelled', 'terminated'] a
 export type EndStatus = (typeof END_STATUSES)[number];
 
 /** What people ask of a run beside its start and its signals. */
-export const CONTROL_ACTIONS = ['cancel', 'terminate', 'wake', 'retry', 'delete'] as const;
+export const CONTROL_ACTIONS = ['cancel', 'terminate', 'pause', 'resume', 'wake', 'retry', 'delete'] as const;
 
 /**
  * What somebody asked of a run: each leaves an entry in the audit log.
@@ -71,9 +72,11 @@ export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /** Where a run may go from each status. Everything that changes a run's status is checked against this table. */
 export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
-  pending: ['running', 'cancelled', 'terminated'],
-  running: ['waiting', 'completed', 'failing', 'cancelling', 'terminated'],
-  waiting: ['running', 'completed', 'failing', 'cancelling', 'terminated'],
+  pending: ['running', 'paused', 'cancelled', 'terminated'],
+  running: ['waiting', 'paused', 'completed', 'failing', 'cancelling', 'terminated'],
+  waiting: ['running', 'paused', 'completed', 'failing', 'cancelling', 'terminated'],
+  // What has not begun waits for its start time again; whatever waited does so again by way of running.
+  paused: ['pending', 'running', 'completed', 'failing', 'cancelling', 'terminated'],
   failing: ['compensating', 'failed', 'terminated'],
   cancelling: ['compensating', 'cancelled', 'terminated'],
   compensating: ['failed', 'cancelled', 'terminated'],

@@ -24,6 +24,9 @@ export type FlowEvent =
   | (RunEventBase & { readonly type: 'run.stopping'; readonly status: RunStatus })
   /** It had failed, and goes on from what failed. */
   | (RunEventBase & { readonly type: 'run.retried' })
+  /** Nothing new begins in it until it is resumed. */
+  | (RunEventBase & { readonly type: 'run.paused' })
+  | (RunEventBase & { readonly type: 'run.resumed' })
   /** Its compensations begin. */
   | (RunEventBase & { readonly type: 'run.compensating' })
   | (RunEventBase & { readonly type: 'run.completed' })

@@ -35,9 +35,9 @@ locked AS MATERIALIZED (
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
     $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[], $60::float8[])
+    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[], $60::float8[], $61::bool[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item, start_within_ms)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item, start_within_ms, paused)
 ),
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name, b.item
@@ -67,8 +67,8 @@ advanced AS (
       failed_step = coalesce(v.failed_step, r.failed_step),
       failure = coalesce(v.failure, r.failure),
       cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
-      due_at = CASE WHEN v.status = 'pending' THEN r.due_at END,
-      deadline_at = CASE WHEN v.status IN ('pending', 'running', 'waiting') THEN r.deadline_at END,
+      due_at = CASE WHEN v.status IN ('pending', 'paused') THEN r.due_at END,
+      deadline_at = CASE WHEN v.status IN ('pending', 'running', 'waiting', 'paused') THEN r.deadline_at END,
       started_at = CASE WHEN v.status IN ('running', 'waiting') THEN coalesce(r.started_at, orchestrate_flow.now()) ELSE r.started_at END,
       updated_at = orchestrate_flow.now(),
       ended_at = CASE WHEN v.ended THEN orchestrate_flow.now() END
@@ -92,7 +92,7 @@ created AS (
 ),
 written AS (
   INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, item, status, attempt, failures, crashes,
-    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt, start_by)
+    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt, start_by, paused_at)
   SELECT b.run_id, b.definition, b.generation, b.name, b.item, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
     coalesce(b.due_at, orchestrate_flow.now() + b.delay_ms * interval '1 millisecond'),
@@ -101,7 +101,8 @@ written AS (
     CASE WHEN b.status IN ('completed', 'failed', 'cancelled', 'skipped', 'quarantined') THEN orchestrate_flow.now() END,
     b.stage, b.aborting, b.in_doubt,
     coalesce(b.due_at, orchestrate_flow.now() + coalesce(b.delay_ms, 0) * interval '1 millisecond')
-      + b.start_within_ms * interval '1 millisecond'
+      + b.start_within_ms * interval '1 millisecond',
+    CASE WHEN b.paused THEN orchestrate_flow.now() END
   FROM step b
   WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
   ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
@@ -109,7 +110,8 @@ written AS (
       worker = excluded.worker, result = coalesce(excluded.result, s.result), due_at = excluded.due_at, ended_at = excluded.ended_at,
       errors = CASE WHEN excluded.errors IS NULL THEN s.errors ELSE s.errors || excluded.errors END,
       started_at = CASE WHEN excluded.aborting THEN s.started_at ELSE coalesce(excluded.started_at, s.started_at) END,
-      stage = excluded.stage, aborting = excluded.aborting, in_doubt = excluded.in_doubt, start_by = excluded.start_by
+      stage = excluded.stage, aborting = excluded.aborting, in_doubt = excluded.in_doubt, start_by = excluded.start_by,
+      paused_at = excluded.paused_at
 ),
 taken AS (
   UPDATE orchestrate_flow.workflow_signal s SET seen = true, step = g.step
@@ -138,6 +140,8 @@ closed AS (
   RETURNING l.answer
 )
 SELECT answer FROM closed`;
+
+const WAITS: ReadonlySet<string> = new Set(['ready', 'retrying', 'waiting']);
 
 /** The parameters of a commit, column by column. */
 export function commitParameters(unordered: readonly RunWrite[], starts: readonly NewRun[]): unknown[] {
@@ -206,6 +210,8 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     starts.map((run) => toTextArray(run.tags)),
     starts.map((run) => run.tenant),
     steps.map(([, step]) => step.startWithinMs),
+    // What waits in a run that is paused is passed by.
+    steps.map(([run, step]) => run.status === 'paused' && WAITS.has(step.status)),
   ];
 }
 
@@ -256,6 +262,16 @@ CROSS JOIN LATERAL (
 export const READ_INBOXES = `
 SELECT s.run_id AS "runId", s.id::text, s.name, s.seen
 FROM orchestrate_flow.workflow_signal s WHERE s.run_id = ANY ($1::uuid[]) AND s.step IS NULL ORDER BY s.id`;
+
+/**
+ * A pause of a run whose row is locked begins ($3) or ends: claims pass by what is paused, and times come due all the same. Where a
+ * worker has to take a step in time that does not count what it was paused for.
+ */
+export const PAUSE_ROWS = `
+UPDATE orchestrate_flow.workflow_step s
+SET paused_at = CASE WHEN $3::bool THEN orchestrate_flow.now() END,
+  start_by = CASE WHEN s.status = 'ready' AND s.paused_at IS NOT NULL THEN s.start_by + (orchestrate_flow.now() - s.paused_at) ELSE s.start_by END
+WHERE s.run_id = $1 AND s.generation = $2 AND s.status IN ('ready', 'retrying', 'waiting')`;
 
 /**
  * Begins a new generation ($2) of a run whose row is locked: what is kept of it goes on into that, rows of steps with those of

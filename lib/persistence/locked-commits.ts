@@ -2,7 +2,7 @@ import type pg from 'pg';
 
 import type { CommitAnswer, LockedRun, RunWrite } from '../engine/ports.js';
 import { toAnswer, type Lane, type LaneOutcome } from './lane.js';
-import { lockRuns, renewRun } from './locked-runs.js';
+import { lockRuns, pauseRows, renewRun } from './locked-runs.js';
 
 /** Runs that one transaction locks and decides at most: it holds them for some milliseconds. */
 const MAX_TOGETHER = 100;
@@ -100,7 +100,10 @@ export class LockedCommits {
       const decided = await this.decideAll(client, items);
       onDecided(decided);
       const writes = [...decided.values()].flatMap((what) => ('write' in what && what.write ? [what.write] : []));
-      for (const write of writes) await renewRun(client, this.ports.schema, write);
+      for (const write of writes) {
+        await renewRun(client, this.ports.schema, write);
+        await pauseRows(client, this.ports.schema, write);
+      }
       return writes.map((run) => ({ run }));
     });
   }

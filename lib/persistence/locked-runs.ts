@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { InboxSignal, OpenRow } from '../engine/decision.js';
 import type { LockedRun, RunWrite } from '../engine/ports.js';
 import { doubted, staged } from '../engine/run-state.js';
-import { LOCK_FREE_RUNS, LOCK_OPEN_ROWS, LOCK_RUNS, READ_INBOXES, RENEW_RUN } from './commit-statement.js';
+import { LOCK_FREE_RUNS, LOCK_OPEN_ROWS, LOCK_RUNS, PAUSE_ROWS, READ_INBOXES, RENEW_RUN } from './commit-statement.js';
 import { toStoredRun, type RunRecord } from './records.js';
 import { qualify } from './schema.js';
 
@@ -46,4 +46,9 @@ export async function renewRun(client: pg.Client, schema: string, write: RunWrit
   if (!renewal) return;
   const { keeps, keepsItemsOf, forgetsFailure } = renewal;
   await client.query(qualify(RENEW_RUN, schema), [id, generation, keeps, keepsItemsOf, forgetsFailure]);
+}
+
+/** What waits is passed by from now on, or no longer, before the commit writes what it changes. */
+export async function pauseRows(client: pg.Client, schema: string, { id, generation, pause }: RunWrite): Promise<void> {
+  if (pause !== null) await client.query(qualify(PAUSE_ROWS, schema), [id, generation, pause === 'begins']);
 }

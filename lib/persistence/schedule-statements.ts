@@ -14,7 +14,7 @@ export const IS_DUE = `(s.next_at <= orchestrate_flow.now() OR (s.queued_at IS N
 
 /** Open runs `r` of schedule `s` after which one has begun that takes their place. */
 export const IS_SUPERSEDED = `s.overlap = 'cancel' AND r.ended_at IS NULL
-  AND r.scheduled_at < s.last_at AND r.status IN ('pending', 'running', 'waiting')`;
+  AND r.scheduled_at < s.last_at AND r.status IN ('pending', 'running', 'waiting', 'paused')`;
 
 export const READ_TIME = `SELECT ${AT_NOW} AS now`;
 

@@ -26,7 +26,7 @@ WITH marked AS (
   WHERE s.run_id = $1 AND s.generation = $2 AND s.name = $3 AND s.item = $8 AND s.round = 0
     AND s.attempt = $4 AND s.status = 'running' AND pg_current_xact_id()::text = $7 AND s.stage IS NOT DISTINCT FROM $5 AND NOT s.aborting
     AND EXISTS (
-      SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = $1 AND r.status IN ('running', 'waiting', 'compensating'))
+      SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = $1 AND r.status IN ('running', 'waiting', 'paused', 'compensating'))
   RETURNING 1)
 SELECT (SELECT count(*) FROM marked)::int AS marked, pg_current_xact_id_if_assigned()::text AS id`;
 

@@ -11,7 +11,7 @@ const IS_SUSPECT = `crashes >= ${SUSPECT_CRASHES}`;
 const claimSteps = (which: string, alone: string) => `
 WITH picked AS MATERIALIZED (
   SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
-  WHERE queue = $1 AND status = 'ready' AND definition = ANY ($2::int[]) AND ${which}
+  WHERE queue = $1 AND status = 'ready' AND paused_at IS NULL AND definition = ANY ($2::int[]) AND ${which}
   ORDER BY priority, created_at LIMIT $3
   FOR UPDATE SKIP LOCKED
 ),
@@ -276,7 +276,8 @@ export const DELETE_RUN = deleteRuns(
  */
 export const WAKE_DUE_STEPS = `
 UPDATE orchestrate_flow.workflow_step s
-SET status = 'ready', due_at = NULL, start_by = s.start_by + (orchestrate_flow.now() - s.due_at)
+SET status = 'ready', due_at = NULL, start_by = s.start_by + (orchestrate_flow.now() - s.due_at),
+  paused_at = CASE WHEN s.paused_at IS NOT NULL THEN orchestrate_flow.now() END
 FROM (
   SELECT run_id, generation, name, item, round FROM orchestrate_flow.workflow_step
   WHERE due_at <= orchestrate_flow.now()
@@ -318,13 +319,13 @@ SELECT
     SELECT q FROM unnest($2::text[]) q
     WHERE EXISTS (
       SELECT 1 FROM orchestrate_flow.workflow_step s
-      WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[]) AND NOT s.${IS_SUSPECT})
+      WHERE s.queue = q AND s.status = 'ready' AND s.paused_at IS NULL AND s.definition = ANY ($3::int[]) AND NOT s.${IS_SUSPECT})
   ) AS ready_queues,
   ARRAY(
     SELECT json_build_array(q, is_accused)::text FROM unnest($2::text[]) q, unnest(ARRAY[false, true]) is_accused
     WHERE EXISTS (
       SELECT 1 FROM orchestrate_flow.workflow_step s
-      WHERE s.queue = q AND s.status = 'ready' AND s.definition = ANY ($3::int[])
+      WHERE s.queue = q AND s.status = 'ready' AND s.paused_at IS NULL AND s.definition = ANY ($3::int[])
         AND s.${IS_SUSPECT} AND (s.crashes >= $6::int - 1) = is_accused)
   ) AS suspects,
   ARRAY(
@@ -333,7 +334,7 @@ SELECT
   ) AS overdue_runs,
   ARRAY(
     SELECT json_build_array(run_id, ${STEP_NAME}, attempt, stage, generation, queue)::text FROM orchestrate_flow.workflow_step
-    WHERE status = 'ready' AND start_by <= orchestrate_flow.now() ORDER BY start_by LIMIT $4
+    WHERE status = 'ready' AND paused_at IS NULL AND start_by <= orchestrate_flow.now() ORDER BY start_by LIMIT $4
   ) AS unclaimed,
   ARRAY(
     SELECT s.run_id FROM (SELECT DISTINCT run_id FROM orchestrate_flow.workflow_signal WHERE NOT seen) s
@@ -344,7 +345,7 @@ SELECT
   ) AS signalled_runs,
   ARRAY(
     SELECT id FROM orchestrate_flow.workflow_run
-    WHERE due_at <= orchestrate_flow.now() AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4
+    WHERE due_at <= orchestrate_flow.now() AND status = 'pending' AND definition = ANY ($3::int[]) ORDER BY due_at LIMIT $4
   ) AS due_runs,
   ARRAY(
     SELECT s.name FROM orchestrate_flow.workflow_schedule s WHERE ${IS_DUE} AND ${IS_MINE} ORDER BY s.next_at LIMIT $4
@@ -360,10 +361,10 @@ SELECT
       SELECT min(due_at) - orchestrate_flow.now() AS due_in FROM orchestrate_flow.workflow_step WHERE due_at IS NOT NULL
       UNION ALL
       SELECT min(start_by) - orchestrate_flow.now() FROM orchestrate_flow.workflow_step
-      WHERE status = 'ready' AND start_by > orchestrate_flow.now()
+      WHERE status = 'ready' AND paused_at IS NULL AND start_by > orchestrate_flow.now()
       UNION ALL
       SELECT min(due_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
-      WHERE due_at IS NOT NULL AND definition = ANY ($3::int[])
+      WHERE due_at IS NOT NULL AND status = 'pending' AND definition = ANY ($3::int[])
       UNION ALL
       SELECT min(deadline_at) - orchestrate_flow.now() FROM orchestrate_flow.workflow_run
       WHERE deadline_at IS NOT NULL AND definition = ANY ($3::int[])

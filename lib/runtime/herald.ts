@@ -19,6 +19,8 @@ export class Herald {
     if (!events.isHeard) return;
     const base = { runId: run.id, workflow: run.workflow };
     if (decision.renewal) events.announce({ ...base, type: 'run.retried' });
+    if (decision.pause !== null)
+      events.announce({ ...base, type: decision.pause === 'begins' ? 'run.paused' : 'run.resumed' });
     for (const { step, status, attempt, error, delayMs } of decision.news) {
       const of = { ...base, step, attempt };
       const decoded = error === null ? null : codec.decodeError(error);

@@ -276,6 +276,28 @@ export class Orchestrator {
   }
 
   /**
+   * Holds a run: nothing in it begins until it is resumed, no step, no item, no further attempt. Attempts under way end, and what
+   * they come to is recorded. Times that come due meanwhile, and signals that are sent, count from the resume on; the deadline
+   * of the run goes on, and a run whose last attempt was under way completes. Where a step fails for good the run stops, and is
+   * undone, once it is resumed or cancelled. Resolves once that is committed. A run that is paused stays as it is.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended or been stopped
+   */
+  async pause(address: RunAddress, options?: ControlOptions): Promise<void> {
+    return this.control.pause(address, options);
+  }
+
+  /**
+   * Lets a paused run go on: whatever has its turn by now begins, and what came due meanwhile is due once. Resolves once that is
+   * committed.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_NOT_PAUSED`
+   */
+  async resume(address: RunAddress, options?: ControlOptions): Promise<void> {
+    return this.control.resume(address, options);
+  }
+
+  /**
    * Lets a run that has failed go on from what failed: steps that have completed keep their results, what failed begins anew with
    * all its attempts, and so does what was cancelled when the run was stopped. Of a fan-out only items without a result run;
    * a step with `verify` is asked first. Where compensations have failed these begin anew, and nothing else. A deadline that
@@ -292,7 +314,7 @@ export class Orchestrator {
    * Ends every wait for a time in a run, now: its start time, sleeps, delays, and the delays before next attempts. Resolves
    * once that is committed. A run that waits for none goes on as it did.
    *
-   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended or been stopped
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, `OF_RUN_ENDED` where the run has ended or been stopped, or `OF_RUN_PAUSED`
    */
   async wake(address: RunAddress, options?: ControlOptions): Promise<void> {
     return this.control.wake(address, options);
@@ -323,7 +345,7 @@ export class Orchestrator {
   }
 
   /**
-   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, wake, retry and delete that changed
+   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, pause, resume, wake, retry and delete that changed
    * something. Each entry is written in the commit that did it.
    *
    * @example
@@ -394,6 +416,8 @@ export class Orchestrator {
       },
       status: async (runId): Promise<RunStatus> => (await this.finder.getRecord(runId)).status,
       cancel: (runId, options) => this.cancel(runId, options),
+      pause: (runId, options) => this.pause(runId, options),
+      resume: (runId, options) => this.resume(runId, options),
       retry: (runId, options) => this.retry(runId, options),
       signal: (runId, name, payload, options) => this.signal(runId, name, payload, options),
     };

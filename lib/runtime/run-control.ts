@@ -1,6 +1,6 @@
 import { OrchestrateFlowError } from '../engine/errors.js';
 import type { RunStore } from '../engine/ports.js';
-import { isEnded, isStopping } from '../engine/words.js';
+import { isEnded, isStopping, type RunStatus } from '../engine/words.js';
 import type { ControlOptions, PurgeOptions, RunAddress } from './orchestrator-options.js';
 import type { RunDesk } from './run-desk.js';
 import type { RunFinder } from './run-finder.js';
@@ -28,6 +28,8 @@ export class RunControl {
     const { id, status } = await this.finder.getRecord(before.id);
     if (status === 'cancelling' || status === 'cancelled') return;
     if (status === 'compensating' && before.failure === null) return;
+    // It had failed already, and has only waited to be stopped.
+    if (before.status === 'paused' && before.failure !== null && status !== 'terminated') return;
     throw new OrchestrateFlowError(
       'OF_RUN_ENDED',
       `Cannot cancel run ${id}: it is ${status}. Only a run that goes on can be cancelled.`,
@@ -66,6 +68,30 @@ export class RunControl {
     await desk.tell(id, { type: 'signalled' }).catch(() => undefined);
   }
 
+  async pause(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'pause()');
+    const before = await this.finder.getRecord(address);
+    if (goesOn(before.status)) await this.connect().desk.tell(before.id, { type: 'pause-requested', ...asked });
+    const { id, status } = await this.finder.getRecord(before.id);
+    // Somebody may have resumed it already.
+    if (status === 'paused' || (goesOn(before.status) && goesOn(status))) return;
+    throw new OrchestrateFlowError(
+      'OF_RUN_ENDED',
+      `Cannot pause run ${id}: it is ${status}. Only a run that goes on can be paused.`,
+    );
+  }
+
+  async resume(address: RunAddress, options?: ControlOptions): Promise<void> {
+    const asked = readAsked(options, 'resume()');
+    const { id, status } = await this.finder.getRecord(address);
+    if (status !== 'paused')
+      throw new OrchestrateFlowError(
+        'OF_RUN_NOT_PAUSED',
+        `Cannot resume run ${id}: it is ${status}. Only a run that is paused can be resumed.`,
+      );
+    await this.connect().desk.tell(id, { type: 'resume-requested', ...asked });
+  }
+
   async wake(address: RunAddress, options?: ControlOptions): Promise<void> {
     const asked = readAsked(options, 'wake()');
     const { id, status } = await this.finder.getRecord(address);
@@ -73,6 +99,11 @@ export class RunControl {
       throw new OrchestrateFlowError(
         'OF_RUN_ENDED',
         `Cannot wake run ${id}: it is ${status}. Only a run that goes on can be woken.`,
+      );
+    if (status === 'paused')
+      throw new OrchestrateFlowError(
+        'OF_RUN_PAUSED',
+        `Cannot wake run ${id}: it is paused, and nothing in it begins. Resume it first.`,
       );
     await this.connect().desk.tell(id, { type: 'wake-requested', ...asked });
   }
@@ -93,4 +124,9 @@ export class RunControl {
     const request = readPurgeOptions(options, (workflow) => this.finder.nameOf(workflow));
     return purgeAll(this.connect().store, request);
   }
+}
+
+/** Whether a run in this status can be paused. */
+function goesOn(status: RunStatus): boolean {
+  return status === 'pending' || status === 'running' || status === 'waiting';
 }

@@ -380,6 +380,9 @@ export class RunDesk {
   /** Rings for what is ready, and sees to it that somebody looks when what waits is due. */
   private follow(definition: ShelvedDefinition, decision: Decision, at: string): void {
     this.ringFor(decision);
+    // Its start time may have come while it was paused.
+    if (decision.pause === 'ends' && decision.status === 'pending')
+      this.ports.onTimer(0, definition.graph.nodes[0]!.queue);
     for (const write of decision.writes) {
       const { queue, startWithinMs } = nodeOf(definition.graph, write.step);
       this.expect(write, at, queue);
@@ -401,7 +404,8 @@ export class RunDesk {
 
   private ringFor(decision: Decision): void {
     if (decision.rings.size === 0) return;
-    const ready = decision.writes.filter(({ status }) => status === 'ready').length;
+    // How much has become ready while it was paused only the rows know.
+    const ready = decision.pause === 'ends' ? Infinity : countReady(decision);
     for (const queue of decision.rings) this.ports.slots.ring(queue, ready);
   }
 
@@ -472,6 +476,10 @@ export class RunDesk {
   private tellIfQuiet(): void {
     if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
   }
+}
+
+function countReady({ writes }: Decision): number {
+  return writes.filter(({ status }) => status === 'ready').length;
 }
 
 /** With what an attempt begins. */

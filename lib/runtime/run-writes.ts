@@ -33,6 +33,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
     signals: decision.signals,
     audit: decision.audit,
     renewal: decision.renewal,
+    pause: decision.pause,
     steps: queuedWrites(run.definition, run.priority, decision),
   };
 }

@@ -7,6 +7,8 @@ export interface RunControls {
   result(runId: string, options?: ResultOptions): Promise<unknown>;
   status(runId: string): Promise<RunStatus>;
   cancel(runId: string, options?: ControlOptions): Promise<void>;
+  pause(runId: string, options?: ControlOptions): Promise<void>;
+  resume(runId: string, options?: ControlOptions): Promise<void>;
   retry(runId: string, options?: ControlOptions): Promise<void>;
   signal(runId: string, name: string, payload: unknown, options?: SignalOptions): Promise<void>;
 }
@@ -57,6 +59,24 @@ export class Run<Output = unknown, Signals = Record<string, unknown>> {
    */
   cancel(options?: ControlOptions): Promise<void> {
     return this.controls.cancel(this.id, options);
+  }
+
+  /**
+   * Holds the run: nothing in it begins until it is resumed, what is under way may report. Resolves once that is committed.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_ENDED` where the run has ended or been stopped
+   */
+  pause(options?: ControlOptions): Promise<void> {
+    return this.controls.pause(this.id, options);
+  }
+
+  /**
+   * Lets the run, which is paused, go on. Resolves once that is committed.
+   *
+   * @throws OrchestrateFlowError `OF_RUN_NOT_PAUSED`
+   */
+  resume(options?: ControlOptions): Promise<void> {
+    return this.controls.resume(this.id, options);
   }
 
   /**

@@ -70,10 +70,10 @@ WHERE due_at > orchestrate_flow.now() ORDER BY due_at, run_id, step LIMIT $1`;
 export const LIST_BUSY = `
 SELECT run_id, key FROM (
   SELECT run_id, concat_ws('/', run_id, name, status, attempt, CASE WHEN start_by <= orchestrate_flow.now() THEN 'too late' END) AS key FROM orchestrate_flow.workflow_step
-  WHERE status IN ('ready', 'running') OR due_at <= orchestrate_flow.now()
+  WHERE (status IN ('ready', 'running') AND paused_at IS NULL) OR due_at <= orchestrate_flow.now()
   UNION ALL
   SELECT id, concat_ws('/', id, status, revision) FROM orchestrate_flow.workflow_run
-  WHERE (worker IS NOT NULL AND ended_at IS NULL) OR due_at <= orchestrate_flow.now() OR deadline_at <= orchestrate_flow.now()
+  WHERE (worker IS NOT NULL AND ended_at IS NULL) OR (due_at <= orchestrate_flow.now() AND status = 'pending') OR deadline_at <= orchestrate_flow.now()
   UNION ALL
   SELECT r.id, concat_ws('/', r.id, 'signal', g.id)
   FROM orchestrate_flow.workflow_signal g JOIN orchestrate_flow.workflow_run r ON r.id = g.run_id WHERE NOT g.seen AND r.ended_at IS NULL

@@ -50,7 +50,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
           [ms],
         );
       await shift('workflow_run', ['due_at', 'deadline_at', 'created_at', 'updated_at']);
-      await shift('workflow_step', ['due_at', 'start_by', 'created_at']);
+      await shift('workflow_step', ['due_at', 'start_by', 'paused_at', 'created_at']);
       await shift('workflow_schedule', ['next_at']);
       await shift('workflow_worker', ['lease_until']);
     },

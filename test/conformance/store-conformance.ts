@@ -393,6 +393,97 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     });
   });
 
+  describe(`${name}: a pause`, () => {
+    const pause = (id: string, begins: 'begins' | 'ends', change: Partial<RunWrite> = {}) =>
+      door.submitLocked(id, (locked) => {
+        const status = begins === 'begins' ? 'paused' : 'running';
+        return write(id, locked!.run.revision, { status, pause: begins, ...change });
+      });
+
+    it('has claims pass by what waits, and looks too, until it ends; what runs goes on', async () => {
+      const id = await start({ steps: [step(), step({ step: 'two' }), step({ step: 'three' })] });
+      await claim(1);
+      await expect(pause(id, 'begins')).resolves.toMatchObject({ kind: 'applied' });
+      await expect(store.findRun(id)).resolves.toMatchObject({ status: 'paused', revision: 1 });
+      await register();
+      expect(await claim()).toEqual([]);
+      const { readyQueues, claims } = await beat();
+      expect(readyQueues).toEqual([]);
+      expect(claims).toHaveLength(1);
+      const suspected = await start({ steps: [step({ tally: { attempt: 3, failures: 0, crashes: 3 } })] });
+      await pause(suspected, 'begins');
+      expect(await suspect(true)).toBeNull();
+      expect((await beat()).suspects).toEqual([]);
+      await pause(id, 'ends');
+      expect((await beat()).readyQueues).toEqual([queue]);
+      expect(await claim()).toHaveLength(2);
+      await pause(suspected, 'ends');
+      expect((await beat()).suspects).toEqual([{ queue, isAccused: true }]);
+      expect(await suspect(true)).toMatchObject({ step: 'one' });
+    });
+
+    it('has claims pass by what is left to wait while it lasts', async () => {
+      const id = await startReady();
+      const [claimed] = await claim();
+      await pause(id, 'begins');
+      const guard = { attempt: 1, running: true };
+      const left = [step({ guard, tally: claimed!.tally }), step({ step: 'two' })];
+      await submit(write(id, 1, { status: 'paused', steps: left }));
+      expect(await claim()).toEqual([]);
+      await pause(id, 'ends', { steps: [step({ step: 'three' })] });
+      expect((await claim()).map(({ step: name }) => name).sort()).toEqual(['one', 'three', 'two']);
+    });
+
+    it('lets times come due, and nobody take up what is', async () => {
+      const id = await start({
+        steps: [
+          step({ status: 'waiting', delayMs: 1_000 }),
+          step({ step: 'two', status: 'retrying', delayMs: 90_000 }),
+        ],
+      });
+      await pause(id, 'begins');
+      await register();
+      await under.pass(2_000);
+      await beat();
+      expect(await rowsOf(id)).toMatchObject({ one: { status: 'ready' }, two: { status: 'retrying' } });
+      expect(await claim()).toEqual([]);
+      await pause(id, 'ends');
+      expect(await claim()).toMatchObject([{ step: 'one' }]);
+      await under.pass(90_000);
+      await beat();
+      expect(await claim()).toMatchObject([{ step: 'two' }]);
+    });
+
+    it('does not count against the time in which a worker has to take a step', async () => {
+      const id = await startReady({ startWithinMs: 10_000 });
+      await under.pass(5_000);
+      await pause(id, 'begins');
+      await register();
+      await under.pass(20_000);
+      expect((await beat()).unclaimed).toEqual([]);
+      await pause(id, 'ends');
+      await under.pass(3_000);
+      expect((await beat()).unclaimed).toEqual([]);
+      await under.pass(3_000);
+      expect((await beat()).unclaimed).toMatchObject([{ runId: id, step: 'one' }]);
+    });
+
+    it('keeps the start time of a run, which is not due until it ends, and its deadline', async () => {
+      const id = await start({ status: 'pending', state: '.', delayMs: 60_000, deadlineMs: 90_000 });
+      await pause(id, 'begins');
+      await register();
+      await under.pass(70_000);
+      expect((await beat()).dueRuns).toEqual([]);
+      await pause(id, 'ends', { status: 'pending' });
+      expect((await beat()).dueRuns).toEqual([id]);
+      await pause(id, 'begins');
+      await under.pass(90_000);
+      expect((await beat()).overdueRuns).toEqual([id]);
+      await pause(id, 'ends');
+      await expect(under.archive.find(id)).resolves.toMatchObject({ dueAt: null, deadlineAt: expect.any(Date) });
+    });
+  });
+
   describe(`${name}: a new generation`, () => {
     const failed = { status: 'failed', state: 'cf', failedStep: 'two', failure: '"boom"', ended: true } as const;
     const renewal = { keeps: ['one'], keepsItemsOf: [], forgetsFailure: true };

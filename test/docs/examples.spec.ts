@@ -253,6 +253,20 @@ describe('the examples of runs', () => {
     expect(lines).toEqual(['wait waits', 'signup has completed']);
   });
 
+  it('a run that is held begins nothing, and goes on where its time has come meanwhile', async () => {
+    const run = await running.signUp(flow.orchestrator, { email: 'kay' });
+    await flow.drain();
+    const held = await running.holdAll(flow.orchestrator, { by: 'Ann', reason: 'the mail is down' });
+    await flow.advance('2d');
+    await flow.drain();
+    expect(await run.status()).toBe('paused');
+    await running.letGoOn(flow.orchestrator, held, { by: 'Ann' });
+    expect(await running.resultOrReason(run)).toBe('Hello kay');
+    expect(await running.whoDidWhat(flow.orchestrator, 'kay')).toEqual([
+      ...['resume by Ann: no reason', 'pause by Ann: the mail is down'],
+    ]);
+  });
+
   it('tags find runs that bear them all', async () => {
     await flow.orchestrator.start(running.SignupWorkflow, { email: 'yan' }, { tags: ['vip'] });
     expect(await running.findVips(flow.orchestrator)).toEqual(['zoe']);

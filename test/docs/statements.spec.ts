@@ -18,6 +18,7 @@ const OWN_WORDS: Readonly<Record<string, readonly string[]>> = {
   'migrations/1764500000000-signal-and-compensate.ts': ['table', 'name', 'condition', 'unheard'],
   'migrations/1764900000000-fan-out.ts': ['name', 'condition', 'waiting'],
   'migrations/1765100000000-transactional-steps.ts': ['words'],
+  'migrations/1766100000000-pause-runs.ts': ['name', 'condition', 'isPaused'],
   'migration-sql.ts': ['name', 'servesFrom', 'condition', 'statement', 'title'],
   'connection.ts': ['name', 'value'],
   // A statement for the reader of an error, with a role and schemas that are quoted.

@@ -11,6 +11,7 @@ const BEAT_SPEC = 'lib/runtime/beat.spec.ts';
 const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
 const SIGNALS_SPEC = 'lib/engine/signals.spec.ts';
 const COMPENSATION_SPEC = 'lib/engine/compensation.spec.ts';
+const PAUSE_SPEC = 'lib/engine/pause.spec.ts';
 const RENEWAL_SPEC = 'lib/engine/renewal.spec.ts';
 const RETRIED =
   'whatever the graph and the order of events a run that is retried whenever it has failed ends, what had completed keeps its result, and no outcome of an earlier generation counts';
@@ -1188,7 +1189,7 @@ export const MUTANTS = [
     name: 'transaction-stopped',
     safeguard: 'a transaction does not come in where its run was stopped',
     file: TRANSACTIONS,
-    from: " AND r.status IN ('running', 'waiting', 'compensating')",
+    from: " AND r.status IN ('running', 'waiting', 'paused', 'compensating')",
     to: '',
     caughtBy: {
       file: STORE_CONFORMANCE,
@@ -1803,6 +1804,91 @@ export const MUTANTS = [
     caughtBy: {
       file: 'test/integration/retention.spec.ts',
       test: 'a run that is deleted is seen to be gone by an attempt that is under way elsewhere, which may report and disturbs nobody',
+    },
+  },
+  {
+    name: 'pause-turns',
+    safeguard: 'no step has its turn while its run is paused',
+    file: 'lib/engine/decide.ts',
+    from: "draft.status === 'paused' ? [] : [...steps]",
+    to: '[...steps]',
+    caughtBy: {
+      file: PAUSE_SPEC,
+      test: 'a pause lets nothing begin with what is under way: that is recorded, and completes the run where it was the last',
+    },
+  },
+  {
+    name: 'pause-items',
+    safeguard: 'no item begins while its run is paused',
+    file: 'lib/engine/draft.ts',
+    from: "    if (this.status === 'paused') return;\n    const { graph }",
+    to: '    const { graph }',
+    caughtBy: { file: PAUSE_SPEC, test: 'a pause begins no items; those under way are counted' },
+  },
+  {
+    name: 'pause-slots',
+    safeguard: 'nothing starts in place while its run is paused',
+    file: 'lib/engine/draft.ts',
+    from: "    if (this.status === 'paused') return false;\n",
+    to: '',
+    caughtBy: {
+      file: PAUSE_SPEC,
+      test: 'a pause gives a signal to the step that waits for it, whose code does not begin',
+    },
+  },
+  {
+    name: 'pause-starts',
+    safeguard: 'what was to begin with the commit of a pause does not',
+    file: 'lib/engine/decide.ts',
+    from: '  draft.postponeStarts();\n',
+    to: '',
+    caughtBy: {
+      file: PAUSE_SPEC,
+      test: 'a pause takes back what was to begin with the same commit, as if no slot had been free',
+    },
+  },
+  {
+    name: 'pause-failure',
+    safeguard: 'nothing is undone while a run is paused',
+    file: 'lib/engine/decide.ts',
+    from: "if (draft.status !== 'paused') stopFailed(draft);",
+    to: 'stopFailed(draft);',
+    caughtBy: {
+      file: PAUSE_SPEC,
+      test: 'a step that fails for good in a run that is paused leaves it paused, and undoes nothing: what it failed with first is noted',
+    },
+  },
+  {
+    name: 'pause-claims',
+    safeguard: 'claims pass by the rows of a paused run',
+    file: STORE,
+    from: "status = 'ready' AND paused_at IS NULL AND definition",
+    to: "status = 'ready' AND definition",
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a pause has claims pass by what waits, and looks too, until it ends; what runs goes on',
+    },
+  },
+  {
+    name: 'pause-births',
+    safeguard: 'what is left to wait in a paused run is passed by',
+    file: COMMIT,
+    from: "run.status === 'paused' && WAITS.has(step.status)",
+    to: 'WAITS.has(step.status) && false',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a pause has claims pass by what is left to wait while it lasts',
+    },
+  },
+  {
+    name: 'pause-start-time',
+    safeguard: 'a run does not begin while it is paused, though its start time has come',
+    file: STORE,
+    from: "orchestrate_flow.now() AND status = 'pending' AND definition",
+    to: 'orchestrate_flow.now() AND definition',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a pause keeps the start time of a run, which is not due until it ends, and its deadline',
     },
   },
 ];

@@ -258,6 +258,14 @@ export class FlowProcess {
     await this.desk.settled();
   }
 
+  async pause(runId: string): Promise<void> {
+    await this.desk.tell(runId, { type: 'pause-requested', by: 'me', reason: null });
+  }
+
+  async resume(runId: string): Promise<void> {
+    await this.desk.tell(runId, { type: 'resume-requested', by: 'me', reason: null });
+  }
+
   async retry(runId: string): Promise<void> {
     await this.desk.tell(runId, { type: 'retry-requested', by: 'me', reason: null });
   }

@@ -41,8 +41,16 @@ export interface RunPlan {
   readonly mends: boolean;
   /** Retries it at these times, where it has failed by then. */
   readonly retries: readonly { readonly atMs: number; readonly seat: number }[];
+  /** Pauses it at these times, each for so long. */
+  readonly pauses: readonly PausePlan[];
   readonly signals: readonly SignalPlan[];
   readonly steps: Readonly<Record<string, StepPlan>>;
+}
+
+export interface PausePlan {
+  readonly atMs: number;
+  readonly forMs: number;
+  readonly seat: number;
 }
 
 /** A schedule that every process declares which has its workflow. Its occurrences have runs from `firstRun` on, so many. */
@@ -130,7 +138,19 @@ export function writeProgram(seed: number): Program {
   const rates = kinds.includes('rates') ? writeRates(dice) : NO_FAULTS;
   const maxCrashes = dice.int(3, 5);
   const program = { seed, leaseMs, maxCrashes, chaosMs, workflows, seats, mischief, rates };
-  return { ...program, ...addSchedules(dice, runs, { leaseMs, chaosMs, workflows, seats }) };
+  const frame = { leaseMs, chaosMs, workflows, seats };
+  const withSchedules = addSchedules(dice, runs, frame);
+  return { ...program, ...withSchedules, runs: withSchedules.runs.map((run) => addPauses(dice, run, frame)) };
+}
+
+/** After all else: programs in which nothing is paused are what they were before anything could be. */
+function addPauses(dice: Dice, run: RunPlan, { leaseMs, seats }: Frame): RunPlan {
+  if (!dice.chance(0.2)) return run;
+  const pauses = Array.from({ length: dice.int(1, 3) }, (): PausePlan => {
+    const atMs = run.atMs + dice.delay(leaseMs);
+    return { atMs, forMs: dice.delay(2 * leaseMs), seat: dice.int(0, seats.length - 1) };
+  });
+  return { ...run, pauses };
 }
 
 /** Steps that workers have to take in time, in a third of all programs. By dice of their own: the others are what they were. */
@@ -318,6 +338,7 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
     retries: Array.from({ length: dice.chance(0.4) ? dice.int(1, 3) : 0 }, () => {
       return { atMs: atMs + dice.next() * chaosMs, seat: dice.int(0, seats.length - 1) };
     }),
+    pauses: [],
     signals: writeSignals(dice, { atMs, leaseMs, seats: seats.length }),
     cancel: dice.chance(0.2) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     steps: writeSteps(dice, workflows[workflow]!, isPoison),

@@ -22,7 +22,17 @@ if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1) {
 
 const tailLines = Number(values.tail ?? 80);
 const begunAt = performance.now();
-const sum = { seeds: 0, runs: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, events: 0, processes: 0 };
+const sum = {
+  seeds: 0,
+  runs: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  retried: 0,
+  paused: 0,
+  events: 0,
+  processes: 0,
+};
 for (let seed = first; seed < first + count; seed++) {
   const outcome = await simulate(seed, { stacks: values.seed !== undefined });
   sum.seeds += 1;

@@ -40,6 +40,8 @@ export interface Figures {
   readonly cancelled: number;
   /** Runs that somebody retried. */
   readonly retried: number;
+  /** Runs that somebody paused. */
+  readonly paused: number;
   readonly events: number;
   /** Processes that came and went. */
   readonly processes: number;
@@ -115,6 +117,7 @@ class Simulation implements World {
     this.seats.forEach((_, seat) => this.timeline.after(this.dice.delay(50), null, () => this.fill(seat)));
     this.program.runs.forEach((plan, number) => this.schedule(plan, number));
     for (const mischief of this.program.mischief) this.timeline.after(mischief.atMs, null, () => this.befall(mischief));
+    this.timeline.after(this.program.chaosMs, null, () => this.resumeAll());
   }
 
   private async playOut(): Promise<void> {
@@ -258,7 +261,11 @@ class Simulation implements World {
     const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
     if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
     else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
-    const { twin, cancel, wake, terminate, retries, signals } = plan;
+    const { twin, cancel, wake, terminate, retries, pauses, signals } = plan;
+    for (const { atMs, forMs, seat } of pauses) {
+      this.ask(atMs, seat, (process) => this.pause(process, plan, number));
+      this.ask(atMs + forMs, seat, (process) => this.resume(process, plan, number));
+    }
     for (const { atMs, seat } of retries) this.ask(atMs, seat, (process) => this.retry(process, plan, number));
     for (const signal of signals)
       this.ask(signal.atMs, signal.seat, (process) => this.signal(process, plan, number, signal));
@@ -376,6 +383,25 @@ class Simulation implements World {
     if (address !== null) await process.orchestrator.retry(address);
   }
 
+  private async pause(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const address = this.addressOf(plan, number);
+    if (address !== null) await process.orchestrator.pause(address);
+  }
+
+  private async resume(process: SimulatedProcess, plan: RunPlan, number: number): Promise<void> {
+    const address = this.addressOf(plan, number);
+    if (address !== null) await process.orchestrator.resume(address);
+  }
+
+  /** A pause may have come in that nobody was told of, and a resume got lost: what is still paused in the end is resumed. */
+  private resumeAll(): void {
+    if (this.isOver) return;
+    for (const { id, status } of this.tables.openRuns()) {
+      if (status === 'paused') this.ask(0, 0, (process) => process.orchestrator.resume(id));
+    }
+    this.timeline.after(this.leaseMs, null, () => this.resumeAll());
+  }
+
   private addressOf(plan: RunPlan, number: number): RunAddress | null {
     const [id = null] = this.witness.acknowledged.get(number) ?? [];
     if (id !== null) return id;
@@ -404,6 +430,8 @@ class Simulation implements World {
       'OF_RUN_UNKNOWN',
       'OF_RUN_ENDED',
       'OF_RUN_NOT_FAILED',
+      'OF_RUN_NOT_PAUSED',
+      'OF_RUN_PAUSED',
       'OF_RUN_UNDONE',
       'OF_STOPPED',
       'OF_RUN_FAILED',
@@ -441,6 +469,7 @@ class Simulation implements World {
     return {
       ...{ runs: runs.length, completed: count('completed'), failed: count('failed'), cancelled: count('cancelled') },
       retried: runs.filter(({ generation }) => generation > 0).length,
+      paused: new Set(this.tables.audit.filter(({ action }) => action === 'pause').map(({ runId }) => runId)).size,
       ...{ events: this.timeline.count, processes: this.count },
     };
   }

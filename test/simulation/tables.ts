@@ -82,6 +82,7 @@ export interface StepRow extends Tally {
   readonly worker: string | null;
   readonly alone: boolean;
   readonly aborting: boolean;
+  readonly pausedAt: number | null;
   readonly result: string | null;
   readonly errors: readonly string[];
   readonly dueAt: number | null;
@@ -314,7 +315,7 @@ export class Tables {
       this.put({
         ...{ runId, name, status: 'pending', payload, definition: run.definition, queue, priority, worker: null },
         ...{ attempt: 0, failures: 0, crashes: 0, alone: false, aborting: false, result: null, errors: [] },
-        ...{ dueAt: null, startBy: null, createdAt: this.now, startedAt: null, endedAt: null },
+        ...{ pausedAt: null, dueAt: null, startBy: null, createdAt: this.now, startedAt: null, endedAt: null },
       });
     });
   }
@@ -354,7 +355,11 @@ export class Tables {
     const { queue, worker, definitions, limit, isWanted, alone } = request;
     const ready = this.openSteps('ready').filter(
       (row) =>
-        row.queue === queue && definitions.includes(row.definition) && isWanted(row) && !this.isLocked(row.runId),
+        row.queue === queue &&
+        row.pausedAt === null &&
+        definitions.includes(row.definition) &&
+        isWanted(row) &&
+        !this.isLocked(row.runId),
     );
     ready.sort((one, other) => one.priority - other.priority || one.createdAt - other.createdAt);
     return ready.slice(0, limit).map((before) => {
@@ -477,7 +482,8 @@ export class Tables {
       if (row.dueAt! > this.now || this.isLocked(row.runId)) continue;
       this.observer.woken?.(row, this.now);
       const startBy = row.startBy === null ? null : row.startBy + this.now - row.dueAt!;
-      this.put({ ...row, status: 'ready', dueAt: null, startBy });
+      const pausedAt = row.pausedAt === null ? null : this.now;
+      this.put({ ...row, status: 'ready', dueAt: null, startBy, pausedAt });
       queues.add(row.queue);
     }
     return [...queues];
@@ -497,7 +503,9 @@ export class Tables {
     const { worker, queues, definitions, leaseMs, maxCrashes, openRuns } = request;
     const runs = this.openRuns();
     const running = this.openSteps('running').filter((row) => row.worker === worker);
-    const ready = this.openSteps('ready').filter((row) => definitions.includes(row.definition));
+    const ready = this.openSteps('ready').filter(
+      (row) => row.pausedAt === null && definitions.includes(row.definition),
+    );
     const mine = new Set([
       ...runs.filter((run) => run.worker === worker).map(({ id }) => id),
       ...running.map((row) => row.runId),
@@ -518,7 +526,7 @@ export class Tables {
         .filter(({ deadlineAt, definition }) => isPast(deadlineAt, this.now) && definitions.includes(definition))
         .map(({ id }) => id),
       unclaimed: this.openSteps('ready')
-        .filter(({ startBy }) => isPast(startBy, this.now))
+        .filter(({ startBy, pausedAt }) => pausedAt === null && isPast(startBy, this.now))
         .map(({ runId, name: step, attempt, stage, queue }) => {
           return { runId, step, attempt, ...staged(stage), generation: this.runs.get(runId)!.generation, queue };
         }),
@@ -538,7 +546,7 @@ export class Tables {
       readyQueues: queues.filter((queue) => ready.some((row) => row.queue === queue && !isSuspect(row))),
       suspects,
       dueRuns: runs
-        .filter((run) => run.dueAt !== null && run.dueAt <= this.now && definitions.includes(run.definition))
+        .filter((run) => run.status === 'pending' && run.dueAt! <= this.now && definitions.includes(run.definition))
         .map(({ id }) => id),
       dueSchedules: this.schedulesOf(request)
         .filter((row) => this.isScheduleDue(row))
@@ -630,7 +638,7 @@ export class Tables {
   private isSuperseded({ schedule, scheduledAt, status }: RunRow): boolean {
     const row = schedule === null ? undefined : this.schedules.get(schedule);
     if (row?.overlap !== 'cancel' || row.lastAt === null || scheduledAt! >= row.lastAt) return false;
-    return status === 'pending' || GOES_ON.has(status);
+    return status === 'pending' || status === 'paused' || GOES_ON.has(status);
   }
 
   // ── what is read ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -653,14 +661,14 @@ export class Tables {
   findOrphans(): string[] {
     const isAlive = (worker: string | null) => worker !== null && this.workers.get(worker)?.isAlive === true;
     return this.openRuns()
-      .filter(({ id, dueAt, worker }) => {
+      .filter(({ id, status: run, dueAt, worker }) => {
         const rows = [...this.stepsOf(id).values()];
         const moves = ({ status, stage, worker: by }: StepRow) =>
           status === 'ready' ||
           status === 'retrying' ||
           (status === 'waiting' && stage !== 'expanded') ||
           (status === 'running' && isAlive(by));
-        return dueAt === null && !isAlive(worker) && !rows.some(moves);
+        return dueAt === null && run !== 'paused' && !isAlive(worker) && !rows.some(moves);
       })
       .map(({ id }) => id);
   }
@@ -745,8 +753,8 @@ export class Tables {
       failedStep: write.failedStep ?? (write.renewal?.forgetsFailure ? null : before.failedStep),
       failure: write.failure ?? (write.renewal?.forgetsFailure ? null : before.failure),
       cancelReason: write.cancelReason ?? before.cancelReason,
-      dueAt: write.status === 'pending' ? before.dueAt : null,
-      deadlineAt: write.status === 'pending' || GOES_ON.has(write.status) ? before.deadlineAt : null,
+      dueAt: RESTS.has(write.status) ? before.dueAt : null,
+      deadlineAt: RESTS.has(write.status) || GOES_ON.has(write.status) ? before.deadlineAt : null,
       startedAt: GOES_ON.has(write.status) ? (before.startedAt ?? this.now) : before.startedAt,
       updatedAt: this.now,
       endedAt: write.ended ? this.now : null,
@@ -755,10 +763,22 @@ export class Tables {
     if (write.ended) this.open.delete(after.id);
     else this.open.add(after.id);
     if (write.renewal) this.startGeneration(after.id, write.renewal);
+    if (write.pause !== null) this.pauseRows(after.id, write.pause === 'begins');
     this.takeSignals(write);
     for (const note of write.audit) this.keep(after, note);
     const steps = write.steps.map((step) => this.writeStep(after, step));
     this.observer.written?.({ before, after, steps });
+  }
+
+  /** `PAUSE_ROWS`. */
+  private pauseRows(runId: string, paused: boolean): void {
+    for (const row of this.stepsOf(runId).values()) {
+      if (!WAITS.has(row.status)) continue;
+      const { status, startBy, pausedAt } = row;
+      const isLater = status === 'ready' && startBy !== null && pausedAt !== null;
+      const pause = { pausedAt: paused ? this.now : null };
+      this.put({ ...row, ...pause, startBy: isLater ? startBy + this.now - pausedAt : startBy });
+    }
   }
 
   /** `RENEW_RUN`. Of an earlier generation nothing is kept here. */
@@ -809,6 +829,7 @@ export class Tables {
         ...staged(tally.stage),
         ...doubted(tally.inDoubt),
         aborting: write.aborting,
+        pausedAt: run.status === 'paused' && WAITS.has(status) ? this.now : null,
         result: result ?? before?.result ?? null,
       },
       errors: error === null ? (before?.errors ?? []) : [...(before?.errors ?? []), error],
@@ -857,9 +878,11 @@ export class Tables {
     const schedules = this.schedulesOf(request);
     const due = [
       ...this.stepsWithTime().map(({ dueAt }) => dueAt!),
-      ...this.openSteps('ready').flatMap(({ startBy }) => (startBy !== null && startBy > this.now ? [startBy] : [])),
-      ...this.openRuns().flatMap(({ dueAt, definition }) =>
-        dueAt !== null && definitions.includes(definition) ? [dueAt] : [],
+      ...this.openSteps('ready').flatMap(({ startBy, pausedAt }) =>
+        startBy !== null && startBy > this.now && pausedAt === null ? [startBy] : [],
+      ),
+      ...this.openRuns().flatMap(({ status, dueAt, definition }) =>
+        dueAt !== null && status === 'pending' && definitions.includes(definition) ? [dueAt] : [],
       ),
       ...this.openRuns().flatMap(({ deadlineAt, definition }) =>
         deadlineAt !== null && definitions.includes(definition) ? [deadlineAt] : [],
@@ -893,7 +916,10 @@ const NO_STEPS: ReadonlyMap<string, StepRow> = new Map();
 const UNSCHEDULED = { schedule: null, scheduledAt: null };
 
 const OPEN: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'running', 'retrying', 'waiting']);
-const TAKES_EFFECTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting', 'compensating']);
+const TAKES_EFFECTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting', 'paused', 'compensating']);
+/** Statuses of steps that claims pass by while their run is paused. */
+const WAITS: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'retrying', 'waiting']);
+const RESTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['pending', 'paused']);
 const GOES_ON: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting']);
 
 function isPast(time: number | null, now: number): boolean {

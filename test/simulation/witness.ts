@@ -88,7 +88,8 @@ export class Witness implements Observer {
       if (row.status === 'running' && isNew) this.noteClaim(after, row.name, row.attempt, row.worker!);
     }
     const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
-    if (isEarly && !isEnded(after.status) && !this.wakeAsked.has(numberOf(after)))
+    const begins = !isEnded(after.status) && after.status !== 'paused';
+    if (isEarly && begins && !this.wakeAsked.has(numberOf(after)))
       this.fault(`Run ${short(after.id)} begins before its time.`);
   }
 
@@ -306,6 +307,11 @@ export class Witness implements Observer {
       const { fanOut: limits } = this.graphOf(run).nodes.find((node) => node.name === name)!;
       if (count('completed') !== fanOut.completed || openItemsOf(fanOut) > limits!.maxItems)
         this.fault(`Items of ${name} in run ${short(run.id)} are miscounted, or too many run: ${run.state}.`);
+    }
+    for (const row of this.tables.stepsOf(run.id).values()) {
+      const waits = row.status === 'ready' || row.status === 'retrying' || row.status === 'waiting';
+      if ((row.pausedAt !== null) !== (waits && run.status === 'paused'))
+        this.fault(`Claims pass by ${nameOf(row)}, ${row.status}, since ${row.pausedAt}. Its run is ${run.status}.`);
     }
     this.graphOf(run).nodes.forEach(({ name, retry }, position) => {
       const row = this.tables.stepsOf(run.id).get(name);
@@ -527,6 +533,10 @@ export class Witness implements Observer {
       if (count > 1 || (isDone && count === 0))
         this.fault(`The ${action} of run ${short(id)} is noted ${count} times.`);
     }
+    const noted = this.tables.audit.filter((entry) => entry.runId === id).map(({ action }) => action);
+    const pauses = noted.filter((action) => action === 'pause' || action === 'resume');
+    if (pauses.some((action, index) => action !== (index % 2 === 0 ? 'pause' : 'resume')))
+      this.fault(`The pauses of run ${short(id)} are noted as ${pauses.join()}.`);
   }
 
   private expectFailure(run: RunRow, plan: RunPlan): void {

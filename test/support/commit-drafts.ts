@@ -41,6 +41,7 @@ export function runWrite(change: Partial<RunWrite> & Pick<RunWrite, 'id' | 'defi
     signals: [],
     audit: [],
     renewal: null,
+    pause: null,
     steps: [],
     ...change,
   };

@@ -54,7 +54,7 @@ const FIND_WAITING = `
 SELECT d.name AS workflow, s.queue, count(*)::int AS steps,
   EXISTS (SELECT 1 FROM orchestrate_flow.workflow_worker w WHERE ${ALIVE} AND s.queue = ANY (w.queues)) AS served
 FROM orchestrate_flow.workflow_step s JOIN orchestrate_flow.workflow_definition d ON d.id = s.definition
-WHERE s.status = 'ready' AND s.created_at < now() - interval '1 minute'
+WHERE s.status = 'ready' AND s.paused_at IS NULL AND s.created_at < now() - interval '1 minute'
   AND NOT EXISTS (
     SELECT 1 FROM orchestrate_flow.workflow_step o JOIN orchestrate_flow.workflow_worker w ON w.id = o.worker
     WHERE o.status = 'running' AND o.definition = s.definition AND ${ALIVE})

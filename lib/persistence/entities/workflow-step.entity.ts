@@ -55,6 +55,10 @@ export class WorkflowStep {
   @Column({ name: 'in_doubt', type: 'boolean' })
   inDoubt!: boolean;
 
+  /** Since when it waits in a run that is paused, so that no worker takes it up. */
+  @Column({ name: 'paused_at', type: 'timestamptz', nullable: true })
+  pausedAt!: Date | null;
+
   /** Whether its attempt runs in a process that runs nothing beside it: it is suspected of killing its workers. */
   @Column({ type: 'boolean' })
   alone!: boolean;

@@ -1,5 +1,6 @@
 import {
   Compensate,
+  type ControlOptions,
   Input,
   Manager,
   Orchestrator,
@@ -53,6 +54,21 @@ export async function stopOrHurry(orchestrator: Orchestrator, email: string, wis
   const run = { workflow: SignupWorkflow, key: email }; // or its id
   if (wish === 'stop') await orchestrator.cancel(run, { by: 'Ann', reason: 'unsubscribed' });
   else await orchestrator.wake(run, { by: 'Ann' }); // ends sleeps, delays, and the wait for a next attempt
+}
+
+/** While a partner has a fault its runs are held: what is under way ends, and nothing new begins. */
+export async function holdAll(orchestrator: Orchestrator, asked: ControlOptions): Promise<string[]> {
+  const { runs } = await orchestrator.list({ workflow: SignupWorkflow, status: ['pending', 'running', 'waiting'] });
+  for (const { id } of runs) await orchestrator.pause(id, asked);
+  return runs.map(({ id }) => id);
+}
+
+export async function letGoOn(
+  orchestrator: Orchestrator,
+  held: readonly string[],
+  asked: ControlOptions,
+): Promise<void> {
+  for (const id of held) await orchestrator.resume(id, asked); // a sleep that has ended meanwhile has ended
 }
 
 /** Who did what to a run, and why: newest first. */

@@ -102,6 +102,8 @@ export function lost(...workers: readonly string[]): Fact {
 export const QUARANTINE: Quarantine = { crashes: 3, error: 'poison' };
 
 export const RETRIED: Fact = { type: 'retry-requested', by: 'me', reason: 'the bank is back' };
+export const PAUSED: Fact = { type: 'pause-requested', by: 'me', reason: 'a fault' };
+export const RESUMED: Fact = { type: 'resume-requested', by: 'me', reason: null };
 export const BEGUN: Fact = { type: 'begun' };
 export const CANCELLED: Fact = { type: 'cancel-requested', by: 'me', reason: 'no longer wanted' };
 

@@ -35,6 +35,8 @@ export interface StepRow {
   readonly worker: string | null;
   readonly alone: boolean;
   readonly aborting: boolean;
+  /** Claims pass it by. */
+  readonly paused: boolean;
   readonly stage?: Stage;
   readonly inDoubt?: true;
   readonly result: string | null;
@@ -73,6 +75,8 @@ export interface Chaos {
   /** Processes die, and outcomes of the dead may still arrive; attempts are handed over. */
   readonly crashes?: boolean;
   readonly cancels?: boolean;
+  /** The run is paused, and resumed, a few times. */
+  readonly pauses?: boolean;
   /** Whoever sees that the run has failed retries it, a few times. */
   readonly retries?: boolean;
   /** Facts come twice, late and by way of other processes. */
@@ -94,6 +98,7 @@ const MISCHIEF_EVERY = 4;
 const MAX_KILLS = 4;
 const MAX_SIGNALS = 6;
 const MAX_RETRIES = 2;
+const MAX_PAUSES = 3;
 /** A run of twelve steps, each tried and lost a few times, ends long before. */
 const MAX_ACTIONS = 2_000;
 
@@ -127,6 +132,7 @@ export class RunSimulation {
   private ticks = 0;
   private kills = 0;
   private isCancelled = false;
+  private pauses = 0;
   /** Statuses and results of the steps that had ended when the run was last retried. */
   retried: { readonly rows: ReadonlyMap<string, StepRow>; readonly marks: string } | null = null;
 
@@ -206,6 +212,8 @@ export class RunSimulation {
       })),
       { type: 'workers-lost', workers: new Set(this.dead), quarantine: QUARANTINE },
       { type: 'cancel-requested', by: 'me', reason: 'enough' },
+      { type: 'pause-requested', by: 'me', reason: 'a fault' },
+      { type: 'resume-requested', by: 'me', reason: null },
       { type: 'wake-requested', by: 'me', reason: null },
       { type: 'signalled' },
       ...this.hurried().map(([step, row]) => this.giveUpWaiting(step, row)),
@@ -245,7 +253,8 @@ export class RunSimulation {
     const earlier = this.run;
     this.ticks++;
     if (decision.renewal) this.renew(decision.renewal);
-    for (const write of decision.writes) this.writeRow(write);
+    if (decision.pause !== null) this.pauseRows(decision.pause === 'begins');
+    for (const write of decision.writes) this.writeRow(write, decision.status);
     for (const { id, step } of decision.signals) this.takeSignal(id, step);
     this.run = {
       status: decision.status,
@@ -280,6 +289,16 @@ export class RunSimulation {
     }
   }
 
+  private pauseRows(paused: boolean): void {
+    for (const [step, row] of this.rows) {
+      if (row.status === 'ready' || WAITS.has(row.status)) this.rows.set(step, { ...row, paused });
+    }
+  }
+
+  private resume(): void {
+    this.tell(this.processes[0]!, { type: 'resume-requested', by: 'me', reason: null });
+  }
+
   private get mayRetry(): boolean {
     return this.chaos.retries === true && this.run.status === 'failed' && this.run.generation < MAX_RETRIES;
   }
@@ -302,6 +321,7 @@ export class RunSimulation {
   /** What moves the run on. There is always something until it has ended: a run is never stuck. */
   private expectProgress(): Action[] {
     const actions = [
+      ...(this.run.status === 'paused' ? [() => this.resume()] : []),
       ...(this.run.status === 'pending' ? [() => this.tell(this.processes[0]!, { type: 'begun' })] : []),
       ...this.processes.flatMap((process) => this.progressOf(process)),
       ...[...this.rows].flatMap(([step, row]) => this.progressOfRow(step, row)),
@@ -410,7 +430,7 @@ export class RunSimulation {
     const hasTime = (kind !== 'signal' || waitMs !== undefined) && row.stage !== 'expanded';
     if (row.status === 'retrying' || (row.status === 'waiting' && hasTime))
       return [() => this.rows.set(step, { ...row, status: 'ready' })];
-    if (row.status !== 'ready') return [];
+    if (row.status !== 'ready' || row.paused) return [];
     const queue = this.queueOf(step);
     return this.processes
       .filter((process) => this.freeSlots(process, queue) > 0)
@@ -427,7 +447,7 @@ export class RunSimulation {
   }
 
   private mischief(): Action[] {
-    const { failures, crashes, cancels, doubles } = this.chaos;
+    const { failures, crashes, cancels, pauses, doubles } = this.chaos;
     const actions: Action[] = [];
     for (const process of this.processes) {
       for (const claim of process.attempts) {
@@ -455,6 +475,12 @@ export class RunSimulation {
       }
     for (const { signals } of this.graph.nodes) {
       if (signals && this.signals.length < MAX_SIGNALS) actions.push(() => this.send(signals[0]!));
+    }
+    if (pauses && this.pauses < MAX_PAUSES) {
+      actions.push(() => {
+        this.pauses++;
+        this.tell(this.processes[0]!, { type: 'pause-requested', by: 'me', reason: 'a fault' });
+      });
     }
     if (cancels && !this.isCancelled) {
       actions.push(() => {
@@ -561,7 +587,15 @@ export class RunSimulation {
     this.expectNothingLost(decision, facts, underWay);
     this.expectOnlyLostFreed(decision, facts, ran);
     const ready = decision.writes.filter(({ status }) => status === 'ready').map(({ step }) => this.queueOf(step));
-    same('the queues that are rung', [...decision.rings].sort().join(), [...new Set(ready)].sort().join());
+    const freed =
+      decision.pause === 'ends'
+        ? [...this.rows].filter(([, { status }]) => status === 'ready').map(([step]) => this.queueOf(step))
+        : [];
+    same(
+      'the queues that are rung',
+      [...decision.rings].sort().join(),
+      [...new Set([...ready, ...freed])].sort().join(),
+    );
     this.staleCount += decision.stale.length;
     if (decision.changed) this.adopt(process, decision);
     return true;
@@ -587,7 +621,7 @@ export class RunSimulation {
     });
   }
 
-  private writeRow(write: StepWrite): void {
+  private writeRow(write: StepWrite, run: RunStatus): void {
     const { step, guard, status, tally, worker, error, delayMs, dueAt, startedAt, aborting } = write;
     const row = this.rows.get(step);
     if (guard === null && row) throw new Error(`The row of step ${step} is inserted twice.`);
@@ -603,7 +637,18 @@ export class RunSimulation {
     const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
     const result = write.result ?? row?.result ?? null;
     const counts = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
-    this.rows.set(step, { status, ...counts, worker, aborting, alone: false, result, errors, startedAt: began });
+    const paused = run === 'paused' && (status === 'ready' || WAITS.has(status));
+    this.rows.set(step, {
+      status,
+      ...counts,
+      worker,
+      aborting,
+      paused,
+      alone: false,
+      result,
+      errors,
+      startedAt: began,
+    });
   }
 
   private look(): KnownRun {
@@ -791,6 +836,10 @@ export class RunSimulation {
       same('a run that waits', status === 'waiting', !/[hqai]/.test(marks));
       if (!/[hqwai]/.test(marks)) throw new Error(`The run is ${status}, and nothing in it is: ${marks}.`);
     }
+    for (const [name, row] of this.rows) {
+      const waits = row.status === 'ready' || WAITS.has(row.status);
+      same(`whether ${name} is passed by`, row.paused, status === 'paused' && waits);
+    }
     if (status === 'failing' || status === 'failed') {
       if (!this.run.failure) throw new Error('The failure that stopped the run is not told.');
     }
@@ -832,7 +881,8 @@ export class RunSimulation {
       same(`open items of ${name}`, openItemsOf(fanOut), of('ready', 'running', 'retrying') + held);
       const { maxItems } = nodeOf(this.graph, name).fanOut!;
       if (openItemsOf(fanOut) > maxItems) throw new Error(`More than ${maxItems} items of ${name} run at once.`);
-      if (openItemsOf(fanOut) === 0) throw new Error(`Nothing of ${name} runs, and it has not ended.`);
+      if (openItemsOf(fanOut) === 0 && this.run.status !== 'paused')
+        throw new Error(`Nothing of ${name} runs, and it has not ended.`);
     }
   }
 
@@ -913,7 +963,16 @@ export const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
 const ITEMS_OF = [0, 4, 2] as const;
 
 const ITEM: StepRow = {
-  ...{ status: 'pending', attempt: 0, failures: 0, crashes: 0, worker: null, alone: false, aborting: false },
+  ...{
+    status: 'pending',
+    attempt: 0,
+    failures: 0,
+    crashes: 0,
+    worker: null,
+    alone: false,
+    aborting: false,
+    paused: false,
+  },
   ...{ result: null, errors: [], startedAt: null },
 };
 
