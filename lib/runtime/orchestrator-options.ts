@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 
 import type { WorkflowClass } from '../definition/workflow-class.js';
 import type { Duration } from '../engine/duration.js';
+import type { OrchestrateFlowError } from '../engine/errors.js';
 import type { AuditEntry } from '../engine/ports.js';
 import type { EndStatus, RunStatus } from '../engine/words.js';
 
@@ -91,6 +92,38 @@ export interface ControlOptions {
   readonly by?: string;
   /** Why; the first 1,000 characters are kept. `RunCancelledError` and `RunTerminatedError` give it too. @default none */
   readonly reason?: string;
+}
+
+/**
+ * Which runs are meant, of those that can be asked: `{}` means all of them.
+ *
+ * @publicApi
+ */
+export type RunFilter = Omit<ListOptions, 'status' | 'cursor' | 'limit'>;
+
+/**
+ * A run that could not, and why.
+ *
+ * @publicApi
+ */
+export interface BulkRefusal {
+  readonly runId: string;
+  /** What the call for this run alone would have thrown. */
+  readonly error: OrchestrateFlowError;
+}
+
+/**
+ * What has become of runs that were asked the same.
+ *
+ * @publicApi
+ */
+export interface BulkOutcome {
+  /** How many did. */
+  readonly count: number;
+  /** How many could not: what had become of them since they were read, or what they had done, was in the way. */
+  readonly refusedCount: number;
+  /** Up to 1,000 of those, and why. */
+  readonly refused: readonly BulkRefusal[];
 }
 
 /**

@@ -12,15 +12,18 @@ import type { RunStatus } from '../engine/words.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { FlowEvent } from '../events/flow-event.js';
 import type { DefinitionShelf } from './definition-shelf.js';
+import { BulkControl } from './bulk-control.js';
 import { checkDeploy, type DeployCheck } from './deploy-check.js';
 import type {
   AuditOptions,
   AuditPage,
+  BulkOutcome,
   ControlOptions,
   ListOptions,
   PurgeOptions,
   ResultOptions,
   RunAddress,
+  RunFilter,
   SignalOptions,
   SignalToSend,
   StartOptions,
@@ -88,6 +91,7 @@ export class Orchestrator {
   private closedBy: OrchestrateFlowError | null = null;
   private readonly finder = new RunFinder(() => this.connected);
   private readonly control = new RunControl(this.finder, () => this.connected);
+  private readonly bulk = new BulkControl(this.finder, this.control, () => this.connected);
 
   /** Called by the module once the app is wired. @internal */
   connect(ports: OrchestratorPorts): void {
@@ -308,6 +312,34 @@ export class Orchestrator {
    */
   async retry(address: RunAddress, options?: ControlOptions): Promise<void> {
     return this.control.retry(address, options);
+  }
+
+  /**
+   * Lets all runs go on that have failed and are as the filter says, each as `retry()` would: some at a time, the newest first. A
+   * run that cannot does not keep the others. Where the database fails on the way those that were told go on; call it again.
+   *
+   * @example
+   * const { count, refused } = await orchestrator.retryAll({ workflow: OrderWorkflow }, { by: 'Ann', reason: 'the bank is back' });
+   *
+   * @throws OrchestrateFlowError `OF_WORKFLOW_UNKNOWN`, `OF_ARGUMENT_INVALID`, `OF_DATABASE_UNAVAILABLE`
+   */
+  async retryAll(filter: RunFilter, options?: ControlOptions): Promise<BulkOutcome> {
+    return this.bulk.ask('retry', filter, options);
+  }
+
+  /** Cancels all runs that go on, or are paused, and are as the filter says. Otherwise as `retryAll()`. */
+  async cancelAll(filter: RunFilter, options?: ControlOptions): Promise<BulkOutcome> {
+    return this.bulk.ask('cancel', filter, options);
+  }
+
+  /** Pauses all runs that go on and are as the filter says: those that are there, and none that starts later. Otherwise as `retryAll()`. */
+  async pauseAll(filter: RunFilter, options?: ControlOptions): Promise<BulkOutcome> {
+    return this.bulk.ask('pause', filter, options);
+  }
+
+  /** Resumes all runs that are paused and are as the filter says. Otherwise as `retryAll()`. */
+  async resumeAll(filter: RunFilter, options?: ControlOptions): Promise<BulkOutcome> {
+    return this.bulk.ask('resume', filter, options);
   }
 
   /**

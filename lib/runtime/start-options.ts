@@ -18,6 +18,7 @@ import type {
   ListOptions,
   PurgeOptions,
   ResultOptions,
+  RunFilter,
   SignalOptions,
   SignalToSend,
   StartOptions,
@@ -151,6 +152,14 @@ export function readListed(written: unknown): ListOptions {
   );
   refuse(faults);
   return options;
+}
+
+/** Which runs are meant, by a call of this name. What it holds is read by the caller. */
+export function readRunFilter(written: unknown, what: string): RunFilter {
+  const faults: string[] = [];
+  const filter = readOnce(written ?? null, what, ['workflow', 'tags', 'tenant', 'from', 'to'], faults);
+  refuse(faults);
+  return filter;
 }
 
 /** The options of `purge()`, each read once. What they hold is read by the caller. */

@@ -256,11 +256,11 @@ describe('the examples of runs', () => {
   it('a run that is held begins nothing, and goes on where its time has come meanwhile', async () => {
     const run = await running.signUp(flow.orchestrator, { email: 'kay' });
     await flow.drain();
-    const held = await running.holdAll(flow.orchestrator, { by: 'Ann', reason: 'the mail is down' });
+    expect(await running.hold(flow.orchestrator, true, { by: 'Ann', reason: 'the mail is down' })).toBe(1);
     await flow.advance('2d');
     await flow.drain();
     expect(await run.status()).toBe('paused');
-    await running.letGoOn(flow.orchestrator, held, { by: 'Ann' });
+    expect(await running.hold(flow.orchestrator, false, { by: 'Ann' })).toBe(1);
     expect(await running.resultOrReason(run)).toBe('Hello kay');
     expect(await running.whoDidWhat(flow.orchestrator, 'kay')).toEqual([
       ...['resume by Ann: no reason', 'pause by Ann: the mail is down'],

@@ -1891,4 +1891,15 @@ export const MUTANTS = [
       test: 'PostgreSQL: a pause keeps the start time of a run, which is not due until it ends, and its deadline',
     },
   },
+  {
+    name: 'bulk-refusals',
+    safeguard: 'one run that cannot do what is asked of many does not keep the others',
+    file: 'lib/runtime/bulk-control.ts',
+    from: '!REFUSALS.has(error.code)',
+    to: 'REFUSALS.has(error.code)',
+    caughtBy: {
+      file: 'test/integration/bulk-control.spec.ts',
+      test: 'what is asked of many runs says which could not, and why, and the others do',
+    },
+  },
 ];

@@ -93,7 +93,7 @@ export class ThumbnailWorkflow {
 
 /** The partner is back: every run that failed goes on from what failed. */
 export async function tryAgain(orchestrator: Orchestrator, asked: ControlOptions): Promise<number> {
-  const { runs } = await orchestrator.list({ workflow: WebhookWorkflow, status: 'failed' });
-  for (const { id } of runs) await orchestrator.retry(id, asked); // steps that have completed keep their results
-  return runs.length;
+  const { count, refused } = await orchestrator.retryAll({ workflow: WebhookWorkflow }, asked); // completed steps keep their results
+  for (const { runId, error } of refused) console.warn(`${runId}: ${error.message}`); // those whose steps were undone, perhaps
+  return count;
 }

@@ -57,18 +57,10 @@ export async function stopOrHurry(orchestrator: Orchestrator, email: string, wis
 }
 
 /** While a partner has a fault its runs are held: what is under way ends, and nothing new begins. */
-export async function holdAll(orchestrator: Orchestrator, asked: ControlOptions): Promise<string[]> {
-  const { runs } = await orchestrator.list({ workflow: SignupWorkflow, status: ['pending', 'running', 'waiting'] });
-  for (const { id } of runs) await orchestrator.pause(id, asked);
-  return runs.map(({ id }) => id);
-}
-
-export async function letGoOn(
-  orchestrator: Orchestrator,
-  held: readonly string[],
-  asked: ControlOptions,
-): Promise<void> {
-  for (const id of held) await orchestrator.resume(id, asked); // a sleep that has ended meanwhile has ended
+export async function hold(orchestrator: Orchestrator, isHeld: boolean, asked: ControlOptions): Promise<number> {
+  const runs = { workflow: SignupWorkflow }; // one run: orchestrator.pause(id, asked), or run.pause()
+  const { count } = isHeld ? await orchestrator.pauseAll(runs, asked) : await orchestrator.resumeAll(runs, asked);
+  return count;
 }
 
 /** Who did what to a run, and why: newest first. */
