@@ -11,6 +11,7 @@ export type {
 export { migrate, migrationSql } from './orchestrate-flow.migrations.js';
 
 export { Workflow } from './definition/workflow.decorator.js';
+export type { MaxRuns } from './definition/limit-options.js';
 export type { WorkflowOptions } from './definition/workflow-options.js';
 export { defineWorkflow } from './definition/define-workflow.js';
 export type {

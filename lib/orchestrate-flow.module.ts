@@ -243,6 +243,7 @@ export class OrchestrateFlowModule
       {
         ...{ store, bell, door: committer, registry: this.registry, events: this.events },
         schedules: store.schedules,
+        limits: store.limits,
         archive,
         transactions: new SqlTransactionalStarts(schema, this.database.isOwned ? null : dataSource),
         stepTransactions: new SqlStepTransactions(dataSource, {

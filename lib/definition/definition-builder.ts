@@ -71,6 +71,7 @@ function toDefinition(
     steps: new Map(page.map((step) => [step, byName.get(step)!])),
     schedules,
     tags: workflow.tags,
+    limits: workflow.limits && { ...workflow.limits, workflow: name },
   };
 }
 

@@ -840,6 +840,13 @@ describe('the options of a workflow', () => {
     [{ name: 'w', priority: 2_097_152 }, /Expected priority/],
     [{ name: 'w', tags: 'vip' }, /Expected tags to be a list of at most 20 texts.* got 'vip'/],
     [{ name: 'w', tags: [''] }, /Expected tags/],
+    [{ name: 'w', maxRuns: 0 }, /Expected maxRuns to be a whole number from 1 to 100,000, got 0/],
+    [{ name: 'w', maxRuns: '10' }, /Expected maxRuns to be a whole number .* got '10'/],
+    [{ name: 'w', maxRuns: null }, /maxRuns/],
+    [{ name: 'w', maxRuns: { total: 1.5 } }, /Expected total of maxRuns to be a whole number/],
+    [{ name: 'w', maxRuns: { perTenant: 100_001 } }, /Expected perTenant of maxRuns to be a whole number/],
+    [{ name: 'w', maxRuns: {} }, /Expected maxRuns to be a number, or to have total or perTenant, got neither/],
+    [{ name: 'w', maxRuns: { limit: 10 } }, /limit.* of maxRuns|maxRuns.*limit/],
     [{}, /Expected name of @Workflow .* got undefined/],
     [{ name: 'w', version: 3 }, /Expected version of @Workflow/],
     [

@@ -1,4 +1,5 @@
 import type { WorkflowGraph } from '../engine/graph.js';
+import type { WorkflowLimits } from '../engine/limits.js';
 import type { CatchUp, Overlap, Timing } from '../engine/occurrences.js';
 import type { BackoffFunction, ErrorClass } from './retry-options.js';
 import type { CallHost } from './provider-host.js';
@@ -79,4 +80,6 @@ export interface WorkflowDefinition {
   readonly schedules: readonly ScheduleDefinition[];
   /** What all its runs bear. */
   readonly tags: readonly string[];
+  /** How many of its runs may be under way at once; no part of the graph either. */
+  readonly limits: WorkflowLimits | null;
 }

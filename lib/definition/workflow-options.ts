@@ -1,4 +1,5 @@
 import type { Duration } from '../engine/duration.js';
+import type { MaxRuns } from './limit-options.js';
 import type { RetryInput } from './retry-options.js';
 
 /**
@@ -44,6 +45,12 @@ export interface WorkflowOptions {
    * @default none
    */
   readonly tags?: readonly string[];
+  /**
+   * How many of its runs may be under way at once, in all or of each `tenant`: those that come when there is no room wait for their turn,
+   * and begin as others end.
+   * @default no limit
+   */
+  readonly maxRuns?: number | MaxRuns;
 }
 
 export const WORKFLOW_KEYS = [
@@ -55,6 +62,7 @@ export const WORKFLOW_KEYS = [
   'queue',
   'priority',
   'tags',
+  'maxRuns',
 ] as const satisfies readonly (keyof WorkflowOptions)[];
 
 /** The priority of steps that name none. */

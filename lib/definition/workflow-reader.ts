@@ -9,6 +9,8 @@ import {
   show,
   type Say,
 } from './option-readers.js';
+import type { WorkflowLimits } from '../engine/limits.js';
+import { readMaxRuns } from './limit-options.js';
 import { readRetry, type RetrySettings } from './retry-resolution.js';
 import type { WrittenStep } from './step-reader.js';
 import { describeNoStep, type StepScope } from './step-scope.js';
@@ -24,6 +26,7 @@ export interface WrittenWorkflow {
   readonly queue: string | undefined;
   readonly priority: number | undefined;
   readonly tags: readonly string[];
+  readonly limits: Omit<WorkflowLimits, 'workflow'> | null;
 }
 
 export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
@@ -38,6 +41,7 @@ export function readWorkflow(written: unknown, say: Say): WrittenWorkflow {
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),
     tags: readTags(options['tags'], say) ?? [],
+    limits: readMaxRuns(options['maxRuns'], say),
   };
 }
 

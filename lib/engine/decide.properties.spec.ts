@@ -293,6 +293,10 @@ describe('whatever the graph and the order of events', () => {
     simulate({ ...ALL, retries: true }, (run) => void run.finish().deliverAll(), turnGraphs);
   });
 
+  it('a run that has limits begins, and is retried, when it has its turn and not before, whatever else happens to it', () => {
+    simulate({ ...ALL, retries: true, limits: true }, (run) => void run.finish().deliverAll(), turnGraphs);
+  });
+
   it('what people ask is noted with who and why if it changes the run, and only then', () => {
     simulate(
       ALL,

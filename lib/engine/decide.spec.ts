@@ -70,6 +70,7 @@ describe('a run that begins', () => {
       expectsNoSignals: false,
       renewal: null,
       pause: null,
+      hurries: false,
       audit: [],
       signals: [],
       news: [],

@@ -90,9 +90,12 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
   }
 }
 
-function begin(draft: Draft): void {
+function begin(draft: Draft): NeedsRows | void {
   if (draft.status !== 'pending') return;
+  // Whoever says that it has had its turn may know more than this view.
+  if (draft.waitsForTurn) return draft.view.rows === null ? NEEDS_ROWS : undefined;
   draft.moveRun('running');
+  if (draft.view.generation > 0) return giveTurns(draft, draft.positionsOf(MARK.pending));
   draft.view.graph.before.forEach((before, position) => {
     if (before.length === 0 && draft.markOf(position) === MARK.pending) draft.begin(position);
   });
@@ -425,7 +428,8 @@ function cancel(draft: Draft, asked: Asked): NeedsRows | void {
   draft.cancelReason = asked.reason;
   draft.failure = draft.notedFailure;
   if (draft.failure !== null) return stopFailed(draft);
-  if (draft.status !== 'pending') draft.moveRun('cancelling');
+  // One that was retried has done something that may have to be undone.
+  if (draft.status !== 'pending' || draft.isRetried) draft.moveRun('cancelling');
   stop(draft);
 }
 
@@ -476,7 +480,7 @@ function resume(draft: Draft, asked: Asked): NeedsRows | void {
   if (draft.status !== 'paused') return;
   if (draft.view.rows === null) return NEEDS_ROWS;
   draft.note('resume', asked);
-  if (draft.isUntouched) return draft.moveRun('pending');
+  if (draft.isUntouched || draft.waitsForTurn) return draft.moveRun('pending');
   draft.failure = draft.notedFailure;
   if (draft.failure !== null) return stopFailed(draft);
   draft.moveRun('running');
@@ -489,7 +493,7 @@ function resume(draft: Draft, asked: Asked): NeedsRows | void {
 function wake(draft: Draft, asked: Asked): NeedsRows | void {
   if (draft.status === 'pending') {
     draft.note('wake', asked);
-    return begin(draft);
+    return draft.waitsForTurn ? draft.hurry() : begin(draft);
   }
   if (isEnded(draft.status) || isStopping(draft.status) || draft.status === 'paused') return;
   if (mustSeeRows(draft, null)) return NEEDS_ROWS;
@@ -511,7 +515,8 @@ function retry(draft: Draft, asked: Asked): NeedsRows | void {
   const anew = findAnew(graph, state.marks, failure!.step);
   if (anew === null) return;
   draft.note('retry', asked);
-  draft.renew(anew);
+  // One that has limits waits for its turn, as it did before.
+  if (!draft.renew(anew)) return;
   return giveTurns(draft, anew.positions);
 }
 

@@ -1,5 +1,6 @@
 import type { Asked, Claim } from './facts.js';
 import type { IndexedGraph } from './indexed-graph.js';
+import type { Gate } from './limits.js';
 import type { RunState, Stage, Tally } from './run-state.js';
 import type { ControlAction, RunStatus, StepStatus } from './words.js';
 
@@ -26,6 +27,8 @@ export interface RunView {
   readonly state: RunState;
   /** How often it was retried. */
   readonly generation: number;
+  /** Whether it has to wait for its turn, by the limits of its workflow; null: it has none. */
+  readonly gate: Gate | null;
   /** The one process that may hold claims in the state, or null. */
   readonly worker: string | null;
   /** Why it was stopped, where it has failed. */
@@ -138,6 +141,8 @@ export interface Decision {
   readonly renewal: Renewal | null;
   /** Whether this is where a pause begins or ends: rows that wait are then passed by, or are no longer. */
   readonly pause: 'begins' | 'ends' | null;
+  /** Whether a run that waits for its turn no longer waits for its start time. */
+  readonly hurries: boolean;
   readonly news: readonly StepNews[];
   /** Outcomes that came too late: another attempt or another end was recorded first. */
   readonly stale: readonly Claim[];

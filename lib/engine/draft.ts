@@ -65,6 +65,7 @@ export class Draft {
   /** Queues of rows that are ready already, and from now on for somebody. */
   private readonly freed = new Set<string>();
   private expectsNoSignals = false;
+  private hurries = false;
   private changed = false;
 
   constructor(
@@ -87,11 +88,23 @@ export class Draft {
     return this.renewal !== null;
   }
 
-  /** The run that had failed begins a new generation. */
-  renew({ status, positions, renewal }: Anew): void {
-    this.moveRun(status);
+  /** Whether it is in a later generation than its first. */
+  get isRetried(): boolean {
+    return this.view.generation > 0 || this.hasBegunAnew;
+  }
+
+  /** Whether it is pending because of the limits of its workflow. */
+  get waitsForTurn(): boolean {
+    return this.view.gate === 'waits' || (this.view.gate !== null && this.hasBegunAnew);
+  }
+
+  /** The run that had failed begins a new generation. @returns false where it has to wait for its turn first */
+  renew({ status, positions, renewal }: Anew): boolean {
+    const waits = status === 'running' && this.view.gate !== null;
+    this.moveRun(waits ? 'pending' : status);
     this.renewal = renewal;
     for (const position of positions) this.mark(position, MARK.pending);
+    return !waits;
   }
 
   /** What a step has failed with for good while the run was paused: it stops with that once it is resumed. */
@@ -543,6 +556,12 @@ export class Draft {
     return { status: row.status, tally: tallyOf(row) };
   }
 
+  /** A run that waits for its turn does so from now on. */
+  hurry(): void {
+    this.hurries = true;
+    this.changed = true;
+  }
+
   /** Notes who asked for what is being done, and why. */
   note(action: ControlAction, { by, reason }: Asked): void {
     this.audit.push({ action, by, reason });
@@ -573,6 +592,7 @@ export class Draft {
       audit: this.audit,
       renewal: this.renewal,
       pause: this.pauseAfter(),
+      hurries: this.hurries,
       news: this.news,
       stale: this.stale,
     };

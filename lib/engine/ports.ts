@@ -10,6 +10,7 @@ import type {
 } from './decision.js';
 import type { Asked, Claim, Unclaimed } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
+import type { Gate } from './limits.js';
 import type { CatchUp, Overlap, Timing } from './occurrences.js';
 import type { Tally } from './run-state.js';
 import type { ControlAction, RunStatus, StepStatus, EndStatus } from './words.js';
@@ -44,6 +45,8 @@ export interface StoredRun {
   readonly context: string | null;
   /** Whose it is, or null. */
   readonly tenant: string | null;
+  /** Whether it waits for its turn, by the limits of its workflow; null: it has none. */
+  readonly gate: Gate | null;
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
   readonly updatedAt: string;
@@ -71,6 +74,8 @@ export interface RunWrite {
   readonly renewal: Renewal | null;
   /** A pause begins, or ends, for its open rows that do not run. Only by `submitLocked`. */
   readonly pause: Decision['pause'];
+  /** A run that waits for its turn does so from now on, and not from its start time. */
+  readonly hurries: boolean;
   readonly steps: readonly QueuedStepWrite[];
 }
 
@@ -102,6 +107,8 @@ export interface NewRun {
   readonly tags: readonly string[];
   /** Whose it is, or null. */
   readonly tenant: string | null;
+  /** Whether it waits for its turn, by the limits of its workflow: from its start time on. It is pending then. */
+  readonly isGated: boolean;
   /** Milliseconds from the commit until the run begins, or null: at once, or at `dueAt`. */
   readonly delayMs: number | null;
   /** The time at which the run begins (ISO 8601), or null. */
@@ -460,6 +467,8 @@ export interface RunRecordView {
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
   readonly dueAt: Date | null;
+  /** Since when it waits for its turn, or from when on; null where it does not. */
+  readonly admitAt: Date | null;
   readonly deadlineAt: Date | null;
   /** The schedule that has started it, or null. */
   readonly schedule: string | null;

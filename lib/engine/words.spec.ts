@@ -57,7 +57,7 @@ describe('a run', () => {
 
   it('that has failed goes on or undoes what it did, and no other that has ended does', () => {
     expect(RUN_STATUSES.filter((status) => isEnded(status) && RUN_MOVES[status].length > 0)).toEqual(['failed']);
-    expect(RUN_MOVES.failed).toEqual(['running', 'compensating']);
+    expect(RUN_MOVES.failed).toEqual(['pending', 'running', 'compensating']);
   });
 
   it('fails and is cancelled by way of a stop once it has begun', () => {

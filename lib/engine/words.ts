@@ -16,7 +16,7 @@ export const RUN_STATUSES = [
 /**
  * What a run is doing.
  *
- * `pending` it waits for its start time · `running` · `waiting` nothing in it is ready or running, it waits for a time
+ * `pending` it waits for its start time, or for its turn · `running` · `waiting` nothing in it is ready or running, it waits for a time
  * or a signal · `paused` nothing in it begins until it is resumed · `failing` and `cancelling` it has been stopped and waits for the attempts that were under way ·
  * `compensating` what it had done is being undone · `completed`, `failed`, `cancelled`, `terminated` it has ended.
  *
@@ -72,7 +72,7 @@ export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /** Where a run may go from each status. Everything that changes a run's status is checked against this table. */
 export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
-  pending: ['running', 'paused', 'cancelled', 'terminated'],
+  pending: ['running', 'paused', 'cancelling', 'cancelled', 'terminated'],
   running: ['waiting', 'paused', 'completed', 'failing', 'cancelling', 'terminated'],
   waiting: ['running', 'paused', 'completed', 'failing', 'cancelling', 'terminated'],
   // What has not begun waits for its start time again; whatever waited does so again by way of running.
@@ -81,8 +81,8 @@ export const RUN_MOVES: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
   cancelling: ['compensating', 'cancelled', 'terminated'],
   compensating: ['failed', 'cancelled', 'terminated'],
   completed: [],
-  // Only by a retry, which begins a new generation.
-  failed: ['running', 'compensating'],
+  // Only by a retry, which begins a new generation: at once, or when it has its turn.
+  failed: ['pending', 'running', 'compensating'],
   cancelled: [],
   terminated: [],
 };

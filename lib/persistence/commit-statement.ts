@@ -1,4 +1,5 @@
 import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
+import { GATE } from './gate.js';
 import { STEP_NAME } from './step-name.js';
 
 /**
@@ -24,8 +25,8 @@ WITH lane AS MATERIALIZED (
 locked AS MATERIALIZED (
   SELECT b.*
   FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::bool[],
-    $46::bool[])
-    AS b (id, revision, status, state, worker, failed_step, failure, cancel_reason, ended, expects_no_signals)
+    $46::bool[], $63::bool[])
+    AS b (id, revision, status, state, worker, failed_step, failure, cancel_reason, ended, expects_no_signals, hurries)
   CROSS JOIN LATERAL (
     SELECT r.id FROM orchestrate_flow.workflow_run r
     WHERE r.id = b.id AND r.revision = b.revision
@@ -67,6 +68,14 @@ advanced AS (
       failed_step = coalesce(v.failed_step, r.failed_step),
       failure = coalesce(v.failure, r.failure),
       cancel_reason = coalesce(v.cancel_reason, r.cancel_reason),
+      admit_at = CASE
+        WHEN v.status NOT IN ('pending', 'paused') THEN NULL
+        WHEN (r.status = 'failed' AND r.admitted_at IS NOT NULL) OR (v.hurries AND r.admit_at IS NOT NULL) THEN orchestrate_flow.now()
+        ELSE r.admit_at END,
+      admitted_at = CASE
+        WHEN v.status IN ('pending', 'paused') AND r.status = 'failed' THEN NULL
+        WHEN v.status NOT IN ('pending', 'paused') AND r.admit_at IS NOT NULL THEN orchestrate_flow.now()
+        ELSE r.admitted_at END,
       due_at = CASE WHEN v.status IN ('pending', 'paused') THEN r.due_at END,
       deadline_at = CASE WHEN v.status IN ('pending', 'running', 'waiting', 'paused') THEN r.deadline_at END,
       started_at = CASE WHEN v.status IN ('running', 'waiting') THEN coalesce(r.started_at, orchestrate_flow.now()) ELSE r.started_at END,
@@ -77,15 +86,17 @@ advanced AS (
 ),
 created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
-    input, context, tags, tenant, due_at, deadline_at, created_at, updated_at, started_at)
+    input, context, tags, tenant, admit_at, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, n.context, n.tags::text[], n.tenant, coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond'),
+    n.input, n.context, n.tags::text[], n.tenant,
+    CASE WHEN n.gated THEN coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond') END,
+    CASE WHEN NOT n.gated THEN coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond') END,
     coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
       + n.deadline_ms * interval '1 millisecond',
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
   FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
-    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[], $59::text[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags, tenant)
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[], $59::text[], $62::bool[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags, tenant, gated)
   WHERE (SELECT count(*) FROM lane) = 1
   ON CONFLICT DO NOTHING
   RETURNING id
@@ -212,6 +223,8 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     steps.map(([, step]) => step.startWithinMs),
     // What waits in a run that is paused is passed by.
     steps.map(([run, step]) => run.status === 'paused' && WAITS.has(step.status)),
+    starts.map((run) => run.isGated),
+    runs.map((run) => run.hurries),
   ];
 }
 
@@ -238,7 +251,7 @@ export function parseAnswer(text: string): BatchAnswer {
 
 /** Locks runs and reads them: the beginning of a commit that must see them. */
 export const LOCK_RUNS = `
-SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, failed_step, failure,
+SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, ${GATE}, failed_step, failure,
   cancel_reason, updated_at::text
 FROM orchestrate_flow.workflow_run WHERE id = ANY ($1::uuid[]) ORDER BY workflow_run.id FOR NO KEY UPDATE`;
 

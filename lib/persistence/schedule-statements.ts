@@ -92,14 +92,15 @@ moved AS (
   FROM picked p WHERE s.name = p.name
 ),
 born AS (
-  INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, priority, input, context, tags, due_at, deadline_at,
+  INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, priority, input, context, tags, admit_at, due_at, deadline_at,
     schedule, scheduled_at, created_at, updated_at)
-  SELECT n.id, n.workflow, n.definition, 'pending', n.state, n.priority, n.input, n.context, n.tags::text[], orchestrate_flow.now(),
+  SELECT n.id, n.workflow, n.definition, 'pending', n.state, n.priority, n.input, n.context, n.tags::text[],
+    CASE WHEN n.gated THEN orchestrate_flow.now() END, CASE WHEN NOT n.gated THEN orchestrate_flow.now() END,
     orchestrate_flow.now() + n.deadline_ms * interval '1 millisecond', n.schedule, to_timestamp(n.scheduled_ms / 1000),
     orchestrate_flow.now(), orchestrate_flow.now()
   FROM unnest($8::uuid[], $9::text[], $10::float8[], $11::text[], $12::int[], $13::text[], $14::int[], $15::text[], $16::float8[], $17::text[],
-    $18::text[])
-    AS n (id, schedule, scheduled_ms, workflow, definition, state, priority, input, deadline_ms, context, tags)
+    $18::text[], $19::bool[])
+    AS n (id, schedule, scheduled_ms, workflow, definition, state, priority, input, deadline_ms, context, tags, gated)
   WHERE n.schedule IN (SELECT name FROM picked)
   ON CONFLICT DO NOTHING
 )

@@ -36,6 +36,7 @@ import { untilNoRaceIsLost } from './race.js';
 import { toFailure, toStoredRun, type RunRecord } from './records.js';
 import { DEFAULT_SCHEMA, qualify } from './schema.js';
 import { SignalPost } from './signal-post.js';
+import { SqlLimitStore } from './sql-limit-store.js';
 import { SqlScheduleStore } from './sql-schedule-store.js';
 import * as sql from './store-statements.js';
 
@@ -84,6 +85,7 @@ interface LookRecord {
 /** The store on PostgreSQL: reads and claims over one connection, the heartbeat over another that nothing can hold up. */
 export class SqlRunStore implements RunStore {
   readonly schedules = new SqlScheduleStore((name, text, values) => this.lookUp(name, text, values));
+  readonly limits = new SqlLimitStore((name, text, values) => this.lookUp(name, text, values));
   private readonly reads: Connection;
   private readonly signals: Connection;
   private readonly post: SignalPost;

@@ -98,6 +98,7 @@ export class SqlScheduleStore implements ScheduleStore {
       runs.map(({ run }) => run.deadlineMs),
       runs.map(({ run }) => run.context),
       runs.map(({ run }) => toTextArray(run.tags)),
+      runs.map(({ run }) => run.isGated),
     ]);
     return rows.map(({ name }) => name);
   }

@@ -15,9 +15,11 @@ import { ADD_SIGNALS, FIND_BY_KEY } from './store-statements.js';
 const INSERT_RUN = `
 WITH created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, key, input_hash, priority, input,
-    context, tags, tenant, due_at, deadline_at, created_at, updated_at, started_at)
+    context, tags, tenant, admit_at, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT $1, $2, $3::int, $4::text, $5, $6, decode($7, 'hex'), $8::int, $9,
-    $21, $22::text::text[], $23, coalesce($16::timestamptz, orchestrate_flow.now() + $10::float8 * interval '1 millisecond'),
+    $21, $22::text::text[], $23,
+    CASE WHEN $25::bool THEN coalesce($16::timestamptz, orchestrate_flow.now() + coalesce($10::float8, 0) * interval '1 millisecond') END,
+    CASE WHEN NOT $25::bool THEN coalesce($16::timestamptz, orchestrate_flow.now() + $10::float8 * interval '1 millisecond') END,
     coalesce($16::timestamptz, orchestrate_flow.now() + coalesce($10::float8, 0) * interval '1 millisecond')
       + $19::float8 * interval '1 millisecond',
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN $4::text <> 'pending' THEN orchestrate_flow.now() END
@@ -79,6 +81,7 @@ export class SqlTransactionalStarts implements TransactionalStarts<EntityManager
       ...[steps.map(({ status }) => status), steps.map((step) => step.delayMs), run.deadlineMs],
       ...[steps.map(({ tally }) => tally.stage ?? null), run.context, toTextArray(run.tags), run.tenant],
       steps.map((step) => step.startWithinMs),
+      run.isGated,
     ]);
     return rows.length > 0;
   }

@@ -1,4 +1,5 @@
 import { SUSPECT_CRASHES } from '../engine/suspects.js';
+import { GATE } from './gate.js';
 import { STEP_NAME } from './step-name.js';
 import { IS_DUE, IS_SUPERSEDED } from './schedule-statements.js';
 
@@ -23,7 +24,7 @@ claimed AS (
   RETURNING s.run_id, ${STEP_NAME.replace(/\b(item|name)\b/g, 's.$1')} AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
 )
 SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.in_doubt, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
-  r.generation, r.state, r.worker, r.priority, r.input, r.context, r.tenant, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
+  r.generation, r.state, r.worker, r.priority, r.input, r.context, r.tenant, ${GATE}, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
 FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
 
 /** Suspects are left to `CLAIM_SUSPECT`. */
@@ -33,7 +34,7 @@ export const CLAIM_STEPS = claimSteps(`NOT ${IS_SUSPECT}`, 'false');
 export const CLAIM_SUSPECT = claimSteps(`${IS_SUSPECT} AND (crashes >= $5::int - 1) = $6::bool`, '$7::bool');
 
 export const FIND_RUN = `
-SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, failed_step, failure,
+SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, ${GATE}, failed_step, failure,
   cancel_reason, updated_at::text
 FROM orchestrate_flow.workflow_run WHERE id = $1`;
 

@@ -68,6 +68,7 @@ class Stage {
       },
       ward: { visit: () => {} },
       retention: { visit: () => {} },
+      admissions: { visit: () => {} },
       self: new WorkerSelf(['a', 'b'], clock),
       shelf: { runnableIds: [] },
       events: this.events,

@@ -3,6 +3,7 @@ import { OrchestrateFlowError } from '../engine/errors.js';
 import type { Fact, Quarantine, Unclaimed } from '../engine/facts.js';
 import type { BeatNews, Clock, RunStore, UnclaimedStep, WorkerIdentity } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
+import type { AdmissionDesk } from './admission-desk.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { OccurrenceDesk } from './occurrence-desk.js';
 import type { Retention } from './retention.js';
@@ -32,6 +33,7 @@ export interface BeatPorts {
   readonly codec: Pick<PayloadCodec, 'encodeError'>;
   readonly ward: SuspectWard;
   readonly retention: Pick<Retention, 'visit'>;
+  readonly admissions: Pick<AdmissionDesk, 'visit'>;
   readonly queues: readonly string[];
   readonly leaseMs: number;
   readonly quarantine: Quarantine;
@@ -159,6 +161,7 @@ export class Beat {
     this.act(news);
     if (isSteady) await this.sweep(begunAt);
     this.ports.retention.visit();
+    this.ports.admissions.visit();
     const regular = reap === 'witnessed' ? leaseMs / 10 : leaseMs / 3;
     return news.nextDueMs === null ? regular : Math.min(regular, Math.max(0, news.nextDueMs));
   }

@@ -4,6 +4,7 @@ import type { WorkflowRegistry } from '../definition/registry.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { placeOf } from '../engine/indexed-graph.js';
+import type { LimitStore } from '../engine/limits.js';
 import type {
   ClaimedStep,
   Clock,
@@ -18,6 +19,7 @@ import type {
   WorkQueue,
 } from '../engine/ports.js';
 import type { EventHub } from '../events/event-hub.js';
+import { AdmissionDesk } from './admission-desk.js';
 import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
 import { DeclaredSchedules } from './declared-schedules.js';
@@ -53,6 +55,7 @@ export interface FlowRuntimePorts {
   readonly door: RunDoor;
   readonly store: RunStore;
   readonly schedules: ScheduleStore;
+  readonly limits: LimitStore;
   readonly archive: RunArchive;
   readonly transactions: TransactionalStarts<EntityManager>;
   readonly stepTransactions: StepTransactions<unknown>;
@@ -88,6 +91,7 @@ export class FlowRuntime {
   private readonly heartbeats: HeartbeatDesk;
   private readonly beat: Beat;
   private readonly retention: Retention;
+  private readonly admissions: AdmissionDesk;
   private isWorking = false;
 
   constructor(
@@ -130,6 +134,7 @@ export class FlowRuntime {
       ...{ door, store, codec, events, runner },
       ...{ shelf: this.shelf, slots: this.slots, self: this.self },
       onEnded: (run) => this.ended(run),
+      onWaits: (workflow) => this.admissions.visitFor(workflow),
       onTimer: (delayMs, queue) => this.expect(delayMs, queue),
     });
     this.inputs = new InputDesk(codec);
@@ -142,7 +147,12 @@ export class FlowRuntime {
       events,
       clock,
     });
-    const { desk, shelf, slots, self, occurrences } = this;
+    this.admissions = new AdmissionDesk({
+      ...{ store: ports.limits, registry, clock, events },
+      begin: (runId) => this.beat.begin(runId),
+      expect: (delayMs) => this.beat.expect(delayMs),
+    });
+    const { desk, shelf, slots, self, occurrences, admissions } = this;
     const { queues, leaseMs, maxCrashes } = options;
     const ward = new SuspectWard({
       store,
@@ -172,6 +182,7 @@ export class FlowRuntime {
       codec,
       ward,
       retention: this.retention,
+      admissions,
       queues,
       leaseMs,
       quarantine,
@@ -184,6 +195,7 @@ export class FlowRuntime {
     await this.shelf.fill();
     const { registry, store, archive, transactions, codec, events, clock, schedules, context = null } = this.ports;
     const { shelf, desk, results, inputs, occurrences } = this;
+    await this.admissions.open();
     await new DeclaredSchedules({ registry, store: schedules, inputs, events }).write();
     const starter = new RunStarter({ registry, shelf, desk, store, transactions, codec, inputs, clock, context });
     const schedulesPorts = {
@@ -227,7 +239,7 @@ export class FlowRuntime {
 
   /** Whether no attempt runs here and no fact waits. */
   get isQuiet(): boolean {
-    return this.desk.isQuiet;
+    return this.desk.isQuiet && this.admissions.isQuiet;
   }
 
   /** From now on nothing is claimed here; what runs goes on. Starts still work. */
@@ -247,7 +259,7 @@ export class FlowRuntime {
     await within(this.ports.clock, this.options.leaseMs / 2, this.heartbeats.save());
     const handedOver = this.desk.handOver();
     await this.untilSettled(this.options.leaseMs);
-    await Promise.all([this.beat.stop(), this.retention.stop()]);
+    await Promise.all([this.beat.stop(), this.retention.stop(), this.admissions.stop()]);
     await this.ports.store
       .removeWorker(this.self.id)
       .catch((error: unknown) => this.ports.events.announceDatabase(error));
@@ -256,6 +268,7 @@ export class FlowRuntime {
 
   private ended(run: OpenRun): void {
     this.results.ended(run);
+    this.admissions.visitFor(run.workflow);
     if (this.occurrences.isAnyQueued) this.beat.expect(0);
   }
 

@@ -52,13 +52,14 @@ export class Folder {
 
   /** The first decision of a run. `held`: one that claims nothing here. */
   foldStart(request: StartRequest, held: boolean): Folded {
-    if (request.delayMs !== null || request.dueAt !== null) return nothingFolded([]);
+    if (request.delayMs !== null || request.dueAt !== null || request.isGated) return nothingFolded([]);
     const { graph } = request.definition;
     const view = {
       graph,
       status: 'pending',
       state: newRunState(graph.nodes),
       generation: 0,
+      gate: null,
       worker: null,
       failure: null,
       // Nobody can have sent anything yet.

@@ -176,6 +176,7 @@ export class OccurrenceDesk {
       inputHash: null,
       tags: code.tags,
       tenant: null,
+      isGated: code.limits !== null,
     };
     return { schedule: name, scheduledAt, run: toNewRun({ ...request, delayMs: null, dueAt: null }, null) };
   }

@@ -1,5 +1,6 @@
 import type { Decision, Renewal, RunFailure, RunView } from '../engine/decision.js';
 import type { Claim, Fact } from '../engine/facts.js';
+import type { Gate } from '../engine/limits.js';
 import type { LockedRun, StoredRun } from '../engine/ports.js';
 import { decodeRunState, MARK, type RunState } from '../engine/run-state.js';
 import type { RunStatus } from '../engine/words.js';
@@ -40,6 +41,7 @@ export class OpenRun {
   status!: RunStatus;
   revision!: number;
   generation = 0;
+  gate: Gate | null = null;
   state!: RunState;
   worker!: string | null;
   failure: RunFailure | null = null;
@@ -77,6 +79,7 @@ export class OpenRun {
     this.status = stored.status;
     this.revision = stored.revision;
     this.generation = stored.generation;
+    this.gate = stored.gate;
     this.worker = stored.worker;
     this.failure = stored.failure;
     this.cancelReason = stored.cancelReason;
@@ -87,6 +90,8 @@ export class OpenRun {
   /** Takes over what a commit has just written. */
   advance(decision: Decision, revision: number, at: string): void {
     if (decision.renewal) this.renew(decision.renewal);
+    const rests = decision.status === 'pending' || decision.status === 'paused';
+    if (decision.renewal && rests && this.gate !== null) this.gate = 'waits';
     this.status = decision.status;
     this.revision = revision;
     this.worker = decision.worker;
@@ -103,9 +108,9 @@ export class OpenRun {
   }
 
   view(locked: Pick<LockedRun, 'rows' | 'inbox'> | null): RunView {
-    const { status, state, generation, worker, failure } = this;
+    const { status, state, generation, gate, worker, failure } = this;
     const { rows = null, inbox = null } = locked ?? {};
-    return { graph: this.definition.graph, status, state, generation, worker, failure, inbox, rows };
+    return { graph: this.definition.graph, status, state, generation, gate, worker, failure, inbox, rows };
   }
 
   takeFacts(): PendingFact[] {

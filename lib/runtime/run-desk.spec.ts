@@ -95,7 +95,7 @@ class Stage {
     const shelf = { get: () => Promise.resolve({ id: 1, graph, code: this.code }) };
     this.desk = new RunDesk({
       ...{ door, runner, shelf, store, slots, self: this.self, events: this.events, codec: new JsonCodec() },
-      ...{ onEnded: () => {}, onTimer: () => {} },
+      ...{ onEnded: () => {}, onWaits: () => {}, onTimer: () => {} },
     } as unknown as RunDeskPorts);
   }
 
@@ -119,7 +119,16 @@ class Stage {
 function stored(state: string, revision: number): StoredRun {
   return {
     ...{ id: 'r', workflow: 'w', definition: 1, status: 'running', revision, generation: 0, state, worker: null },
-    ...{ priority: 0, input: '', context: null, tenant: null, failure: null, cancelReason: null, updatedAt: AT },
+    ...{
+      priority: 0,
+      input: '',
+      context: null,
+      tenant: null,
+      gate: null,
+      failure: null,
+      cancelReason: null,
+      updatedAt: AT,
+    },
   };
 }
 

@@ -29,6 +29,8 @@ export interface RunDeskPorts {
   readonly runner: StepRunner;
   /** A run ended in this process. */
   readonly onEnded: (run: OpenRun) => void;
+  /** A run of this workflow waits for its turn. */
+  readonly onWaits: (workflow: string) => void;
   /** A timer was set, for a step of this queue, that is due in so many milliseconds. */
   readonly onTimer: (delayMs: number, queue: string) => void;
 }
@@ -369,6 +371,7 @@ export class RunDesk {
       if (aborting) this.abortStep(run.id, claimIn(run.generation, { step, startedAt: at, ...tally }));
     }
     if (isEnded(run.status)) this.ports.onEnded(run);
+    if (run.gate === 'waits') this.ports.onWaits(run.workflow);
   }
 
   private beginAll(run: OpenRun, { decision, worker }: Folded, at: string): void {
@@ -413,6 +416,7 @@ export class RunDesk {
     const { id, definition, key } = request;
     this.ports.events.announce({ type: 'run.started', runId: id, workflow: definition.graph.graph.workflow, key });
     this.expect(request, at, definition.graph.nodes[0]!.queue);
+    if (request.isGated) this.ports.onWaits(definition.graph.graph.workflow);
     const { decision } = fold;
     if (!decision) return;
     this.follow(definition, decision, at);

@@ -23,8 +23,10 @@ export interface RunDetails {
   /** The step that failed and its error, once the run is failing or failed. */
   readonly failure: { readonly step: string; readonly error: unknown } | null;
   readonly cancelReason: string | null;
-  /** When a pending run begins. */
+  /** When a pending run begins; where it waits for its turn, when it might have begun. */
   readonly dueAt: Date | null;
+  /** `limit`: a pending run waits for its turn, by the limits of its workflow, from its start time on. Else null. */
+  readonly waitsFor: 'limit' | null;
   /** When it must have ended; null without a deadline, and once it has been stopped. */
   readonly deadlineAt: Date | null;
   /** The schedule that has started it, or null. */
@@ -79,22 +81,9 @@ export interface RunPage {
 }
 
 export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
-  const {
-    id,
-    workflow,
-    status,
-    key,
-    priority,
-    tags,
-    tenant,
-    cancelReason,
-    dueAt,
-    deadlineAt,
-    createdAt,
-    startedAt,
-    endedAt,
-  } = record;
-  const { schedule, scheduledAt } = record;
+  const { id, workflow, status, key, priority, tags, tenant, cancelReason, deadlineAt, createdAt, startedAt, endedAt } =
+    record;
+  const { schedule, scheduledAt, admitAt } = record;
   const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
   const input = codec.decode(record.input);
   return {
@@ -108,7 +97,8 @@ export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDet
     input,
     failure,
     cancelReason,
-    dueAt,
+    dueAt: record.dueAt ?? admitAt,
+    waitsFor: admitAt === null ? null : 'limit',
     deadlineAt,
     schedule,
     scheduledAt,

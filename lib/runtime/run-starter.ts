@@ -123,6 +123,7 @@ export class RunStarter {
       context,
       tags: [...new Set([...definition.tags, ...(options.tags ?? [])])],
       tenant: options.tenant ?? null,
+      isGated: definition.limits !== null,
       delayMs,
       dueAt,
       deadlineMs: deadlineMs ?? null,

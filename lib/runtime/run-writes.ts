@@ -34,6 +34,7 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
     audit: decision.audit,
     renewal: decision.renewal,
     pause: decision.pause,
+    hurries: decision.hurries,
     steps: queuedWrites(run.definition, run.priority, decision),
   };
 }

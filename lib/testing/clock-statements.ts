@@ -1,3 +1,4 @@
+import { LIST_ADMISSIBLE } from '../persistence/limit-statements.js';
 import { IS_DUE, IS_SUPERSEDED } from '../persistence/schedule-statements.js';
 import { CONNECTED_WORKERS } from '../persistence/store-statements.js';
 
@@ -50,6 +51,8 @@ WHERE s.due_at IS NOT NULL
 UNION ALL
 SELECT id, workflow, NULL, status, due_at FROM orchestrate_flow.workflow_run WHERE due_at IS NOT NULL
 UNION ALL
+SELECT id, workflow, NULL, status, admit_at FROM orchestrate_flow.workflow_run WHERE admit_at IS NOT NULL
+UNION ALL
 SELECT id, workflow, NULL, status, deadline_at FROM orchestrate_flow.workflow_run WHERE deadline_at IS NOT NULL`;
 
 /** When the nearest time comes that something waits for, in milliseconds since 1970. Schedules wait, too, but for nothing to end. */
@@ -82,4 +85,6 @@ SELECT run_id, key FROM (
   UNION ALL
   SELECT r.id, concat_ws('/', r.id, r.status, r.revision)
   FROM orchestrate_flow.workflow_schedule s JOIN orchestrate_flow.workflow_run r ON r.schedule = s.name WHERE ${IS_SUPERSEDED}
+  UNION ALL
+  SELECT a.id, concat_ws('/', a.id, 'turn') FROM (${LIST_ADMISSIBLE}) a
 ) busy ORDER BY key LIMIT $1`;

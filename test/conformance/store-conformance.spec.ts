@@ -6,6 +6,7 @@ import { SqlRunArchive } from '../../lib/persistence/sql-run-archive.js';
 import { SqlStepTransactions } from '../../lib/persistence/sql-step-transactions.js';
 import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import { SimulatedDoor } from '../simulation/simulated-door.js';
+import { SimulatedLimits } from '../simulation/simulated-limits.js';
 import { SimulatedSchedules } from '../simulation/simulated-schedules.js';
 import { SimulatedStepTransactions } from '../simulation/simulated-step-transactions.js';
 import { SimulatedArchive, SimulatedStore } from '../simulation/simulated-store.js';
@@ -13,6 +14,7 @@ import { Tables } from '../simulation/tables.js';
 import { DIRECT_WIRE } from '../simulation/wire.js';
 import { connect } from '../support/connect.js';
 import { createDatabase } from '../support/create-database.js';
+import { describeLimits } from './limit-conformance.js';
 import { describeSchedules } from './schedule-conformance.js';
 import { describeStore, type StoreUnderTest } from './store-conformance.js';
 
@@ -20,6 +22,8 @@ const LEASE_MS = 10_000;
 
 describeStore('PostgreSQL', openSqlStore);
 describeStore('the simulated store', openSimulatedStore);
+describeLimits('PostgreSQL', openSqlStore);
+describeLimits('the simulated store', openSimulatedStore);
 describeSchedules('PostgreSQL', openSqlStore);
 describeSchedules('the simulated store', openSimulatedStore);
 
@@ -39,6 +43,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
     door,
     store,
     schedules: store.schedules,
+    limits: store.limits,
     archive: new SqlRunArchive(dataSource),
     transactions: new SqlStepTransactions(dataSource, { ...options, onRefused: () => {} }),
     // The server's clock cannot be turned: what it is compared with is.
@@ -49,7 +54,7 @@ async function openSqlStore(): Promise<StoreUnderTest> {
           `UPDATE orchestrate_flow.${table} SET ${columns.map((column) => `${column} = ${column} ${earlier}`).join()}`,
           [ms],
         );
-      await shift('workflow_run', ['due_at', 'deadline_at', 'created_at', 'updated_at']);
+      await shift('workflow_run', ['due_at', 'admit_at', 'deadline_at', 'created_at', 'updated_at']);
       await shift('workflow_step', ['due_at', 'start_by', 'paused_at', 'created_at']);
       await shift('workflow_schedule', ['next_at']);
       await shift('workflow_worker', ['lease_until']);
@@ -75,6 +80,7 @@ async function openSimulatedStore(): Promise<StoreUnderTest> {
     door: new SimulatedDoor(tables, DIRECT_WIRE, LEASE_MS),
     store: new SimulatedStore(tables, DIRECT_WIRE),
     schedules: new SimulatedSchedules(tables, DIRECT_WIRE),
+    limits: new SimulatedLimits(tables, DIRECT_WIRE),
     archive: new SimulatedArchive(tables, DIRECT_WIRE),
     transactions: new SimulatedStepTransactions(tables, DIRECT_WIRE),
     pass: async (ms) => void (passed += ms),

@@ -18,6 +18,7 @@ import type {
   StepTransactions,
   ToldHeartbeat,
 } from '../../lib/engine/ports.js';
+import type { LimitStore } from '../../lib/engine/limits.js';
 import type { ControlAction, EndStatus } from '../../lib/engine/words.js';
 import { staged } from '../../lib/engine/run-state.js';
 import * as drafts from '../support/commit-drafts.js';
@@ -28,6 +29,7 @@ export interface StoreUnderTest {
   readonly door: RunDoor;
   readonly store: RunStore;
   readonly schedules: ScheduleStore;
+  readonly limits: LimitStore;
   readonly archive: Pick<RunArchive, 'find' | 'steps' | 'audit'>;
   readonly transactions: StepTransactions<unknown>;
   /** Lets so many milliseconds of the database's time pass. */

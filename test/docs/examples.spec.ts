@@ -29,6 +29,8 @@ import {
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
+import { waitFor } from '../support/wait-for.js';
+import { CrawlWorkflow, crawlFor } from './examples/limits.js';
 import { FeedWorkflow, NightlyReport, repair, watchFeed } from './examples/schedules.js';
 import * as running from './examples/running.js';
 import { chargeOnce, renewsInTime } from './examples/testing.js';
@@ -70,6 +72,7 @@ beforeAll(async () => {
       MigrationWorkflow,
       NightlyReport,
       FeedWorkflow,
+      CrawlWorkflow,
     ],
     context: tenantContext,
     providers: [
@@ -408,6 +411,27 @@ describe('the example of fulfilment', () => {
     await flow.drain();
     await flow.advance('1h');
     expect(await lonely.result()).toBe('nothing');
+  });
+});
+
+describe('the examples of limits', () => {
+  it('runs of a tenant wait for their turn, and have it as others end', async () => {
+    let open = () => {};
+    CrawlWorkflow.open = () => new Promise((resolve) => (open = resolve));
+    await crawlFor(flow.orchestrator, 'acme', ['a', 'b', 'c']);
+    const statuses = async () => {
+      const { runs } = await flow.orchestrator.list({ workflow: CrawlWorkflow });
+      return runs.map(({ status, waitsFor }) => waitsFor ?? status).sort();
+    };
+    await waitFor('two of three run', async () => (await statuses()).join() === 'limit,running,running');
+    CrawlWorkflow.open = async () => {};
+    open();
+    await waitFor(
+      'one has made room',
+      async () => (await statuses()).filter((one) => one === 'completed').length === 2,
+    );
+    const { runs } = await flow.orchestrator.list({ workflow: CrawlWorkflow, status: 'running' });
+    for (const { id } of runs) await flow.orchestrator.terminate(id);
   });
 });
 

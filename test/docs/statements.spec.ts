@@ -17,6 +17,7 @@ const OWN_WORDS: Readonly<Record<string, readonly string[]>> = {
   'migrations/1764400000000-wait-and-skip.ts': ['table', 'name', 'condition', 'waits'],
   'migrations/1764500000000-signal-and-compensate.ts': ['table', 'name', 'condition', 'unheard'],
   'migrations/1764900000000-fan-out.ts': ['name', 'condition', 'waiting'],
+  'migrations/1766200000000-limit-runs.ts': ['condition', 'moves'],
   'migrations/1765100000000-transactional-steps.ts': ['words'],
   'migrations/1766100000000-pause-runs.ts': ['name', 'condition', 'isPaused'],
   'migration-sql.ts': ['name', 'servesFrom', 'condition', 'statement', 'title'],

@@ -1774,6 +1774,83 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'turn-snapshot',
+    safeguard: 'who gives turns to runs has counted all that have had theirs',
+    file: 'lib/persistence/limit-statements.ts',
+    from: 'WHERE w.revision = g.revision',
+    to: 'WHERE g.revision IS NOT NULL',
+    caughtBy: {
+      file: 'test/races/admissions.spec.ts',
+      test: 'processes that let runs have their turn at the same moment never let more of them begin than there is room for, and as many as there is',
+    },
+  },
+  {
+    name: 'turn-ended',
+    safeguard: 'a run that has ended takes no place',
+    file: 'lib/persistence/limit-statements.ts',
+    from: 'WHERE r.admitted_at IS NOT NULL AND r.ended_at IS NULL',
+    to: 'WHERE r.admitted_at IS NOT NULL',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: limits let as many runs have their turn as there is room for, those that have waited longest, and others as these end',
+    },
+  },
+  {
+    name: 'turn-fair',
+    safeguard: 'a tenant with many runs keeps no other waiting',
+    file: 'lib/persistence/limit-statements.ts',
+    from: 'ORDER BY c.priority, c.nth, c.admit_at, c.id',
+    to: 'ORDER BY c.priority, c.admit_at, c.id',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: limits serve the tenant first of whom fewer are under way, so that many runs of one keep nobody waiting',
+    },
+  },
+  {
+    name: 'turn-retried',
+    safeguard: 'a run with limits that is retried gives up its place and waits for its turn',
+    file: COMMIT,
+    from: "WHEN v.status IN ('pending', 'paused') AND r.status = 'failed' THEN NULL",
+    to: "WHEN v.status IN ('pending', 'paused') AND r.status = 'failed' THEN r.admitted_at",
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: limits are waited for again by a run that is retried, which gives up its place',
+    },
+  },
+  {
+    name: 'turn-awaited',
+    safeguard: 'a run that waits for its turn does not begin, whoever says so',
+    file: 'lib/engine/decide.ts',
+    from: 'if (draft.waitsForTurn) return',
+    to: 'if (draft.hasBegunAnew) return',
+    caughtBy: {
+      file: 'lib/engine/limits.spec.ts',
+      test: 'a run that waits for its turn does not begin before it has had it',
+    },
+  },
+  {
+    name: 'turn-undone',
+    safeguard: 'what a run has done that is retried and cancelled before its turn is undone',
+    file: 'lib/engine/decide.ts',
+    from: "draft.status !== 'pending' || draft.isRetried",
+    to: "draft.status !== 'pending'",
+    caughtBy: {
+      file: 'lib/engine/limits.spec.ts',
+      test: 'a run with limits that is retried is undone where it is cancelled before it has its turn',
+    },
+  },
+  {
+    name: 'turn-after-end',
+    safeguard: 'the end of a run lets another begin at once, and not with the next beat',
+    file: 'lib/runtime/flow-runtime.ts',
+    from: '    this.admissions.visitFor(run.workflow);\n',
+    to: '',
+    caughtBy: {
+      file: 'test/integration/limits.spec.ts',
+      test: 'runs of a workflow with limits begin at once where there is room, and say that they wait where there is none',
+    },
+  },
+  {
     name: 'purge-age',
     safeguard: 'a run is deleted when its time is over, and not before',
     file: STORE,

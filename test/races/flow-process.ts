@@ -95,9 +95,14 @@ export class FlowProcess {
     slots.add(this.pump);
     this.desk = new RunDesk({
       ...{ door: this.door, store: this.store, shelf, slots, self: this.self, codec, events: new EventHub() },
-      ...{ runner: { run: (attempt: Attempt) => this.run(attempt) }, onEnded: () => {}, onTimer: () => {} },
+      ...{
+        runner: { run: (attempt: Attempt) => this.run(attempt) },
+        onEnded: () => {},
+        onWaits: () => {},
+        onTimer: () => {},
+      },
     } as unknown as RunDeskPorts);
-    const code = { name: 'race', target: {}, graph: graph.graph, schedules: [], tags: [] };
+    const code = { name: 'race', target: {}, graph: graph.graph, schedules: [], tags: [], limits: null };
     this.occurrences = new OccurrenceDesk({
       ...{ store: this.store.schedules, registry: { getByName: () => code }, shelf, clock },
     } as unknown as OccurrenceDeskPorts);
@@ -179,6 +184,7 @@ export class FlowProcess {
       context: null,
       tags: [],
       tenant: null,
+      isGated: false,
       delayMs: null,
       dueAt: null,
       deadlineMs: null,

@@ -1,5 +1,6 @@
 import { DEFAULT_QUEUE, type GraphNode, type WorkflowGraph } from '../../lib/engine/graph.js';
 import { OVERLAPS, type CatchUp, type Overlap } from '../../lib/engine/occurrences.js';
+import type { WorkflowLimits } from '../../lib/engine/limits.js';
 import type { RetryPolicy } from '../../lib/engine/retry-policy.js';
 import { Dice } from './dice.js';
 
@@ -28,6 +29,7 @@ export interface RunPlan {
   readonly twin: { readonly seat: number; readonly atMs: number } | null;
   readonly delayMs: number | null;
   readonly priority: number;
+  readonly tenant: string | null;
   readonly transaction: { readonly openMs: number; readonly commits: boolean } | null;
   /** Runs with the same number are started by one `startMany()`. */
   readonly group: number | null;
@@ -111,9 +113,12 @@ export interface Program {
   readonly seats: readonly SeatPlan[];
   readonly runs: readonly RunPlan[];
   readonly schedules: readonly SchedulePlan[];
+  readonly limits: readonly WorkflowLimits[];
   readonly mischief: readonly Mischief[];
   readonly rates: FaultRates;
 }
+
+const TENANTS = [null, 'acme', 'globex'] as const;
 
 const QUEUES = [DEFAULT_QUEUE, 'pdf'] as const;
 
@@ -140,7 +145,8 @@ export function writeProgram(seed: number): Program {
   const program = { seed, leaseMs, maxCrashes, chaosMs, workflows, seats, mischief, rates };
   const frame = { leaseMs, chaosMs, workflows, seats };
   const withSchedules = addSchedules(dice, runs, frame);
-  return { ...program, ...withSchedules, runs: withSchedules.runs.map((run) => addPauses(dice, run, frame)) };
+  const withPauses = withSchedules.runs.map((run) => addPauses(dice, run, frame));
+  return addLimits(dice, { ...program, ...withSchedules, runs: withPauses });
 }
 
 /** After all else: programs in which nothing is paused are what they were before anything could be. */
@@ -151,6 +157,23 @@ function addPauses(dice: Dice, run: RunPlan, { leaseMs, seats }: Frame): RunPlan
     return { atMs, forMs: dice.delay(2 * leaseMs), seat: dice.int(0, seats.length - 1) };
   });
   return { ...run, pauses };
+}
+
+/** After all else, for the same reason as schedules. */
+function addLimits(dice: Dice, program: Omit<Program, 'limits'>): Program {
+  if (dice.chance(0.6)) return { ...program, limits: [] };
+  const limits = program.workflows.flatMap(({ workflow }): WorkflowLimits[] => {
+    const [total, perTenant] = dice.pick([
+      [1, null],
+      [3, null],
+      [null, 1],
+      [2, 1],
+      [null, null],
+    ] as const);
+    return total === null && perTenant === null ? [] : [{ workflow, total, perTenant }];
+  });
+  const runs = program.runs.map((run) => (run.schedule === null ? { ...run, tenant: dice.pick(TENANTS) } : run));
+  return { ...program, runs, limits };
 }
 
 /** Steps that workers have to take in time, in a third of all programs. By dice of their own: the others are what they were. */
@@ -326,7 +349,7 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
   const twinAtMs = atMs + dice.delay(leaseMs / 4);
   const hasTwin = key !== null && dice.chance(0.6);
   return {
-    ...{ workflow, atMs, seat: dice.pick(knowing), key, group: null, priority: dice.int(0, 2) },
+    ...{ workflow, atMs, seat: dice.pick(knowing), key, group: null, priority: dice.int(0, 2), tenant: null },
     twin: hasTwin ? { seat: dice.pick(knowing), atMs: twinAtMs } : null,
     delayMs: dice.chance(0.2) ? dice.int(1, leaseMs) : null,
     transaction: dice.chance(0.15) ? { openMs: dice.delay(leaseMs), commits: dice.chance(0.7) } : null,

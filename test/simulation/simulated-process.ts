@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 
 import { WorkflowRegistry } from '../../lib/definition/registry.js';
+import type { WorkflowLimits } from '../../lib/engine/limits.js';
 import type { Clock, TransactionalStarts } from '../../lib/engine/ports.js';
 import { EventHub } from '../../lib/events/event-hub.js';
 import { JsonCodec } from '../../lib/persistence/codec.js';
@@ -15,6 +16,7 @@ import { FaultyWire, type Sender, type World } from './faulty-wire.js';
 import type { SchedulePlan, SeatPlan } from './program.js';
 import type { Listener } from './simulated-bells.js';
 import { SimulatedDoor } from './simulated-door.js';
+import { SimulatedLimits } from './simulated-limits.js';
 import { SimulatedSchedules } from './simulated-schedules.js';
 import { SimulatedArchive, SimulatedStore } from './simulated-store.js';
 import { SimulatedStepTransactions } from './simulated-step-transactions.js';
@@ -45,6 +47,7 @@ export interface ProcessOptions {
   readonly countLists: () => number;
   readonly graphs: Parameters<typeof writeWorkflow>[0][];
   readonly schedules: readonly SchedulePlan[];
+  readonly limits: readonly WorkflowLimits[];
   /** Something that must not happen was announced. */
   readonly onFault: (fault: string) => void;
   readonly onDeath: () => void;
@@ -82,7 +85,12 @@ export class SimulatedProcess implements Sender, Listener {
     const registry = new WorkflowRegistry();
     const parts = { code: code(this), asks: asks(this), countLists };
     const plansOf = (index: number) => options.schedules.filter(({ workflow }) => workflow === index);
-    registry.fill(seat.workflows.map((index) => writeWorkflow(graphs[index]!, plansOf(index), parts)));
+    registry.fill(
+      seat.workflows.map((index) => {
+        const limits = options.limits.find(({ workflow }) => workflow === graphs[index]!.workflow) ?? null;
+        return writeWorkflow(graphs[index]!, plansOf(index), { ...parts, limits });
+      }),
+    );
     const events = new EventHub();
     events.events$.subscribe((event) => {
       if (event.type === 'internal.error' && !isInfrastructure(event.error))
@@ -93,6 +101,7 @@ export class SimulatedProcess implements Sender, Listener {
       {
         ...{ registry, door: this.door, store: this.store, codec: new JsonCodec(), events, clock: this.clock },
         schedules: new SimulatedSchedules(tables, wire),
+        limits: new SimulatedLimits(tables, wire),
         archive: new SimulatedArchive(tables, wire),
         transactions: this.transactions as unknown as TransactionalStarts<EntityManager>,
         stepTransactions: new SimulatedStepTransactions(tables, wire),

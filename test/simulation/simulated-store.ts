@@ -266,6 +266,7 @@ export class SimulatedArchive implements RunArchive {
       ...run,
       failure: failureOf(run),
       deadlineAt: this.date(deadlineAt),
+      admitAt: this.date(run.admitAt),
       ...{ dueAt: this.date(dueAt), startedAt: this.date(startedAt), endedAt: this.date(endedAt) },
       scheduledAt: run.scheduledAt === null ? null : new Date(run.scheduledAt),
       ...{ createdAt: this.tables.date(createdAt), updatedAt: this.tables.date(updatedAt) },

@@ -123,7 +123,9 @@ class Simulation implements World {
   private async playOut(): Promise<void> {
     const { timeline, witness, program, leaseMs } = this;
     const hasFault = () => witness.faults.length > 0;
-    const endBy = program.chaosMs + END_WITHIN_LEASES * leaseMs;
+    // Where runs wait for each other they take as long as all of them one after the other.
+    const patience = program.limits.length > 0 ? program.runs.length : 1;
+    const endBy = program.chaosMs + END_WITHIN_LEASES * leaseMs * patience;
     const hasEnded = () =>
       this.isUndisturbed && !this.hasPending && this.tables.openCount === 0 && this.areSchedulesThrough;
     await timeline.playUntil(() => hasFault() || hasEnded() || timeline.now > endBy);
@@ -181,6 +183,7 @@ class Simulation implements World {
     const process = new SimulatedProcess({
       ...{ name: `p${seat}.${++this.count}`, seat: program.seats[seat]!, world: this, tables, dice: dice.fork() },
       ...{ maxCrashes: program.maxCrashes, graphs: [...program.workflows], schedules: program.schedules },
+      limits: program.limits,
       ring: (queue) => this.bells.ring(queue),
       code: (by) => this.codeFor(by),
       asks: (by) => (input, context) => {
@@ -329,8 +332,13 @@ class Simulation implements World {
     );
   }
 
-  private optionsOf({ key, delayMs, priority }: RunPlan) {
-    return { ...(key === null ? {} : { key }), ...(delayMs === null ? {} : { delay: delayMs }), priority };
+  private optionsOf({ key, delayMs, priority, tenant }: RunPlan) {
+    return {
+      ...(key === null ? {} : { key }),
+      ...(tenant === null ? {} : { tenant }),
+      ...(delayMs === null ? {} : { delay: delayMs }),
+      priority,
+    };
   }
 
   private nodeOf({ workflow }: RunPlan, step: string): GraphNode {

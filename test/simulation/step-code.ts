@@ -1,3 +1,4 @@
+import type { WorkflowLimits } from '../../lib/engine/limits.js';
 import { hashOf } from '../../lib/definition/graph-hash.js';
 import type {
   ItemSource,
@@ -28,13 +29,14 @@ export interface WorkflowCode {
   readonly asks: ConditionCode;
   /** Asked for each list of items: no two are alike. */
   readonly countLists: () => number;
+  readonly limits: WorkflowLimits | null;
 }
 
 /** A workflow whose every step runs this code, with its input, its context and the results it takes. */
 export function writeWorkflow(
   graph: WorkflowGraph,
   plans: readonly SchedulePlan[],
-  { code, asks, countLists }: WorkflowCode,
+  { code, asks, countLists, limits }: WorkflowCode,
 ): WorkflowDefinition {
   class Simulated {}
   const instance: Record<string, unknown> = {};
@@ -85,6 +87,7 @@ export function writeWorkflow(
     steps,
     schedules: plans.map(toSchedule),
     tags: [],
+    limits,
   };
 }
 

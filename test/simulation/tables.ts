@@ -23,6 +23,7 @@ import type {
   SuspectQueue,
   ToldHeartbeat,
 } from '../../lib/engine/ports.js';
+import type { Admission, WorkflowLimits } from '../../lib/engine/limits.js';
 import { claimIn, type Claim } from '../../lib/engine/facts.js';
 import { doubted, staged, type Tally } from '../../lib/engine/run-state.js';
 import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
@@ -45,6 +46,8 @@ export interface RunRow {
   readonly context: string | null;
   readonly tags: readonly string[];
   readonly tenant: string | null;
+  readonly admitAt: number | null;
+  readonly admittedAt: number | null;
   readonly failedStep: string | null;
   readonly failure: string | null;
   readonly cancelReason: string | null;
@@ -109,6 +112,7 @@ export interface Observer {
     readonly steps: readonly { readonly before: StepRow | null; readonly after: StepRow }[];
   }): void;
   woken?(step: StepRow, now: number): void;
+  admitted?(run: RunRow): void;
   effected?(runId: string, step: string, attempt: number): void;
   taken?(signal: SignalRow, step: string | null): void;
 }
@@ -140,6 +144,7 @@ export class Tables {
   readonly schedules = new Map<string, ScheduleRow>();
   /** When each was put for the first time. */
   readonly scheduledSince = new Map<string, number>();
+  readonly limits = new Map<string, WorkflowLimits>();
   readonly definitions: StoredDefinition[] = [];
   /** Since when the server has been up. */
   upSince = -Infinity;
@@ -641,6 +646,56 @@ export class Tables {
     return status === 'pending' || status === 'paused' || GOES_ON.has(status);
   }
 
+  // ── limits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `PUT_LIMITS`. */
+  putLimits(limits: readonly WorkflowLimits[], unlimited: readonly string[]): string[] {
+    for (const limit of limits) this.limits.set(limit.workflow, limit);
+    const lifted = unlimited.filter((workflow) => this.limits.has(workflow));
+    for (const workflow of lifted) this.limits.set(workflow, { workflow, total: null, perTenant: null });
+    return [...limits.map(({ workflow }) => workflow), ...lifted];
+  }
+
+  /** `ADMIT_RUNS`. */
+  admit(workflows: readonly string[], limit: number): Admission {
+    const admitted = workflows.flatMap((workflow) => {
+      const limits = this.limits.get(workflow);
+      return limits ? this.admitRunsOf(limits, limit) : [];
+    });
+    const waiting = this.openRuns().filter(({ workflow }) => workflows.includes(workflow));
+    const later = waiting.flatMap(({ admitAt }) =>
+      admitAt !== null && admitAt > this.now ? [admitAt - this.now] : [],
+    );
+    return { admitted, isBusy: false, nextDueMs: later.length === 0 ? null : Math.min(...later) };
+  }
+
+  /** One after the other: who is first is asked anew each time. */
+  private admitRunsOf({ workflow, total, perTenant }: WorkflowLimits, limit: number): string[] {
+    const admitted: string[] = [];
+    while (admitted.length < limit) {
+      const runs = this.openRuns().filter((run) => run.workflow === workflow);
+      const held = runs.filter(({ admittedAt }) => admittedAt !== null);
+      if (total !== null && held.length >= total) break;
+      const heldBy = (tenant: string | null) => held.filter((run) => run.tenant === tenant).length;
+      const [next] = runs
+        .filter(({ id, admitAt, status }) => isPast(admitAt, this.now) && status === 'pending' && !this.isLocked(id))
+        .filter(({ tenant }) => perTenant === null || heldBy(tenant) < perTenant)
+        .sort(
+          (one, other) =>
+            one.priority - other.priority ||
+            heldBy(one.tenant) - heldBy(other.tenant) ||
+            one.admitAt! - other.admitAt! ||
+            (one.id < other.id ? -1 : 1),
+        );
+      if (!next) break;
+      const after = { ...next, admitAt: null, admittedAt: this.now, dueAt: this.now, updatedAt: this.now };
+      this.runs.set(next.id, after);
+      admitted.push(next.id);
+      this.observer.admitted?.(after);
+    }
+    return admitted;
+  }
+
   // ── what is read ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   find(runId: string): StoredRun | null {
@@ -661,14 +716,14 @@ export class Tables {
   findOrphans(): string[] {
     const isAlive = (worker: string | null) => worker !== null && this.workers.get(worker)?.isAlive === true;
     return this.openRuns()
-      .filter(({ id, status: run, dueAt, worker }) => {
+      .filter(({ id, status: run, dueAt, admitAt, worker }) => {
         const rows = [...this.stepsOf(id).values()];
         const moves = ({ status, stage, worker: by }: StepRow) =>
           status === 'ready' ||
           status === 'retrying' ||
           (status === 'waiting' && stage !== 'expanded') ||
           (status === 'running' && isAlive(by));
-        return dueAt === null && run !== 'paused' && !isAlive(worker) && !rows.some(moves);
+        return dueAt === null && admitAt === null && run !== 'paused' && !isAlive(worker) && !rows.some(moves);
       })
       .map(({ id }) => id);
   }
@@ -753,6 +808,8 @@ export class Tables {
       failedStep: write.failedStep ?? (write.renewal?.forgetsFailure ? null : before.failedStep),
       failure: write.failure ?? (write.renewal?.forgetsFailure ? null : before.failure),
       cancelReason: write.cancelReason ?? before.cancelReason,
+      admitAt: this.admitAt(write, before),
+      admittedAt: this.admittedAt(write, before),
       dueAt: RESTS.has(write.status) ? before.dueAt : null,
       deadlineAt: RESTS.has(write.status) || GOES_ON.has(write.status) ? before.deadlineAt : null,
       startedAt: GOES_ON.has(write.status) ? (before.startedAt ?? this.now) : before.startedAt,
@@ -796,16 +853,31 @@ export class Tables {
     });
   }
 
+  private admitAt(write: RunWrite, before: RunRow): number | null {
+    if (!RESTS.has(write.status)) return null;
+    if (isRetriedToWait(write, before)) return this.now;
+    return write.hurries && before.admitAt !== null ? this.now : before.admitAt;
+  }
+
+  /** One that was stopped before it had its turn is still one with limits. */
+  private admittedAt(write: RunWrite, before: RunRow): number | null {
+    if (isRetriedToWait(write, before)) return null;
+    return !RESTS.has(write.status) && before.admitAt !== null ? this.now : before.admittedAt;
+  }
+
   private create(start: NewRun, of: Pick<RunRow, 'schedule' | 'scheduledAt'> = UNSCHEDULED): void {
     const { id, workflow, definition, status, state, worker, key, inputHash, priority, input } = start;
     const { context, tags, tenant, delayMs, dueAt } = start;
     const { now } = this;
     const begins = this.dueAt(dueAt, delayMs, now);
+    const isGated = start.isGated;
     const after: RunRow = {
       ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, tags, tenant },
       ...{ revision: 0, generation: 0 },
       ...{ failedStep: null, failure: null, cancelReason: null, createdAt: now, updatedAt: now, endedAt: null },
-      dueAt: begins,
+      dueAt: isGated ? null : begins,
+      admitAt: isGated ? (begins ?? now) : null,
+      admittedAt: null,
       deadlineAt: start.deadlineMs === null ? null : (begins ?? now) + start.deadlineMs,
       startedAt: status === 'pending' ? null : now,
       ...of,
@@ -859,6 +931,7 @@ export class Tables {
       run;
     return {
       ...{ id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant },
+      gate: run.admitAt !== null ? 'waits' : run.admittedAt !== null ? 'passed' : null,
       cancelReason: run.cancelReason,
       failure: failureOf(run),
       updatedAt: this.text(run.updatedAt),
@@ -921,6 +994,11 @@ const TAKES_EFFECTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'wa
 const WAITS: ReadonlySet<StepStatus> = new Set<StepStatus>(['ready', 'retrying', 'waiting']);
 const RESTS: ReadonlySet<RunStatus> = new Set<RunStatus>(['pending', 'paused']);
 const GOES_ON: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting']);
+
+/** A run with limits that had failed waits for its turn again. */
+function isRetriedToWait({ status }: RunWrite, before: RunRow): boolean {
+  return RESTS.has(status) && before.status === 'failed' && before.admittedAt !== null;
+}
 
 function isPast(time: number | null, now: number): boolean {
   return time !== null && time <= now;

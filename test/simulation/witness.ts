@@ -42,7 +42,7 @@ export class Witness implements Observer {
   private readonly claims = new Map<string, string>();
   private readonly begun = new Set<string>();
   private readonly askedFor = new Set<string>();
-  private readonly admitted = new Set<string>();
+  private readonly met = new Set<string>();
   /** Steps that had their effect in their transaction. */
   private readonly effects = new Set<string>();
   private readonly dueAt = new Map<string, number>();
@@ -80,17 +80,40 @@ export class Witness implements Observer {
     const earlier = before && !isRenewed ? decodeRunState(before.state).holds : new Map();
     for (const [step, { attempt, stage }] of decodeRunState(after.state).holds) {
       if (!earlier.has(step)) this.noteClaim(after, step, attempt, after.worker!);
-      if (stage) this.admitted.add(`${nameOfRun(after)}/${step}`);
+      if (stage) this.met.add(`${nameOfRun(after)}/${step}`);
     }
     for (const { before: earlierRow, after: row } of steps) {
-      if (row.stage) this.admitted.add(`${nameOfRun(after)}/${row.name}`);
+      if (row.stage) this.met.add(`${nameOfRun(after)}/${row.name}`);
       const isNew = earlierRow?.status !== 'running' && !row.aborting;
       if (row.status === 'running' && isNew) this.noteClaim(after, row.name, row.attempt, row.worker!);
     }
     const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
     const begins = !isEnded(after.status) && after.status !== 'paused';
+    const isUnderWay = after.status === 'running' || after.status === 'waiting';
+    if (isUnderWay && this.limitsOf(after) && after.admittedAt === null)
+      this.fault(`Run ${short(after.id)} is ${after.status} and has not had its turn.`);
     if (isEarly && begins && !this.wakeAsked.has(numberOf(after)))
       this.fault(`Run ${short(after.id)} begins before its time.`);
+  }
+
+  /** A run has its turn: not before its time, and beside no more than its workflow's limits let be. */
+  admitted(run: RunRow): void {
+    this.trace(`  ${short(run.id)} has its turn`);
+    const { total, perTenant } = this.limitsOf(run)!;
+    // What is undone once more does not wait for its turn.
+    const held = this.tables
+      .openRuns()
+      .filter(({ workflow, admittedAt }) => workflow === run.workflow && admittedAt !== null)
+      .filter(({ status, generation }) => status !== 'compensating' || generation === 0);
+    const own = held.filter(({ tenant }) => tenant === run.tenant);
+    if ((total !== null && held.length > total) || (perTenant !== null && own.length > perTenant))
+      this.fault(
+        `Run ${short(run.id)} has its turn beside ${held.length - 1} others, ${own.length - 1} of its tenant.`,
+      );
+  }
+
+  private limitsOf({ workflow }: RunRow) {
+    return this.program.limits.find((limits) => limits.workflow === workflow);
   }
 
   /** A transaction of a step has come in: once in a run. */
@@ -162,7 +185,7 @@ export class Witness implements Observer {
     this.askedFor.add(token);
     // The answer of a claim may come when its worker, who gave it up, has released it, and another has asked since.
     const isGivenUp = this.claims.has(`${run}/${step}/${attempt + 1}`);
-    if (this.admitted.has(`${run}/${step}`) && !isGivenUp)
+    if (this.met.has(`${run}/${step}`) && !isGivenUp)
       this.fault(`The condition of ${name} was met and is asked again.`);
   }
 
@@ -180,7 +203,7 @@ export class Witness implements Observer {
     const run = this.tables.runs.get(runId)!;
     if (numberOf(run) !== input.run) this.fault(`${name} is given the input of another run.`);
     const node = this.graphOf(run).nodes.find((other) => other.name === stepOf(step))!;
-    if (node.when !== undefined && !this.admitted.has(`${generation}/${node.name}`))
+    if (node.when !== undefined && !this.met.has(`${generation}/${node.name}`))
       this.fault(`${name} begins, and its condition is not known to be met.`);
     if (node.heartbeatMs !== undefined) this.expectToldOn(generation, context);
     if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);

@@ -16,6 +16,7 @@ export function newRun(change: Partial<NewRun> & Pick<NewRun, 'workflow' | 'defi
     context: null,
     tags: [],
     tenant: null,
+    isGated: false,
     delayMs: null,
     dueAt: null,
     deadlineMs: null,
@@ -42,6 +43,7 @@ export function runWrite(change: Partial<RunWrite> & Pick<RunWrite, 'id' | 'defi
     audit: [],
     renewal: null,
     pause: null,
+    hurries: false,
     steps: [],
     ...change,
   };

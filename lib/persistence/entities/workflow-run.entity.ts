@@ -78,6 +78,14 @@ export class WorkflowRun {
   @Column({ name: 'due_at', type: 'timestamptz', nullable: true })
   dueAt!: Date | null;
 
+  /** Since when it waits for its turn, by the limits of its workflow, or from when on; null where it does not. */
+  @Column({ name: 'admit_at', type: 'timestamptz', nullable: true })
+  admitAt!: Date | null;
+
+  /** When it had its turn; null of a workflow without limits. */
+  @Column({ name: 'admitted_at', type: 'timestamptz', nullable: true })
+  admittedAt!: Date | null;
+
   /** When the run must have ended; null without a deadline, and once it has been stopped. */
   @Column({ name: 'deadline_at', type: 'timestamptz', nullable: true })
   deadlineAt!: Date | null;

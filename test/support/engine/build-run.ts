@@ -10,6 +10,7 @@ import type {
 import type { AttemptFailure, Fact, Quarantine } from '../../../lib/engine/facts.js';
 import type { FanOut } from '../../../lib/engine/fan-out.js';
 import type { GraphNode } from '../../../lib/engine/graph.js';
+import type { Gate } from '../../../lib/engine/limits.js';
 import { indexGraph, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import { DEFAULT_RETRY } from '../../../lib/engine/retry-policy.js';
 import { newRunState, type Hold } from '../../../lib/engine/run-state.js';
@@ -40,6 +41,8 @@ export interface ViewParts {
   /** @default none where the rows are shown, else not read */
   readonly inbox?: readonly InboxSignal[];
   readonly failure?: RunFailure;
+  /** @default none */
+  readonly gate?: Gate | null;
 }
 
 /** A run as the engine sees it. Without marks it has not begun; holds lie with worker `here` unless another is named. */
@@ -61,6 +64,7 @@ export function buildView(graph: IndexedGraph, parts: ViewParts = {}): RunView {
     status: parts.status ?? (parts.marks === undefined ? 'pending' : 'running'),
     state: { marks, holds: new Map(holds), ...(parts.fanOuts && { fanOuts: new Map(fanOuts) }) },
     generation: parts.generation ?? 0,
+    gate: parts.gate ?? null,
     worker: parts.worker ?? (holds.length > 0 ? 'here' : null),
     failure: parts.failure ?? null,
     inbox: parts.inbox ?? (parts.rows ? [] : null),

@@ -1,6 +1,7 @@
 import { decide } from '../../../lib/engine/decide.js';
 import type { Decision, OpenRow, Renewal, RunFailure, RunView, StepWrite } from '../../../lib/engine/decision.js';
 import { claimIn, type Claim, type Fact, type Quarantine, type WaitEnd } from '../../../lib/engine/facts.js';
+import type { Gate } from '../../../lib/engine/limits.js';
 import { findItem, nameOfItem, nodeOf, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
 import { openItemsOf, type FanOut } from '../../../lib/engine/fan-out.js';
 import {
@@ -49,6 +50,7 @@ export interface RunRow {
   readonly status: RunStatus;
   readonly revision: number;
   readonly generation: number;
+  readonly gate: Gate | null;
   readonly state: string;
   readonly worker: string | null;
   readonly failure: RunFailure | null;
@@ -66,7 +68,7 @@ interface Process {
   mustLock: boolean;
 }
 
-type KnownRun = Pick<RunView, 'status' | 'state' | 'generation' | 'worker'> & { readonly revision: number };
+type KnownRun = Pick<RunView, 'status' | 'state' | 'generation' | 'gate' | 'worker'> & { readonly revision: number };
 
 /** What may happen in a simulation beside steps that complete. */
 export interface Chaos {
@@ -79,6 +81,8 @@ export interface Chaos {
   readonly pauses?: boolean;
   /** Whoever sees that the run has failed retries it, a few times. */
   readonly retries?: boolean;
+  /** It has to wait for its turn, also where it is retried. */
+  readonly limits?: boolean;
   /** Facts come twice, late and by way of other processes. */
   readonly doubles?: boolean;
 }
@@ -91,6 +95,15 @@ export const MET = 'isMet';
 const GOOD: readonly string[] = [MARK.completed, MARK.failed, MARK.failedInDoubt];
 const MAY_BE_DONE: readonly string[] = [MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt];
 const UNDECIDED: readonly string[] = [MARK.pending, MARK.held, MARK.queued, MARK.waiting, MARK.fanned];
+/** A run with limits that had failed waits for its turn again. */
+function isRetriedToWait({ status }: Decision, before: RunRow): boolean {
+  return (status === 'pending' || status === 'paused') && before.status === 'failed' && before.gate !== null;
+}
+
+/** What becomes of a run that never has its turn. */
+const BEFORE_ITS_TURN: ReadonlySet<string> = new Set([
+  ...['pending', 'paused', 'cancelling', 'cancelled', 'compensating', 'failing', 'failed', 'terminated'],
+]);
 const WAITS: ReadonlySet<string> = new Set(['retrying', 'waiting']);
 
 /** Of so many choices one makes mischief, where there is any. */
@@ -150,6 +163,7 @@ export class RunSimulation {
       status: 'pending',
       revision: 0,
       generation: 0,
+      gate: chaos.limits ? 'waits' : null,
       state,
       worker: null,
       failure: null,
@@ -260,6 +274,7 @@ export class RunSimulation {
       status: decision.status,
       revision: earlier.revision + 1,
       generation: earlier.generation + (decision.renewal ? 1 : 0),
+      gate: isRetriedToWait(decision, earlier) ? 'waits' : earlier.gate,
       state: encodeRunState(decision.state),
       worker: decision.worker,
       failure: decision.failure ?? (decision.renewal?.forgetsFailure ? null : earlier.failure),
@@ -322,7 +337,7 @@ export class RunSimulation {
   private expectProgress(): Action[] {
     const actions = [
       ...(this.run.status === 'paused' ? [() => this.resume()] : []),
-      ...(this.run.status === 'pending' ? [() => this.tell(this.processes[0]!, { type: 'begun' })] : []),
+      ...(this.run.status === 'pending' ? this.beginning() : []),
       ...this.processes.flatMap((process) => this.progressOf(process)),
       ...[...this.rows].flatMap(([step, row]) => this.progressOfRow(step, row)),
       ...this.reaping(),
@@ -330,6 +345,17 @@ export class RunSimulation {
     ];
     if (actions.length === 0) throw new Error(`The run is stuck: ${this.describe()}`);
     return actions;
+  }
+
+  /** It has its turn, which raises no revision; told that it may begin before, it does not. */
+  private beginning(): Action[] {
+    const begin = () => this.tell(this.processes[0]!, { type: 'begun' });
+    const beginElsewhere = () => {
+      this.processes.at(-1)!.facts.push({ type: 'begun' });
+      this.commitAll(this.processes.at(-1)!);
+    };
+    if (this.run.gate !== 'waits') return [begin, beginElsewhere];
+    return [() => (this.run = { ...this.run, gate: 'passed' }), begin, beginElsewhere];
   }
 
   /** Whoever waits for a signal is sent one; what was sent is looked at. */
@@ -652,8 +678,8 @@ export class RunSimulation {
   }
 
   private look(): KnownRun {
-    const { status, revision, generation, worker } = this.run;
-    return { status, revision, generation, worker, state: this.state };
+    const { status, revision, generation, gate, worker } = this.run;
+    return { status, revision, generation, gate, worker, state: this.state };
   }
 
   /** The state of the run as whoever reads its text sees it. Read once: most of what is checked here looks at it. */
@@ -816,7 +842,8 @@ export class RunSimulation {
   }
 
   private expectSound(): void {
-    const { status, worker } = this.run;
+    const { status, worker, gate } = this.run;
+    if (gate === 'waits' && !BEFORE_ITS_TURN.has(status)) throw new Error(`The run is ${status} before its turn.`);
     const { marks, holds } = this.state;
     const { nodes } = this.graph;
     same('a run names a worker iff it has holds', worker !== null, holds.size > 0);
