@@ -7,6 +7,9 @@ const STATUS_OF: Readonly<Record<string, HttpStatus>> = {
   OF_INPUT_INVALID: HttpStatus.BAD_REQUEST,
   OF_RUN_UNKNOWN: HttpStatus.NOT_FOUND,
   OF_RUN_ENDED: HttpStatus.CONFLICT,
+  OF_RUN_NOT_FAILED: HttpStatus.CONFLICT,
+  OF_RUN_NOT_PAUSED: HttpStatus.CONFLICT,
+  OF_RUN_UNDONE: HttpStatus.CONFLICT,
   OF_KEY_CONFLICT: HttpStatus.CONFLICT,
 };
 

@@ -19,10 +19,13 @@ import { waitFor } from '../support/wait-for.js';
 const ENDED = ['completed', 'failed', 'cancelled'];
 const SOLD_OUT_SKU = 'BRW-SIPH-05';
 const SLOW_ORDER = '2007';
+/** Its charge takes long enough to be paused meanwhile. */
+const HELD_ORDER = '2021';
 
 /** Fair weather, but for one order whose charges and refunds the provider takes very long to answer. */
 class SlowForOne extends Weather {
   override next(matter: string): ReturnType<Weather['next']> {
+    if (matter === `/charges ${HELD_ORDER}`) return { fate: 'fine', latencyMs: 1_000 };
     return matter === `/charges ${SLOW_ORDER}` ? { fate: 'fine', latencyMs: 60_000 } : super.next(matter);
   }
 }
@@ -70,13 +73,15 @@ describe('the shop', () => {
     method: 'GET' | 'POST',
     path: string,
     body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<{ status: number; body: Body }> {
     const response = await fetch(url + path, {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: (await response.json()) as Body };
+    const text = await response.text();
+    return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as Body };
   }
 
   async function waitForEnd(id: string): Promise<OrderBody> {
@@ -176,6 +181,52 @@ describe('the shop', () => {
     await call('POST', '/orders', makeOrder('2008'));
     await waitForEnd('2008');
     expect((await call('POST', '/orders/2008/cancel', {})).status).toBe(409);
+  });
+
+  it('support holds an order and lets it go on, and the log says who did it and why', async () => {
+    const ann = { 'x-agent': 'Ann' };
+    await call('POST', '/orders', makeOrder(HELD_ORDER));
+    await waitFor('the charge is under way', async () => {
+      const { body } = await call<OrderBody>('GET', `/orders/${HELD_ORDER}`);
+      return body.steps.some(({ name, status }) => name === 'charge' && status === 'running');
+    });
+    expect((await call('POST', `/support/orders/${HELD_ORDER}/pause`, {})).status).toBe(400);
+    const reason = 'is the address right?';
+    expect((await call('POST', `/support/orders/${HELD_ORDER}/pause`, { reason }, ann)).status).toBe(204);
+    const held = await waitFor('the charge has come in', async () => {
+      const { body } = await call<OrderBody>('GET', `/orders/${HELD_ORDER}`);
+      return body.steps.some(({ name, status }) => name === 'charge' && status === 'completed') ? body : null;
+    });
+    expect(held.run.status).toBe('paused');
+    expect(held.steps.find(({ name }) => name === 'pack')?.status).toBe('pending');
+    expect((await call('POST', `/support/orders/${HELD_ORDER}/resume`, {}, ann)).status).toBe(204);
+    expect((await waitForEnd(HELD_ORDER)).run.status).toBe('completed');
+    expect((await call('POST', `/support/orders/${HELD_ORDER}/resume`, {}, ann)).status).toBe(409);
+    const log = await call('GET', `/support/orders/${HELD_ORDER}/log`);
+    expect(log.body).toMatchObject([
+      { action: 'resume', by: 'Ann' },
+      { action: 'pause', by: 'Ann', reason },
+    ]);
+  });
+
+  it('support retries an order that failed for want of stock, and all others that can', async () => {
+    const ann = { 'x-agent': 'Ann' };
+    const sku = SOLD_OUT_SKU;
+    for (const id of ['2022', '2023']) await call('POST', '/orders', makeOrder(id, { items: [{ sku, quantity: 1 }] }));
+    for (const id of ['2022', '2023']) expect((await waitForEnd(id)).run.status).toBe('failed');
+    const stock = app.get(DataSource).getRepository(StockItem);
+    await stock.increment({ sku }, 'onHand', 10);
+    expect((await call('POST', '/support/orders/2022/retry', { reason: 'new stock' }, ann)).status).toBe(204);
+    expect((await waitForEnd('2022')).run.status).toBe('completed');
+    expect((await call('POST', '/support/orders/2022/retry', {}, ann)).status).toBe(409);
+    const all = await call<{ count: number }>('POST', '/support/orders/retry', { reason: 'new stock' }, ann);
+    expect(all.status).toBe(200);
+    expect(all.body.count).toBeGreaterThan(0);
+    await waitFor('the other goes on, too', async () => {
+      const { body } = await call<OrderBody>('GET', '/orders/2023');
+      return body.run.status === 'completed';
+    });
+    await stock.update({ sku }, { onHand: 0, reserved: 0 });
   });
 
   it('orders are found by the status of their runs', async () => {

@@ -15,6 +15,7 @@ import { Order } from './order.entity.js';
 import { OrderWorkflow } from './order.workflow.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersService } from './orders.service.js';
+import { SupportController } from './support.controller.js';
 
 @Module({
   imports: [
@@ -25,7 +26,7 @@ import { OrdersService } from './orders.service.js';
     BillingModule,
     NotificationsModule,
   ],
-  controllers: [OrdersController],
+  controllers: [OrdersController, SupportController],
   // A workflow is a provider like any other: nothing else registers it.
   providers: [OrdersService, OrderBoard, OrderImport, OrderWorkflow, CancellationWorkflow],
 })
