@@ -31,7 +31,7 @@ export type {
 } from './definition/schedule-options.js';
 export { Parallel, Step } from './definition/step.decorator.js';
 export type { ParallelOptions, StepOptions } from './definition/step-options.js';
-export type { Verdict } from './definition/verdict.js';
+export type { Resolution, Verdict } from './definition/verdict.js';
 export { Sleep } from './definition/sleep.decorator.js';
 export { SleepUntil } from './definition/sleep-until.decorator.js';
 export { WaitForSignal } from './definition/wait-for-signal.decorator.js';
@@ -72,7 +72,7 @@ export type {
 export { Run } from './runtime/run.js';
 export type { DeployCheck, DeployVerdict, RunsInFlight } from './runtime/deploy-check.js';
 export type { RunContext } from './runtime/run-context.js';
-export type { RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
+export type { RunBlock, RunDetails, RunPage, StepDetails } from './runtime/run-details.js';
 export type { ItemDetails, ItemsOptions, ItemsPage } from './runtime/item-pages.js';
 export type { AuditEntry, ItemCounts } from './engine/ports.js';
 export type { Schedules } from './runtime/schedules.js';

@@ -2,7 +2,7 @@ import { findMethod, methodNames } from './class-methods.js';
 import type { StepMember } from './member-faults.js';
 import type { ClassLike, MemberMetadata } from './metadata.js';
 import { findNearMiss, list, suggest } from './near-miss.js';
-import { isName, show, type Say, type WrittenOptions } from './option-readers.js';
+import { isName, readChoice, show, type Say, type WrittenOptions } from './option-readers.js';
 import type { StepScope } from './step-scope.js';
 
 /** An option that names a method which is no step, and what that returns. */
@@ -12,7 +12,7 @@ interface Aside {
 }
 
 export const WHEN: Aside = { option: 'when', returns: 'a boolean' };
-const VERIFY: Aside = { option: 'verify', returns: '{ done: false }, or { done: true, result }' };
+const VERIFY: Aside = { option: 'verify', returns: '{ done: false }, { done: true, result } or { ask }' };
 
 /**
  * The decorated members that some step names in `when` or `verify`, and that are no steps themselves. One whose
@@ -57,6 +57,14 @@ export function readVerify(options: WrittenOptions, step: StepMember, scope: Ste
   if (verify !== null && step.parameters.some(({ kind }) => kind === 'manager'))
     say('has verify and @Manager(). Whether its transaction has come in is known: remove verify.');
   return verify;
+}
+
+/** `effect`, of a step whose attempts may leave a doubt. @returns whether it is external */
+export function readEffect(options: WrittenOptions, step: StepMember, say: Say): boolean {
+  const effect = readChoice(options['effect'], 'effect', ['external'], say);
+  if (effect !== undefined && step.parameters.some(({ kind }) => kind === 'manager'))
+    say('has effect and @Manager(). Whether its transaction has come in is known: remove effect.');
+  return effect !== undefined;
 }
 
 function findFault(

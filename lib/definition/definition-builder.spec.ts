@@ -120,6 +120,7 @@ describe('a definition', () => {
       ownBackoff: null,
       condition: null,
       verification: null,
+      isExternal: false,
       onTimeout: 'fail',
     });
     expect(steps.get('ship')).toMatchObject({ retryOn: [RangeError], doNotRetryOn: [] });
@@ -292,6 +293,7 @@ describe('a definition', () => {
         ],
       },
       verification: null,
+      isExternal: false,
       onTimeout: 'fail',
     });
     expect(steps.get('first')!.parameters).toEqual([
@@ -473,6 +475,7 @@ describe('a definition', () => {
       ownBackoff: null,
       condition: null,
       verification: null,
+      isExternal: false,
       onTimeout: 'fail',
     });
   });

@@ -57,7 +57,11 @@ function toDefinition(
   const definitions = [
     ...steps.map((step) => toStep(step, bindings.get(step.name)!, retries.get(step.name)!)),
     ...compensations.map((code) =>
-      toStep({ ...code, when: null, verify: null, wait: null }, bindings.get(code.name)!, retries.get(code.name)!),
+      toStep(
+        { ...code, when: null, verify: null, isExternal: false, wait: null },
+        bindings.get(code.name)!,
+        retries.get(code.name)!,
+      ),
     ),
   ];
   const byName = new Map(definitions.map((definition) => [definition.name, definition]));
@@ -79,8 +83,10 @@ function isConcerned(host: CallHost, { name, condition, verification }: StepDefi
   return [name, condition?.name, verification?.name].some((method) => method !== undefined && host.concerns(method));
 }
 
+type WrittenSteps = Pick<WrittenStep, 'name' | 'when' | 'verify' | 'isExternal' | 'wait' | 'renamedFrom'>;
+
 function toStep(
-  { name, when, verify, wait, renamedFrom }: Pick<WrittenStep, 'name' | 'when' | 'verify' | 'wait' | 'renamedFrom'>,
+  { name, when, verify, isExternal, wait, renamedFrom }: WrittenSteps,
   bindings: StepBindings,
   retry: ResolvedRetry,
 ): StepDefinition {
@@ -92,6 +98,7 @@ function toStep(
     ownBackoff: retry.ownBackoff,
     condition: when === null ? null : { name: when, parameters: bindings.condition },
     verification: verify === null ? null : { name: verify, parameters: bindings.verification },
+    isExternal,
     onTimeout: wait?.onTimeout ?? 'fail',
     renamedFrom,
   };

@@ -78,7 +78,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "scheduleToStart", "heartbeat", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "effect", "delay", "scheduleToStart", "heartbeat", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -259,13 +259,30 @@ describe('what verifies a step', () => {
       expect.stringMatching(
         /^W\.b: verify names "wasDonne", which is no method of the class\. Did you mean "wasDone"\?/,
       ),
-      'W.c: verify names "a", which is a step. Name a method that is no step and returns { done: false }, or { done: true, result }.',
+      'W.c: verify names "a", which is a step. Name a method that is no step and returns { done: false }, { done: true, result } or { ask }.',
       'W.d: Expected verify to be the name of a method, got 7.',
       'W.e: has verify and @Manager(). Whether its transaction has come in is known: remove verify.',
       expect.stringMatching(/^W\.f: @Sleep has no option "verify"/),
       expect.stringMatching(/^W\.j: has heartbeat and @Manager\(\)\. .* give it a timeout instead\.$/),
       'W.wasBothDone: parameter 0 bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.',
       expect.stringMatching(/^W\.e: parameter 0 of "wasDone", which verifies it, takes the result of "z"/),
+    ]);
+  });
+});
+
+describe('the effect of a step', () => {
+  it('is external, and not one that a transaction tells', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @LooseStep({ effect: 'outside' }) a() {}
+      @LooseStep({ effect: 'external' }) b(@Manager() _: unknown) {}
+      @Sleep('1d', { effect: 'external' } as never) c!: void;
+      @LooseStep({ effect: 'external' }) d() {}
+    }
+    expect(linesOf(W)).toEqual([
+      `W.a: Expected effect to be one of "external", got 'outside'.`,
+      'W.b: has effect and @Manager(). Whether its transaction has come in is known: remove effect.',
+      expect.stringMatching(/^W\.c: @Sleep has no option "effect"/),
     ]);
   });
 });

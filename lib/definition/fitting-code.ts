@@ -99,6 +99,7 @@ function pauseOf(name: string): StepDefinition {
     ownBackoff: null,
     condition: null,
     verification: null,
+    isExternal: false,
     renamedFrom: [],
   } as const;
   return { ...nothing, name, onTimeout: 'fail' };

@@ -78,10 +78,16 @@ export interface StepOptions<
   /**
    * A public method of the class that is asked before another attempt where nobody knows how the last one ended: its process died,
    * it timed out, or it was handed over. It takes parameters as the step does, looks outside (by `idempotencyKey`, say) whether the
-   * step has been done, and returns a `Verdict`, or a promise of one. What it throws is the attempt's failure, and it is asked again.
+   * step has been done, and returns a `Verdict`, or a promise of one: done, not done, or to ask a person. What it throws is the attempt's failure, and it is asked again.
    * @default the step is run again
    */
   readonly verify?: V;
+  /**
+   * `external`: it has an effect outside that must not be had twice. Where nobody knows how an attempt ended, none begins after it
+   * until `verify`, or else a person by `orchestrator.resolve()`, has said that it has not been done.
+   * @default it is run again, unless `verify` says that it has been done
+   */
+  readonly effect?: 'external';
   /**
    * How long it waits before its first attempt, once all it waits for has ended. More than 0, at most 10 years.
    * @default no wait
@@ -149,6 +155,7 @@ export const CODE_KEYS = [
 export const STEP_KEYS = [
   ...CODE_KEYS,
   'verify',
+  'effect',
   'delay',
   'scheduleToStart',
   'heartbeat',

@@ -1,6 +1,6 @@
 import type { FanOutLimits, GraphNode } from '../engine/graph.js';
 import { COMPENSATE_KEYS } from './compensate-options.js';
-import { readAside, readVerify, WHEN } from './aside-reader.js';
+import { readAside, readEffect, readVerify, WHEN } from './aside-reader.js';
 import { readFanOut } from './fan-out-reader.js';
 import { readJoin } from './join-reader.js';
 import type { StepMember } from './member-faults.js';
@@ -43,6 +43,8 @@ export interface WrittenStep extends PageStep, WrittenCode {
   readonly when: string | null;
   /** The method that says whether it has been done where nobody knows. */
   readonly verify: string | null;
+  /** Whether a person is asked where nobody knows. */
+  readonly isExternal: boolean;
   readonly delayMs: number | undefined;
   readonly startWithinMs: number | undefined;
   readonly heartbeatMs: number | undefined;
@@ -88,6 +90,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     join: readJoin(options['join'], after === undefined ? null : after.written, say),
     when: readAside(WHEN, options, member, scope, say),
     verify: readVerify(options, member, scope, say),
+    isExternal: readEffect(options, member, say),
     delayMs: readPause(mark, options, say),
     startWithinMs: readDelay(options['scheduleToStart'], 'scheduleToStart', say),
     heartbeatMs: readHeartbeat(member, options, say),

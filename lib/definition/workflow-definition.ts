@@ -49,6 +49,8 @@ export interface StepDefinition {
   readonly condition: AsideDefinition | null;
   /** Asked before another attempt where nobody knows how the last one ended. */
   readonly verification: AsideDefinition | null;
+  /** Its effect lies outside: where nobody knows whether an attempt has had it, a person is asked, and nobody else begins another. */
+  readonly isExternal: boolean;
   /** What a wait for a signal comes to when its time is over. */
   readonly onTimeout: WaitEnd;
   /** The names that it had in earlier builds. */

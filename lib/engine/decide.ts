@@ -1,6 +1,6 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft, sinceOf, tallyOf } from './draft.js';
-import type { Asked, AttemptFailure, Claim, Fact, Quarantine, Unclaimed, WaitEnd } from './facts.js';
+import type { Asked, AttemptFailure, Claim, Fact, Quarantine, Resolution, Unclaimed, WaitEnd } from './facts.js';
 import { baseOf } from './indexed-graph.js';
 import { findAnew } from './renewal.js';
 import { findTurn, loseJoin } from './turns.js';
@@ -61,6 +61,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return parkStep(draft, fact);
     case 'wait-ended':
       return endWait(draft, fact.claim, fact.end);
+    case 'step-doubted':
+      return doubtStep(draft, fact);
     case 'signalled':
       return receiveSignals(draft);
     case 'step-awake':
@@ -68,7 +70,7 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
     case 'steps-unclaimed':
       return failUnclaimed(draft, fact.steps);
     case 'step-released':
-      return releaseStep(draft, fact.claim);
+      return releaseStep(draft, fact);
     case 'workers-lost':
       return loseWorkers(draft, fact.workers, fact.quarantine);
     case 'cancel-requested':
@@ -85,6 +87,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return wake(draft, fact);
     case 'retry-requested':
       return retry(draft, fact);
+    case 'resolve-requested':
+      return resolve(draft, fact);
     default:
       return assertNever(fact);
   }
@@ -339,20 +343,35 @@ function parkStep(
   draft.park(position, tallyOf(claim), { stage: 'parked', dueAt: until, result });
 }
 
+/** Whether the step has been done is for a person to say, however long that takes. */
+function doubtStep(
+  draft: Draft,
+  { claim, error }: { readonly claim: Claim; readonly error: string },
+): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  const doubtful: Tally = { ...tallyOf(claim), inDoubt: true };
+  if (isUnwanted(draft, position)) return free(draft, position, doubtful, claim.startedAt);
+  draft.park(position, doubtful, { stage: 'in-doubt', error });
+}
+
 /** From now on the run is no longer one that only waits. */
 function awakeStep(draft: Draft, claim: Claim): void {
   const position = draft.position(claim.step);
   if (draft.isOfNow(claim) && position !== undefined && draft.markOf(position) === MARK.waiting) draft.rouse(position);
 }
 
-function releaseStep(draft: Draft, claim: Claim): NeedsRows | void {
+function releaseStep(
+  draft: Draft,
+  { claim, isUntouched = false }: { readonly claim: Claim; readonly isUntouched?: boolean },
+): NeedsRows | void {
   // Whoever hands it over does not know whether its transaction has come in.
   const isCommitted = isSame(draft.view.rows?.get(claim.step), { ...claim, stage: 'committed' });
   const known: Claim = isCommitted ? { ...claim, stage: 'committed' } : claim;
   const position = findRunning(draft, known);
   if (position === undefined) return;
   if (known.stage === 'committed') return settle(draft, position, known);
-  return free(draft, position, givenUp(draft, position, claim, true), claim.startedAt);
+  return free(draft, position, givenUp(draft, position, claim, !isUntouched), claim.startedAt);
 }
 
 /** The attempt's own transaction has come in with its result, whatever became of the attempt. */
@@ -518,6 +537,24 @@ function retry(draft: Draft, asked: Asked): NeedsRows | void {
   // One that has limits waits for its turn, as it did before.
   if (!draft.renew(anew)) return;
   return giveTurns(draft, anew.positions);
+}
+
+/** A person says whether a step that waits for it has been done: it has completed, or is run. */
+function resolve(
+  draft: Draft,
+  { step, attempt, resolution, ...asked }: { step: string; attempt: number; resolution: Resolution } & Asked,
+): NeedsRows | void {
+  if (isEnded(draft.status)) return;
+  if (draft.view.rows === null) return NEEDS_ROWS;
+  const position = draft.position(step);
+  const waiting = position === undefined ? null : draft.findInDoubt(position);
+  // Somebody else was first, or nobody wants it any more.
+  if (waiting?.attempt !== attempt) return;
+  draft.note('resolve', asked);
+  if (resolution.kind === 'not done') return draft.clear(position!, waiting);
+  draft.completeWaiting(position!, waiting, resolution.result);
+  draft.announce({ step, status: 'completed', attempt, error: null, delayMs: null });
+  return goOn(draft, position!);
 }
 
 /** Nothing new starts: what waits is cancelled here and now, what runs may still report. */

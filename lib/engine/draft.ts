@@ -25,7 +25,7 @@ const HAS_OPEN_ROW: ReadonlySet<string> = new Set([MARK.queued, MARK.waiting, MA
 const ACTIVE: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting, MARK.fanned]);
 
 /** Marks of items that may have an attempt, now or later. */
-const IS_OPEN: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.aborting]);
+const IS_OPEN: ReadonlySet<string> = new Set([MARK.held, MARK.queued, MARK.waiting, MARK.aborting]);
 
 const NEVER_CLAIMED: Tally = { attempt: 0, failures: 0, crashes: 0 };
 const RECEIVED: Tally = { ...NEVER_CLAIMED, stage: 'received' };
@@ -317,7 +317,7 @@ export class Draft {
   park(
     position: number,
     tally: Tally,
-    { stage, ...row }: { stage?: Stage; delayMs?: number; dueAt?: string; result?: string },
+    { stage, ...row }: { stage?: Stage; delayMs?: number; dueAt?: string; result?: string; error?: string },
   ): void {
     const isRunning = this.markOf(position) !== MARK.pending;
     const parked = { ...tally, ...staged(stage) };
@@ -326,7 +326,21 @@ export class Draft {
     this.holds.delete(step);
     this.mark(position, MARK.waiting);
     const { attempt } = tally;
-    this.announce({ step, status: 'waiting', attempt, error: null, delayMs: row.delayMs ?? null });
+    this.announce({ step, status: 'waiting', attempt, error: row.error ?? null, delayMs: row.delayMs ?? null });
+  }
+
+  /** A person says that the step, which waits for that, has been done. */
+  completeWaiting(position: number, was: Tally, result: string): void {
+    const { stage: _stage, inDoubt: _inDoubt, ...tally } = was;
+    this.write(position, { status: 'completed', tally, result }, false, was);
+    this.mark(position, MARK.completed);
+  }
+
+  /** A person says that the step has not been done: its code is run, and what is known of earlier attempts leaves no doubt. */
+  clear(position: number, was: Tally): void {
+    const { attempt, failures } = was;
+    this.write(position, { status: 'ready', tally: { attempt, failures, crashes: 0, stage: 'cleared' } }, false, was);
+    this.mark(position, MARK.queued);
   }
 
   /** The row of a step that waited is being run, or is about to be. */
@@ -538,13 +552,19 @@ export class Draft {
     const row = this.findRow(position);
     if (row?.status === 'retrying') return row.tally;
     const isSignal = this.node(position).kind === 'signal';
-    return row?.status === 'waiting' && !isSignal ? row.tally : null;
+    return row?.status === 'waiting' && !isSignal && row.tally.stage !== 'in-doubt' ? row.tally : null;
   }
 
   /** The counters of a step that waits for a signal, also where its time is over and nobody has ended it yet; else null. */
   findWaitForSignal(position: number): Tally | null {
     const tally = this.node(position).kind === 'signal' ? this.findWaiting(position) : null;
     return tally?.stage === 'parked' ? tally : null;
+  }
+
+  /** The counters of a step that waits for a person to say whether it has been done, else null. */
+  findInDoubt(position: number): Tally | null {
+    const tally = this.findWaiting(position);
+    return tally?.stage === 'in-doubt' ? tally : null;
   }
 
   /** A step's open row, as this very fold or the view says. */

@@ -55,6 +55,9 @@ export type WaitEnd =
   | { readonly kind: 'is skipped' }
   | { readonly kind: 'completes'; readonly result: string };
 
+/** What a person says of a step that waits for it. A result is encoded. */
+export type Resolution = { readonly kind: 'done'; readonly result: string } | { readonly kind: 'not done' };
+
 /** Something that happened and that a run has to be told. Time and chance come in with it. */
 export type Fact =
   /** The run's time has come: its first steps may start. */
@@ -71,14 +74,19 @@ export type Fact =
   | { readonly type: 'step-expanded'; readonly claim: Claim; readonly count: number }
   /** The time of a step that waits for a signal is over: unless one has come, it ends so. */
   | { readonly type: 'wait-ended'; readonly claim: Claim; readonly end: WaitEnd }
+  /** Nobody knows whether an earlier attempt has had its effect, and a person is asked. The encoded error says why. */
+  | { readonly type: 'step-doubted'; readonly claim: Claim; readonly error: string }
   /** Signals may have come. */
   | { readonly type: 'signalled' }
   /** A step that waited for a time was claimed. */
   | { readonly type: 'step-awake'; readonly claim: Claim }
   /** No worker has taken these steps in the time that they have for that. */
   | { readonly type: 'steps-unclaimed'; readonly steps: readonly Unclaimed[] }
-  /** A worker that shuts down hands the attempt over: neither a failure nor a crash. */
-  | { readonly type: 'step-released'; readonly claim: Claim }
+  /**
+   * A worker that shuts down hands the attempt over: neither a failure nor a crash. `isUntouched`: the step's own code was not
+   * called. @default nobody knows
+   */
+  | { readonly type: 'step-released'; readonly claim: Claim; readonly isUntouched?: boolean }
   /** These workers live no more: what they held or ran is free again. */
   | { readonly type: 'workers-lost'; readonly workers: ReadonlySet<string>; readonly quarantine: Quarantine }
   | ({ readonly type: 'cancel-requested' } & Asked)
@@ -92,4 +100,11 @@ export type Fact =
   /** What waits for a time waits no longer. */
   | ({ readonly type: 'wake-requested' } & Asked)
   /** A run that has failed goes on from what failed. */
-  | ({ readonly type: 'retry-requested' } & Asked);
+  | ({ readonly type: 'retry-requested' } & Asked)
+  /** Somebody has looked what came of a step that is in doubt since this attempt. */
+  | ({
+      readonly type: 'resolve-requested';
+      readonly step: string;
+      readonly attempt: number;
+      readonly resolution: Resolution;
+    } & Asked);

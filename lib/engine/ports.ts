@@ -403,6 +403,8 @@ export interface RunStore {
   saveHeartbeats(told: readonly ToldHeartbeat[]): Promise<void>;
   /** What an attempt of the step has told last in this generation, encoded; null: nothing. */
   loadHeartbeat(runId: string, generation: number, row: StepPlace): Promise<string | null>;
+  /** Whether an attempt of the step in an earlier generation was given up before it ended. */
+  hasDoubts(runId: string, generation: number, step: StepPlace): Promise<boolean>;
   /** The signal that a step of the run has taken, its payload encoded; null where it has taken none. */
   loadSignal(runId: string, step: string): Promise<TakenSignal | null>;
   /**
@@ -516,8 +518,19 @@ export interface ItemCounts {
   readonly cancelled: number;
 }
 
+/** A step for which its run waits until somebody does something. */
+export interface BlockedStepView {
+  readonly runId: string;
+  /** An item of a fan-out by its own name. */
+  readonly step: string;
+  /** Why a person is asked, encoded. */
+  readonly error: string;
+}
+
 /** What `list` filters by. Newest runs come first. */
 export interface RunQuery {
+  /** Only those that wait for a person. */
+  readonly isBlocked: boolean;
   readonly workflow: string | null;
   readonly statuses: readonly RunStatus[] | null;
   /** It bears all of these. */
@@ -587,6 +600,10 @@ export interface RunArchive {
   definitionsInFlight(mostRunIds: number): Promise<readonly DefinitionInFlight[]>;
   /** The rows of its steps, items of fan-outs apart. */
   steps(runId: string, generation: number): Promise<readonly StepRecordView[]>;
+  /** Of these runs those that wait for a person, each with the first step that does. */
+  findBlocked(runIds: readonly string[]): Promise<readonly BlockedStepView[]>;
+  /** The row of a step or of an item; null where it has none. */
+  findStep(runId: string, generation: number, place: StepPlace): Promise<StepRecordView | null>;
   /** Rows of items of a fan-out, in their order. */
   items(page: ItemPage): Promise<readonly ItemRecordView[]>;
   /** How the items of a fan-out that has ended came to their end. */

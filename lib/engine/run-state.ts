@@ -44,9 +44,10 @@ export interface Tally {
 /**
  * `admitted`: its condition was met and is not asked again. `parked`: it waits for a signal, or its code has said until when
  * it waits. `received`: the signal that it waited for has come. `expanded`: its items are stored and on their way. `committed`:
- * its own transaction has written its result into its row; whatever becomes of its attempt, it has completed.
+ * its own transaction has written its result into its row; whatever becomes of its attempt, it has completed. `in-doubt`: it waits
+ * for a person to say whether it has been done. `cleared`: it has not, and its code is run.
  */
-export type Stage = 'admitted' | 'parked' | 'received' | 'expanded' | 'committed';
+export type Stage = 'admitted' | 'parked' | 'received' | 'expanded' | 'committed' | 'in-doubt' | 'cleared';
 
 /** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
 export interface Hold extends Tally {

@@ -35,7 +35,16 @@ export const END_STATUSES = ['completed', 'failed', 'cancelled', 'terminated'] a
 export type EndStatus = (typeof END_STATUSES)[number];
 
 /** What people ask of a run beside its start and its signals. */
-export const CONTROL_ACTIONS = ['cancel', 'terminate', 'pause', 'resume', 'wake', 'retry', 'delete'] as const;
+export const CONTROL_ACTIONS = [
+  'cancel',
+  'terminate',
+  'pause',
+  'resume',
+  'wake',
+  'retry',
+  'resolve',
+  'delete',
+] as const;
 
 /**
  * What somebody asked of a run: each leaves an entry in the audit log.
@@ -62,7 +71,7 @@ export const STEP_STATUSES = [
  * What a step of a run is doing.
  *
  * `pending` it waits for other steps · `ready` it waits for a free slot of a worker · `running` an attempt is under way ·
- * `retrying` it waits for its next attempt · `waiting` it waits for a time or a signal · `completed`, `failed`, `cancelled` it has
+ * `retrying` it waits for its next attempt · `waiting` it waits for a time, a signal or a person · `completed`, `failed`, `cancelled` it has
  * ended · `skipped` it has ended without having run · `quarantined` it has ended because it kept killing the process it
  * ran in.
  *

@@ -44,6 +44,8 @@ export type FlowEvent =
   | (StepEventBase & { readonly type: 'step.skipped' })
   /** It waits for a time, and holds no worker. */
   | (StepEventBase & { readonly type: 'step.waiting' })
+  /** Nobody knows whether it has been done, and it waits for a person to say so: `orchestrator.resolve()`. */
+  | (StepEventBase & { readonly type: 'step.blocked'; readonly error: unknown })
   /** The step has killed its process too often, the last time with nothing beside it: it is not tried again. */
   | (StepEventBase & { readonly type: 'step.quarantined'; readonly error: unknown })
   /** A compensation has failed for good: what it was to undo is still done. Somebody has to see to it. */

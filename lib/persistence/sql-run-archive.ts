@@ -4,6 +4,7 @@ import { Brackets, In, LessThan, MoreThan, type DataSource, type SelectQueryBuil
 import type {
   AuditEntry,
   AuditQuery,
+  BlockedStepView,
   DefinitionInFlight,
   ItemCounts,
   ItemPage,
@@ -14,6 +15,7 @@ import type {
   RunRecordView,
   StepRecordView,
 } from '../engine/ports.js';
+import { nameOfItem, type StepPlace } from '../engine/indexed-graph.js';
 import { doubted, staged } from '../engine/run-state.js';
 import { OPEN_RUN_STATUSES } from '../engine/words.js';
 import { WorkflowDefinitionRecord, WorkflowEvent, WorkflowRun, WorkflowStep } from './entities/index.js';
@@ -98,6 +100,27 @@ export class SqlRunArchive implements RunArchive {
     });
   }
 
+  async findBlocked(runIds: readonly string[]): Promise<BlockedStepView[]> {
+    if (runIds.length === 0) return [];
+    return this.read(async (manager) => {
+      const steps = await manager.find(WorkflowStep, {
+        where: { ...IN_DOUBT, runId: In([...runIds]) },
+        order: { runId: 'ASC', startedAt: 'ASC', name: 'ASC', item: 'ASC' },
+      });
+      const first = steps.filter(({ runId }, index) => steps[index - 1]?.runId !== runId);
+      return first.map(({ runId, name, item, errors }) => {
+        return { runId, step: item === 0 ? name : nameOfItem(name, item - 1), error: errors!.at(-1)! };
+      });
+    });
+  }
+
+  async findStep(runId: string, generation: number, place: StepPlace): Promise<StepRecordView | null> {
+    return this.read(async (manager) => {
+      const step = await manager.findOneBy(WorkflowStep, { runId, generation, ...place, round: 0 });
+      return step && step.status !== 'pending' ? (toStepView(step) as StepRecordView) : null;
+    });
+  }
+
   async items({ runId, generation, step, after, limit }: ItemPage): Promise<ItemRecordView[]> {
     return this.read(async (manager) => {
       const where = { runId, generation, name: step, item: MoreThan(after + 1) };
@@ -138,14 +161,21 @@ export class SqlRunArchive implements RunArchive {
   }
 }
 
+/** Steps that wait for a person. */
+const IN_DOUBT = { status: 'waiting', stage: 'in-doubt' } as const;
+
 function toStepView({ stage, inDoubt, errors, ...step }: WorkflowStep) {
   return { ...step, ...staged(stage), ...doubted(inDoubt), errors: errors ?? [] };
 }
 
 function filter(
   select: SelectQueryBuilder<WorkflowRun>,
-  { workflow, statuses, tags, tenant, from, to, after }: RunQuery,
+  { isBlocked, workflow, statuses, tags, tenant, from, to, after }: RunQuery,
 ): void {
+  if (isBlocked) {
+    const steps = select.subQuery().select('step.runId').from(WorkflowStep, 'step');
+    select.andWhere(`run.id IN ${steps.where("step.stage = 'in-doubt' AND step.status = 'waiting'").getQuery()}`);
+  }
   if (workflow !== null) select.andWhere('run.workflow = :workflow', { workflow });
   if (statuses !== null) select.andWhere('run.status IN (:...statuses)', { statuses });
   if (tags !== null) select.andWhere('run.tags @> CAST(:tags AS text[])', { tags });

@@ -194,6 +194,11 @@ export class SqlRunStore implements RunStore {
     return row?.details ?? null;
   }
 
+  async hasDoubts(runId: string, generation: number, { name, item }: StepPlace): Promise<boolean> {
+    const [row] = await this.read<{ doubted: boolean }>('has_doubts', sql.HAS_DOUBTS, [runId, generation, name, item]);
+    return row?.doubted === true;
+  }
+
   async loadSignal(runId: string, step: string): Promise<TakenSignal | null> {
     const [row] = await this.read<TakenSignal>('load_signal', sql.LOAD_SIGNAL, [runId, step]);
     return row ?? null;

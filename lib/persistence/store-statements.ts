@@ -51,6 +51,16 @@ SELECT name, errors[array_upper(errors, 1)] AS error FROM orchestrate_flow.workf
 WHERE run_id = $1 AND generation = $2 AND name = ANY ($3::text[]) AND item = 0 AND round = 0
   AND status IN ('failed', 'quarantined')`;
 
+/**
+ * Whether an attempt of an earlier generation was given up before it ended, and nobody has said since that it did nothing: what a
+ * generation does not keep of the one before stays there.
+ */
+export const HAS_DOUBTS = `
+SELECT in_doubt OR crashes > 0 AS doubted FROM orchestrate_flow.workflow_step
+WHERE run_id = $1 AND generation < $2 AND name = $3 AND item = $4 AND round = 0
+  AND (in_doubt OR crashes > 0 OR stage = 'cleared')
+ORDER BY generation DESC LIMIT 1`;
+
 /** The signal that a step has taken. */
 export const LOAD_SIGNAL = `
 SELECT name, payload FROM orchestrate_flow.workflow_signal WHERE run_id = $1 AND step = $2 ORDER BY id DESC LIMIT 1`;

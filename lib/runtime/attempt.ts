@@ -41,6 +41,11 @@ export class Attempt {
     return begun > thrown || (begun > 0 && this.reason !== null);
   }
 
+  /** Whether its method was called. From its abort on it is not. */
+  get hasBegun(): boolean {
+    return this.calls.begun > 0;
+  }
+
   /** Whether it reports nothing any more, or has: it timed out, was handed over, or is another process's. */
   get isOver(): boolean {
     return this.hasTimedOut || this.reason === 'handed-over' || this.reason === 'lost';

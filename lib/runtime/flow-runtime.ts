@@ -126,6 +126,8 @@ export class FlowRuntime {
       loadFailures: ({ run, signal }, steps) =>
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),
       loadSignal: (attempt) => this.loadSignal(attempt),
+      hasDoubts: ({ run, node, signal }) =>
+        this.untilRead(signal, () => store.hasDoubts(run.id, run.generation, placeOf(node))),
       onLate: (attempt) => this.desk.announceLate(attempt),
       onBackoffFailed: ({ run, claim: { step, attempt } }, error) =>
         events.announce({ type: 'backoff.failed', runId: run.id, workflow: run.workflow, step, attempt, error }),

@@ -28,6 +28,8 @@ export class Herald {
       else if (status === 'failed' || status === 'quarantined') {
         events.announce({ ...of, type: `step.${status}`, error: decoded });
         if (isCompensation(run, step)) events.announce({ ...of, type: 'compensation.failed', error: decoded });
+      } else if (status === 'waiting' && decoded !== null) {
+        events.announce({ ...of, type: 'step.blocked', error: decoded });
       } else events.announce({ ...of, type: status === 'ready' ? 'step.freed' : `step.${status}` });
     }
     for (const claim of decision.stale) this.announceStep(run, 'step.stale', claim);

@@ -165,6 +165,8 @@ export interface ListOptions {
   readonly status?: RunStatus | readonly RunStatus[];
   /** Only runs that bear all of these. */
   readonly tags?: readonly string[];
+  /** `true`: only runs that wait until a person says whether a step has been done. @default all */
+  readonly blocked?: boolean;
   /** Only runs that were started with this `tenant`. */
   readonly tenant?: string;
   /** Created at or after. */

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
 
 import type { WorkflowRegistry } from '../definition/registry.js';
+import type { Resolution } from '../definition/verdict.js';
 import type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from '../definition/workflow-class.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
@@ -29,6 +30,7 @@ import type {
   StartOptions,
 } from './orchestrator-options.js';
 import type { ItemPages, ItemsOptions, ItemsPage } from './item-pages.js';
+import { ResolutionDesk } from './resolution-desk.js';
 import type { ResultDesk } from './result-desk.js';
 import { Run, type RunControls } from './run.js';
 import { RunControl } from './run-control.js';
@@ -92,6 +94,7 @@ export class Orchestrator {
   private readonly finder = new RunFinder(() => this.connected);
   private readonly control = new RunControl(this.finder, () => this.connected);
   private readonly bulk = new BulkControl(this.finder, this.control, () => this.connected);
+  private readonly resolutions = new ResolutionDesk(this.finder, () => this.connected);
 
   /** Called by the module once the app is wired. @internal */
   connect(ports: OrchestratorPorts): void {
@@ -343,6 +346,23 @@ export class Orchestrator {
   }
 
   /**
+   * Says what has come of a step that is in doubt, and waits for somebody to look: it is done, and completes with this result; or it
+   * is not, and its next attempt begins. Of a fan-out an item is named, as in `bill[7]`. Resolves once that is committed; the audit
+   * log keeps who said it and why.
+   *
+   * @example
+   * const { blocked } = await orchestrator.get(runId);
+   * if (blocked?.step) await orchestrator.resolve(runId, blocked.step, { done: true, result: charge }, { by: 'Ann', reason: 'seen at the bank' });
+   *
+   * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, `OF_ARGUMENT_INVALID`; `OF_STEP_NOT_IN_DOUBT` where it waits for nobody, or
+   * somebody else was first and said otherwise
+   * @throws ValueNotStorableError where the result holds what cannot be stored
+   */
+  async resolve(address: RunAddress, step: string, resolution: Resolution, options?: ControlOptions): Promise<void> {
+    return this.resolutions.resolve(address, step, resolution, options);
+  }
+
+  /**
    * Ends every wait for a time in a run, now: its start time, sleeps, delays, and the delays before next attempts. Resolves
    * once that is committed. A run that waits for none goes on as it did.
    *
@@ -377,7 +397,7 @@ export class Orchestrator {
   }
 
   /**
-   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, pause, resume, wake, retry and delete that changed
+   * What people asked of runs, who and why, newest first, a page at a time: every cancel, terminate, pause, resume, wake, retry, resolve and delete that changed
    * something. Each entry is written in the commit that did it.
    *
    * @example
@@ -451,6 +471,7 @@ export class Orchestrator {
       pause: (runId, options) => this.pause(runId, options),
       resume: (runId, options) => this.resume(runId, options),
       retry: (runId, options) => this.retry(runId, options),
+      resolve: (runId, step, resolution, options) => this.resolve(runId, step, resolution, options),
       signal: (runId, name, payload, options) => this.signal(runId, name, payload, options),
     };
     return new Run(id, created, controls);

@@ -191,7 +191,7 @@ export class RunDesk {
     const attempts = this.attempts.filter((attempt) => !attempt.hasReported);
     for (const attempt of attempts) {
       attempt.abort('handed-over');
-      this.report(attempt, { type: 'step-released', claim: attempt.claim });
+      this.report(attempt, { type: 'step-released', claim: attempt.claim, isUntouched: !attempt.hasBegun });
     }
     return attempts.length;
   }
@@ -246,7 +246,11 @@ export class RunDesk {
   private begin(run: OpenRun, claim: Claim, { worker, marks, onSettled }: Beginning): void {
     const node = nodeOf(run.definition.graph, claim.step);
     if (this.isLeaving || worker !== this.ports.self.id || !this.ports.slots.holdsLease()) {
-      run.facts.push({ fact: { type: 'step-released', claim }, slot: node.queue, settle: onSettled });
+      run.facts.push({
+        fact: { type: 'step-released', claim, isUntouched: true },
+        slot: node.queue,
+        settle: onSettled,
+      });
       return this.work(run);
     }
     const attempt = new Attempt(run, node, claim, marks, onSettled);

@@ -1,8 +1,21 @@
 import type { PayloadCodec } from '../engine/codec.js';
 import type { IndexedGraph } from '../engine/indexed-graph.js';
-import type { ItemCounts, RunRecordView, StepRecordView } from '../engine/ports.js';
+import { messageOf } from '../engine/errors.js';
+import type { BlockedStepView, ItemCounts, RunRecordView, StepRecordView } from '../engine/ports.js';
 import { decodeRunState, MARK } from '../engine/run-state.js';
 import { isEnded, type RunStatus, type StepStatus } from '../engine/words.js';
+
+/**
+ * Why a run does not go on by itself.
+ *
+ * @publicApi
+ */
+export interface RunBlock {
+  /** The step that waits, or the item of a fan-out, as in `bill[7]`. */
+  readonly step: string;
+  /** What somebody has to see to. */
+  readonly reason: string;
+}
 
 /**
  * A run as it stands.
@@ -13,6 +26,8 @@ export interface RunDetails {
   readonly id: string;
   readonly workflow: string;
   readonly status: RunStatus;
+  /** Where a step of it waits for somebody to look whether it has been done: `orchestrator.resolve()`; else null. */
+  readonly blocked: RunBlock | null;
   readonly key: string | null;
   readonly priority: number;
   /** Those of its workflow when it was started, and those of `start()`. */
@@ -80,7 +95,12 @@ export interface RunPage {
   readonly nextCursor: string | null;
 }
 
-export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDetails {
+export function toRunDetails(
+  record: RunRecordView,
+  codec: PayloadCodec,
+  blocks: readonly BlockedStepView[],
+): RunDetails {
+  const block = blocks.find(({ runId }) => runId === record.id);
   const { id, workflow, status, key, priority, tags, tenant, cancelReason, deadlineAt, createdAt, startedAt, endedAt } =
     record;
   const { schedule, scheduledAt, admitAt } = record;
@@ -90,6 +110,7 @@ export function toRunDetails(record: RunRecordView, codec: PayloadCodec): RunDet
     id,
     workflow,
     status,
+    blocked: block ? { step: block.step, reason: messageOf(codec.decodeError(block.error)) } : null,
     key,
     priority,
     tags,

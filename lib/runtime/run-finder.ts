@@ -5,6 +5,7 @@ import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
 import { oneLine } from '../engine/one-line.js';
 import type { RunArchive, RunRecordView } from '../engine/ports.js';
+import { isEnded } from '../engine/words.js';
 import type { DefinitionShelf } from './definition-shelf.js';
 import type { ItemPages, ItemsOptions, ItemsPage } from './item-pages.js';
 import type { AuditOptions, AuditPage, ListOptions, RunAddress } from './orchestrator-options.js';
@@ -26,13 +27,21 @@ export class RunFinder {
   constructor(private readonly connect: () => RunFinderPorts) {}
 
   async get(address: RunAddress): Promise<RunDetails> {
-    return toRunDetails(await this.getRecord(address), this.connect().codec);
+    const [run] = await this.show([await this.getRecord(address)]);
+    return run!;
   }
 
   async list(written?: ListOptions): Promise<RunPage> {
     const options = readListOptions(written, (workflow) => this.nameOf(workflow));
     const { runs, last } = await this.connect().archive.list(options);
-    return { runs: runs.map((run) => toRunDetails(run, this.connect().codec)), nextCursor: last && writeCursor(last) };
+    return { runs: await this.show(runs), nextCursor: last && writeCursor(last) };
+  }
+
+  private async show(runs: readonly RunRecordView[]): Promise<RunDetails[]> {
+    const { archive, codec } = this.connect();
+    const open = runs.filter(({ status }) => !isEnded(status)).map(({ id }) => id);
+    const blocks = await archive.findBlocked(open);
+    return runs.map((run) => toRunDetails(run, codec, blocks));
   }
 
   async audit(written?: AuditOptions): Promise<AuditPage> {

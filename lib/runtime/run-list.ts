@@ -21,9 +21,12 @@ export function readListOptions(
   written: unknown,
   nameOf: (workflow: NonNullable<ListOptions['workflow']>) => string,
 ): RunQuery {
-  const { workflow, status, tags, tenant, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
+  const { workflow, status, blocked, tags, tenant, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
   assertLimit(limit);
+  if (blocked !== undefined && typeof blocked !== 'boolean')
+    throw invalid(`Expected blocked to be true or false, got ${show(blocked)}.`);
   return {
+    isBlocked: blocked === true,
     workflow: workflow === undefined ? null : nameOf(workflow),
     statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status, RUN_STATUSES)),
     tags: tags === undefined ? null : reading('the tags of list()', () => readListedTags(tags)),

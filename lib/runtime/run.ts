@@ -1,3 +1,4 @@
+import type { Resolution } from '../definition/verdict.js';
 import type { Duration } from '../engine/duration.js';
 import type { RunStatus } from '../engine/words.js';
 import type { ControlOptions, ResultOptions, SignalOptions } from './orchestrator-options.js';
@@ -10,6 +11,7 @@ export interface RunControls {
   pause(runId: string, options?: ControlOptions): Promise<void>;
   resume(runId: string, options?: ControlOptions): Promise<void>;
   retry(runId: string, options?: ControlOptions): Promise<void>;
+  resolve(runId: string, step: string, resolution: Resolution, options?: ControlOptions): Promise<void>;
   signal(runId: string, name: string, payload: unknown, options?: SignalOptions): Promise<void>;
 }
 
@@ -87,5 +89,15 @@ export class Run<Output = unknown, Signals = Record<string, unknown>> {
    */
   retry(options?: ControlOptions): Promise<void> {
     return this.controls.retry(this.id, options);
+  }
+
+  /**
+   * Says what has come of a step, or of an item such as `bill[7]`, that is in doubt and waits for somebody to look. Resolves once
+   * that is committed.
+   *
+   * @throws OrchestrateFlowError `OF_STEP_NOT_IN_DOUBT` where it waits for nobody, or somebody else was first and said otherwise
+   */
+  resolve(step: string, resolution: Resolution, options?: ControlOptions): Promise<void> {
+    return this.controls.resolve(this.id, step, resolution, options);
   }
 }

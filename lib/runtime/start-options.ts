@@ -147,7 +147,7 @@ export function readListed(written: unknown): ListOptions {
   const options = readOnce(
     written,
     'list()',
-    ['workflow', 'status', 'tags', 'tenant', 'from', 'to', 'cursor', 'limit'],
+    ['workflow', 'status', 'blocked', 'tags', 'tenant', 'from', 'to', 'cursor', 'limit'],
     faults,
   );
   refuse(faults);

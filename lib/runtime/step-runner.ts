@@ -45,6 +45,8 @@ export interface StepRunnerPorts {
   readonly heartbeats: Pick<HeartbeatDesk, 'beat' | 'end'>;
   /** What an earlier attempt of the step has told last, encoded; null: nothing. */
   readonly loadHeartbeat: (attempt: Attempt) => Promise<string | null>;
+  /** Whether an attempt of the step in an earlier generation was given up before it ended. */
+  readonly hasDoubts: (attempt: Attempt) => Promise<boolean>;
   /** An outcome that came after the attempt had already reported. */
   readonly onLate: (attempt: Attempt) => void;
   /** The policy's own backoff was of no use; the error says why. */
@@ -85,10 +87,8 @@ export class StepRunner {
       }
       const kept = node.item ? await this.ports.items.findKept(attempt) : null;
       if (kept !== null) return { type: 'step-completed', claim, result: kept };
-      if (step.verification !== null && isInDoubt(claim)) {
-        const verdict = await this.verify(attempt, code, step.verification);
-        if (verdict.done) return this.complete(attempt, verdict.result);
-      }
+      const known = await this.settleDoubt(attempt, code, step);
+      if (known !== null) return known;
       if (node.transactional) return await this.callInTransaction(attempt, code, step);
       const value = await this.call(attempt, code, step);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
@@ -113,6 +113,34 @@ export class StepRunner {
     return { type: isMet ? 'step-admitted' : 'step-skipped', claim: attempt.claim };
   }
 
+  /** Where an earlier attempt may have done what the step does. @returns null where the step is to be run */
+  private async settleDoubt(attempt: Attempt, code: WorkflowDefinition, step: StepDefinition): Promise<Fact | null> {
+    const { verification, isExternal } = step;
+    if (verification !== null && isInDoubt(attempt.claim)) {
+      const verdict = await this.verify(attempt, code, verification);
+      if ('ask' in verdict) return this.askPerson(attempt, `${code.name}.${verification.name}() asks: ${verdict.ask}`);
+      return verdict.done ? this.complete(attempt, verdict.result) : null;
+    }
+    const isUnknown = isExternal && (await this.hasBeenLost(attempt));
+    return isUnknown ? this.askPerson(attempt, 'an earlier attempt was given up before it ended') : null;
+  }
+
+  /** Whether an attempt was given up before it ended, be it one of an earlier generation. */
+  private async hasBeenLost(attempt: Attempt): Promise<boolean> {
+    const { crashes, inDoubt, generation = 0, stage } = attempt.claim;
+    if (crashes > 0 || inDoubt === true) return true;
+    return generation > 0 && stage !== 'cleared' && this.ports.hasDoubts(attempt);
+  }
+
+  private askPerson({ claim, node, run }: Attempt, why: string): Fact {
+    const error = new OrchestrateFlowError(
+      'OF_STEP_IN_DOUBT',
+      `Cannot go on with step "${node.name}" of run ${run.id}: nobody knows whether it has been done (${why}). ` +
+        'Look whether it has had its effect, and say so by orchestrator.resolve().',
+    );
+    return { type: 'step-doubted', claim, error: this.ports.codec.encodeError(error) };
+  }
+
   /** Asks whether an attempt of which nobody knows how it ended has done what the step does. */
   private async verify(attempt: Attempt, code: WorkflowDefinition, verification: AsideDefinition): Promise<Verdict> {
     const verdict = await this.call(attempt, code, verification);
@@ -121,7 +149,7 @@ export class StepRunner {
       attempt,
       'OF_VERDICT_INVALID',
       verification.name,
-      '{ done: false } or { done: true, result }',
+      '{ done: false }, { done: true, result } or { ask: "why" }',
       verdict,
     );
   }
@@ -347,9 +375,9 @@ export class StepRunner {
 type Member = Pick<StepDefinition, 'name' | 'parameters'>;
 
 /** Whether an earlier attempt may have had its effect: it died with its process, timed out or was handed over. */
-function isInDoubt({ crashes, inDoubt, generation = 0 }: Claim): boolean {
-  // What attempts of an earlier generation have done is not counted in this one.
-  return crashes > 0 || inDoubt === true || generation > 0;
+function isInDoubt({ crashes, inDoubt, generation = 0, stage }: Claim): boolean {
+  // What attempts of an earlier generation have done is not counted in this one. Where a person has looked nobody else is asked.
+  return crashes > 0 || inDoubt === true || (generation > 0 && stage !== 'cleared');
 }
 
 /** What the store says of earlier steps, encoded. */

@@ -592,6 +592,30 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       expect(await claim()).toMatchObject([{ step: 'fan[0]', tally: { attempt: 1, failures: 0 } }]);
     });
 
+    it('knows which steps, or items, have left a doubt in an earlier one, until a person has said that they did nothing', async () => {
+      const id = await start();
+      const one = { name: 'one', item: 0 };
+      const has = (generation: number, place = one) => store.hasDoubts(id, generation, place);
+      const was = (change: Partial<QueuedStepWrite['tally']>, row = one) => {
+        const tally = { attempt: 1, failures: 1, crashes: 0, ...change };
+        return step({ row, status: 'failed', tally, startedAt: '2026-01-01T00:00:00Z' });
+      };
+      const fanned = { name: 'fan', item: 2 };
+      const lost = { ...was({ crashes: 1 }, fanned), step: 'fan[1]' };
+      await submit(write(id, 0, { ...failed, steps: [was({ inDoubt: true }), lost] }));
+      expect(await has(0)).toBe(false);
+      const next = async (...steps: QueuedStepWrite[]) => {
+        await anew(id, { renewal: { keeps: [], keepsItemsOf: [], forgetsFailure: true } });
+        const { revision, generation } = (await store.findRun(id))!;
+        await submit(write(id, revision, { ...failed, generation, steps }));
+        return generation;
+      };
+      expect(await has(await next())).toBe(true);
+      expect(await has(await next(was({ stage: 'cleared' })))).toBe(true);
+      expect(await has(await next())).toBe(false);
+      expect([await has(3, fanned), await has(3, { name: 'fan', item: 1 })]).toEqual([true, false]);
+    });
+
     it('lets items keep results from generations before the last, which ended before it came to them', async () => {
       const id = await start();
       const payloads = ['a', 'b', 'c'];

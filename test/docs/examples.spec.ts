@@ -17,7 +17,6 @@ import {
 import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './examples/context.js';
 import { DataWorkflow } from './examples/data.js';
 import { report, SurveyWorkflow } from './examples/evolution.js';
-import { type Charge, ChargeOnceWorkflow, OldBank } from './examples/exactness.js';
 import {
   Busy,
   HttpService,
@@ -26,6 +25,7 @@ import {
   tryAgain,
   WebhookWorkflow,
 } from './examples/failure.js';
+import { type Charge, ChargeOnceWorkflow, OldBank, PayOutWorkflow, settleDoubts } from './examples/exactness.js';
 import { Bank, follow, InvoicesWorkflow } from './examples/fan-out.js';
 import { Archive, ImportWorkflow, pipelineProvider } from './examples/graphs.js';
 import { CartWorkflow, FulfilmentWorkflow, giveUp, onAdded, onDelivered, Partners } from './examples/fulfilment.js';
@@ -70,6 +70,7 @@ beforeAll(async () => {
       ChargeOnceWorkflow,
       ThumbnailWorkflow,
       MigrationWorkflow,
+      PayOutWorkflow,
       NightlyReport,
       FeedWorkflow,
       CrawlWorkflow,
@@ -234,6 +235,16 @@ describe('the example of effects in doubt', () => {
     expect(await flow.result(run)).toEqual({ id: 'charge 1', amount: 20 });
     expect(bank.charges.size).toBe(1);
     expect(await flow.stepsOf(run.id)).toMatchObject({ charge: { attempt: 2, failures: 1 } });
+  });
+
+  it('a step that nobody can ask about waits for a person', async () => {
+    const before = bank.charges.size;
+    const run = await flow.orchestrator.start(PayOutWorkflow, { amount: 30 });
+    await flow.advance('1m', { patience: '50ms' });
+    const [reason] = await settleDoubts(flow.orchestrator, new Map([[run.id, { id: 'by hand', amount: 30 }]]));
+    expect(reason).toContain('nobody knows whether it has been done');
+    expect(await flow.result(run)).toEqual({ id: 'by hand', amount: 30 });
+    expect(bank.charges.size).toBe(before + 1);
   });
 });
 

@@ -116,6 +116,8 @@ export interface Program {
   readonly limits: readonly WorkflowLimits[];
   readonly mischief: readonly Mischief[];
   readonly rates: FaultRates;
+  /** Some steps have effects outside: where nobody knows, a person is asked. */
+  readonly hasExternal: boolean;
 }
 
 const TENANTS = [null, 'acme', 'globex'] as const;
@@ -146,7 +148,8 @@ export function writeProgram(seed: number): Program {
   const frame = { leaseMs, chaosMs, workflows, seats };
   const withSchedules = addSchedules(dice, runs, frame);
   const withPauses = withSchedules.runs.map((run) => addPauses(dice, run, frame));
-  return addLimits(dice, { ...program, ...withSchedules, runs: withPauses });
+  const limited = addLimits(dice, { ...program, ...withSchedules, runs: withPauses, hasExternal: false });
+  return { ...limited, hasExternal: dice.chance(0.5) };
 }
 
 /** After all else: programs in which nothing is paused are what they were before anything could be. */

@@ -45,6 +45,7 @@ export interface ProcessOptions {
   readonly code: (process: SimulatedProcess) => StepCode;
   readonly asks: (process: SimulatedProcess) => ConditionCode;
   readonly countLists: () => number;
+  readonly hasExternal: boolean;
   readonly graphs: Parameters<typeof writeWorkflow>[0][];
   readonly schedules: readonly SchedulePlan[];
   readonly limits: readonly WorkflowLimits[];
@@ -83,7 +84,8 @@ export class SimulatedProcess implements Sender, Listener {
     this.store = new SimulatedStore(tables, wire);
     this.transactions = new SimulatedTransactions(tables, wire);
     const registry = new WorkflowRegistry();
-    const parts = { code: code(this), asks: asks(this), countLists };
+    const { hasExternal } = options;
+    const parts = { code: code(this), asks: asks(this), countLists, hasExternal };
     const plansOf = (index: number) => options.schedules.filter(({ workflow }) => workflow === index);
     registry.fill(
       seat.workflows.map((index) => {

@@ -133,6 +133,11 @@ export class SimulatedStore implements RunStore {
     });
   }
 
+  hasDoubts(runId: string, _generation: number, { name, item }: StepPlace): Promise<boolean> {
+    const step = item === 0 ? name : `${name}[${item - 1}]`;
+    return this.wire.call(`doubts of ${short(runId)}`, () => this.tables.hasDoubts(runId, step));
+  }
+
   loadSignal(runId: string, step: string): Promise<TakenSignal | null> {
     return this.wire.call(`signal of ${short(runId)}`, () => {
       return this.tables.signals.find((signal) => signal.runId === runId && signal.step === step) ?? null;
@@ -240,14 +245,31 @@ export class SimulatedArchive implements RunArchive {
     return this.wire.call(`steps of ${short(runId)}`, () =>
       [...this.tables.stepsOf(runId).values()]
         .filter(({ payload }) => payload === null)
-        .map((row) => ({
-          ...row,
-          status: row.status as StepRecordView['status'],
-          dueAt: this.date(row.dueAt),
-          startedAt: row.startedAt === null ? null : new Date(row.startedAt),
-          endedAt: this.date(row.endedAt),
-        })),
+        .map((row) => this.toStepView(row)),
     );
+  }
+
+  /** What is shown of runs is no part of what is simulated. */
+  findBlocked(): Promise<never[]> {
+    return Promise.resolve([]);
+  }
+
+  findStep(runId: string, _generation: number, { name, item }: StepPlace): Promise<StepRecordView | null> {
+    const step = item === 0 ? name : `${name}[${item - 1}]`;
+    return this.wire.call(`step ${step} of ${short(runId)}`, () => {
+      const row = this.tables.stepsOf(runId).get(step);
+      return row && row.status !== 'pending' ? this.toStepView(row) : null;
+    });
+  }
+
+  private toStepView(row: StepRow): StepRecordView {
+    return {
+      ...row,
+      status: row.status as StepRecordView['status'],
+      dueAt: this.date(row.dueAt),
+      startedAt: row.startedAt === null ? null : new Date(row.startedAt),
+      endedAt: this.date(row.endedAt),
+    };
   }
 
   /** Pages are no part of what is simulated. */

@@ -9,7 +9,7 @@ import type { RunAddress } from '../../lib/runtime/orchestrator-options.js';
 import { writeProgram, type Mischief, type Program, type RunPlan, type SignalPlan } from './program.js';
 import { SimulatedBells } from './simulated-bells.js';
 import { SimulatedProcess } from './simulated-process.js';
-import { endOf, stepOf, type StepCode } from './step-code.js';
+import { endOf, RESOLVED, stepOf, type StepCode } from './step-code.js';
 import { EPOCH_MS, Tables } from './tables.js';
 import { Timeline } from './timeline.js';
 import { Disconnected, toError } from './wire.js';
@@ -22,6 +22,8 @@ const QUIET_WITHIN_LEASES = 4;
 /** Milliseconds until a seat whose process has ended has another, and until whoever finds nobody there asks again. */
 const REFILL_MS = 300;
 const ASK_AGAIN_MS = 50;
+/** Milliseconds between two looks for steps in doubt. */
+const LOOK_MS = 200;
 
 /** What became of a program. */
 export interface Outcome {
@@ -72,6 +74,8 @@ class Simulation implements World {
   private readonly seats: (SimulatedProcess | null)[];
   private count = 0;
   private lists = 0;
+  /** When a person looks again at a doubt of which somebody was to see. */
+  private readonly looksAgainAt = new Map<string, number>();
   /** Starts that have not been made, or not been answered to a process that lives. */
   private readonly pending = new Set<{ process: SimulatedProcess | null }>();
   private isOver = false;
@@ -116,6 +120,7 @@ class Simulation implements World {
   private begin(): void {
     this.seats.forEach((_, seat) => this.timeline.after(this.dice.delay(50), null, () => this.fill(seat)));
     this.program.runs.forEach((plan, number) => this.schedule(plan, number));
+    if (this.program.hasExternal) this.lookForDoubts();
     for (const mischief of this.program.mischief) this.timeline.after(mischief.atMs, null, () => this.befall(mischief));
     this.timeline.after(this.program.chaosMs, null, () => this.resumeAll());
   }
@@ -190,7 +195,7 @@ class Simulation implements World {
         this.witness.asked(by, context);
         return this.program.runs[input.run]!.steps[context.step]!.isMet;
       },
-      countLists: () => this.lists++,
+      ...{ countLists: () => this.lists++, hasExternal: program.hasExternal },
       onFault: (fault) => witness.fault(fault),
       onDeath: () => {
         this.seats[seat] = null;
@@ -213,8 +218,9 @@ class Simulation implements World {
       const hangs = failures < plan.failures && plan.fails === 'hangs';
       const kills = failures >= plan.failures && plan.ends === 'kills its process';
       const isWait = this.nodeOf(run, context.step).kind === 'sleep-until';
+      const knows = this.witness.knower(context);
       const end = () => {
-        const token = endOf(plan, failures, context);
+        const token = calling(knows, () => endOf(plan, failures, context));
         return isWait ? this.tables.date(Math.round(this.timeline.now + plan.untilMs)) : token;
       };
       if (plan.isPlain && !hangs && !kills) return end();
@@ -291,6 +297,25 @@ class Simulation implements World {
         .finally(() => this.pending.delete(pending));
     };
     this.timeline.after(atMs, null, call);
+  }
+
+  /** A person looks now and then which steps are in doubt; two may come to them at once, and need not agree. */
+  private lookForDoubts(): void {
+    for (const { id } of this.tables.openRuns()) {
+      for (const { name, stage, attempt } of this.tables.stepsOf(id).values()) {
+        const doubt = `${id}/${this.tables.runs.get(id)!.generation}/${name}/${attempt}`;
+        if (stage !== 'in-doubt' || this.timeline.now < (this.looksAgainAt.get(doubt) ?? -Infinity)) continue;
+        this.looksAgainAt.set(doubt, this.timeline.now + 2 * this.leaseMs);
+        for (let person = 0; person < this.dice.pick([1, 1, 2]); person++) this.resolve(id, name);
+      }
+    }
+    if (!this.isOver) this.timeline.after(LOOK_MS, null, () => this.lookForDoubts());
+  }
+
+  private resolve(runId: string, step: string): void {
+    const seat = this.dice.int(0, this.seats.length - 1);
+    const resolution = this.dice.chance(0.5) ? { done: true, result: RESOLVED } : ({ done: false } as const);
+    this.ask(this.dice.delay(this.leaseMs), seat, (process) => process.orchestrator.resolve(runId, step, resolution));
   }
 
   private get hasPending(): boolean {
@@ -441,6 +466,7 @@ class Simulation implements World {
       'OF_RUN_NOT_PAUSED',
       'OF_RUN_PAUSED',
       'OF_RUN_UNDONE',
+      'OF_STEP_NOT_IN_DOUBT',
       'OF_STOPPED',
       'OF_RUN_FAILED',
       'OF_RUN_CANCELLED',
@@ -480,5 +506,15 @@ class Simulation implements World {
       paused: new Set(this.tables.audit.filter(({ action }) => action === 'pause').map(({ runId }) => runId)).size,
       ...{ events: this.timeline.count, processes: this.count },
     };
+  }
+}
+
+/** What the code of a step gives; that it threw is told. */
+function calling(onThrown: () => void, code: () => unknown): unknown {
+  try {
+    return code();
+  } catch (error) {
+    onThrown();
+    throw error;
   }
 }

@@ -136,6 +136,8 @@ export const REFUSED = '\ufffdrefused';
 export class Tables {
   readonly runs = new Map<string, RunRow>();
   readonly steps = new Map<string, Map<string, StepRow>>();
+  /** What earlier generations say of steps in doubt. */
+  private readonly doubts = new Map<string, boolean>();
   readonly signals: SignalRow[] = [];
   /** What attempts have told last, by run, generation and step. */
   private readonly heartbeats = new Map<string, ToldHeartbeat>();
@@ -323,6 +325,11 @@ export class Tables {
         ...{ pausedAt: null, dueAt: null, startBy: null, createdAt: this.now, startedAt: null, endedAt: null },
       });
     });
+  }
+
+  /** `HAS_DOUBTS`. */
+  hasDoubts(runId: string, step: string): boolean {
+    return this.doubts.get(`${runId}/${step}`) === true;
   }
 
   /** `DROP_ITEMS`. */
@@ -840,6 +847,10 @@ export class Tables {
 
   /** `RENEW_RUN`. Of an earlier generation nothing is kept here. */
   private startGeneration(runId: string, { keeps, keepsItemsOf }: Renewal): void {
+    for (const row of this.stepsOf(runId).values()) {
+      const isDoubtful = row.inDoubt === true || row.crashes > 0;
+      if (isDoubtful || row.stage === 'cleared') this.doubts.set(`${runId}/${row.name}`, isDoubtful);
+    }
     const baseOf = ({ name, payload }: StepRow) => (payload === null ? name : name.slice(0, name.lastIndexOf('[')));
     const rows = [...this.stepsOf(runId).values()].flatMap((row): StepRow[] => {
       if (keeps.includes(baseOf(row))) return [row];

@@ -7,7 +7,7 @@ import { openItemsOf } from '../../lib/engine/fan-out.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { Program, RunPlan, StepPlan } from './program.js';
 import { short } from './simulated-door.js';
-import { listOfItem, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
+import { isExternal, listOfItem, RESOLVED, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
 import { EPOCH_MS, type Observer, type RunRow, type SignalRow, type StepRow, type Tables } from './tables.js';
 
 const codec = new JsonCodec();
@@ -46,6 +46,8 @@ export class Witness implements Observer {
   /** Steps that had their effect in their transaction. */
   private readonly effects = new Set<string>();
   private readonly dueAt = new Map<string, number>();
+  /** External steps and items, with their last attempt that has begun, and whether it is known to have had no effect. */
+  private readonly outside = new Map<string, { readonly attempt: string; isKnown: boolean }>();
 
   constructor(
     private readonly program: Program,
@@ -207,6 +209,7 @@ export class Witness implements Observer {
       this.fault(`${name} begins, and its condition is not known to be met.`);
     if (node.heartbeatMs !== undefined) this.expectToldOn(generation, context);
     if (node.kind === 'sleep') this.fault(`${name} is a sleep and has no code.`);
+    this.noteOutside(run, node, context);
     const rows = this.tables.stepsOf(runId);
     const markOf = this.markReader(run);
     if (node.kind === 'compensation') this.expectUndoing(run, node, name);
@@ -240,6 +243,26 @@ export class Witness implements Observer {
     const isMissed = this.isClean && this.begun.has(`${run}/${step}/${attempt - 1}`) && lastHeartbeat !== attempt - 1;
     if (!isEarlier || isMissed)
       this.fault(`${short(runId)}.${tokenOf(step, attempt)} is told that ${String(lastHeartbeat)} was told before it.`);
+  }
+
+  /** No attempt of an external step begins while nobody knows what became of the one before. */
+  private noteOutside(run: RunRow, node: GraphNode, { step, attempt }: StepContext): void {
+    if (!this.program.hasExternal || !isExternal(node)) return;
+    const current = this.tables.stepsOf(run.id).get(step);
+    // Who has stood still since before the claim of another may begin after it: that nothing but a fence outside prevents.
+    if (current !== undefined && current.attempt > attempt) return;
+    const last = this.outside.get(`${run.id}/${step}`);
+    if (last && !last.isKnown)
+      this.fault(`${tokenOf(step, attempt)} begins, and ${last.attempt} may have had its effect.`);
+    this.outside.set(`${run.id}/${step}`, { attempt: tokenOf(step, attempt), isKnown: false });
+  }
+
+  /** @returns what is to be called as the code of the attempt ends: by throwing it has had no effect, unless it was given up before */
+  knower({ runId, step, signal }: StepContext): () => void {
+    const own = this.outside.get(`${runId}/${step}`);
+    return () => {
+      if (own && !signal.aborted) own.isKnown = true;
+    };
   }
 
   private resultsOf(runId: string, step: string): unknown[] {
@@ -363,7 +386,9 @@ export class Witness implements Observer {
     const isStep = hasCode && after.status === 'completed';
     // An item may have its result from an earlier generation.
     const isKept = after.payload !== null && run.generation > 0;
-    if (isStep && !isKept && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
+    if (before?.stage === 'in-doubt' && after.status === 'ready') this.outside.delete(`${run.id}/${after.name}`);
+    const isResolved = before?.stage === 'in-doubt' && isStep && codec.decode(after.result!) === RESOLVED;
+    if (isStep && !isKept && !isResolved && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
       this.fault(`Step ${nameOf(after)} is recorded with the outcome ${after.result}.`);
     if (kind === 'signal' && before?.stage === 'parked' && after.endedAt !== null) this.expectNoSignalFor(run, after);
     if (after.status === 'retrying' || after.status === 'waiting')
@@ -465,6 +490,7 @@ export class Witness implements Observer {
         this.expectItems(run, node, plan.steps[step]!, ends);
         continue;
       }
+      if (isResolved(row)) continue;
       if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
       if (row?.status !== 'completed') this.fault(`${name} has completed and ${step} is ${row?.status}.`);
       if (row?.failures !== failures)
@@ -505,7 +531,7 @@ export class Witness implements Observer {
       this.fault(
         `${short(run.id)}.${name} (${onFailure}) has completed, its items are ${items.map(({ status }) => status).join()}.`,
       );
-    for (const { name: item, status, failures: counted } of items) {
+    for (const { name: item, status, failures: counted } of items.filter((row) => !isResolved(row))) {
       if (status === 'completed' && ((counted !== failures && run.generation === 0) || ends !== 'completes'))
         this.fault(`${short(run.id)}.${item} has completed after ${counted} failures.`);
     }
@@ -687,4 +713,9 @@ function statusOf(mark: string, row: StepRow | null): StepStatus {
     default:
       return row!.status;
   }
+}
+
+/** Whether a person has said that the step was done. */
+function isResolved(row: StepRow | undefined): boolean {
+  return row?.status === 'completed' && row.result !== null && codec.decode(row.result) === RESOLVED;
 }

@@ -43,7 +43,7 @@ export class WorkflowStep {
   @Column({ type: 'integer' })
   crashes!: number;
 
-  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time; `received`, its wait for a signal; `expanded`, the storing of its items. */
+  /** What is behind it of that which goes before its own code: `admitted`, its condition; `parked`, the choice of its time; `received`, its wait for a signal; `expanded`, the storing of its items. `in-doubt`: it waits for a person; `cleared`: that has said that it was not done. */
   @Column({ type: 'text', nullable: true })
   stage!: string | null;
 

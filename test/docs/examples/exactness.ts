@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Ctx, Input, Step, type StepContext, type Verdict, Workflow } from 'orchestrate-flow';
+import { Ctx, Input, type Orchestrator, Step, type StepContext, type Verdict, Workflow } from 'orchestrate-flow';
 
 export class Order {
   amount!: number;
@@ -42,4 +42,29 @@ export class ChargeOnceWorkflow {
     const charge = await this.bank.find(idempotencyKey); // throw where the bank cannot tell: it is asked again
     return charge ? { done: true, result: charge } : { done: false };
   }
+}
+
+/** Can be paid out by hand too, and nobody can ask it. */
+@Workflow({ name: 'pay-out' })
+export class PayOutWorkflow {
+  static readonly input = Order;
+  static readonly output = 'transfer';
+
+  constructor(private readonly bank: OldBank) {}
+
+  @Step({ timeout: '30s', effect: 'external' }) // never blindly a second time
+  transfer(@Input() { amount }: Order, @Ctx() { idempotencyKey }: StepContext): Promise<Charge> {
+    return this.bank.charge(idempotencyKey, amount);
+  }
+}
+
+/** Somebody has looked: these transfers have been made. */
+export async function settleDoubts(orchestrator: Orchestrator, made: ReadonlyMap<string, Charge>): Promise<string[]> {
+  const { runs } = await orchestrator.list({ workflow: PayOutWorkflow, blocked: true });
+  for (const { id, blocked } of runs) {
+    const charge = made.get(id);
+    const found = charge ? { done: true, result: charge } : { done: false }; // completes with it, or is run again
+    await orchestrator.resolve(id, blocked!.step, found, { by: 'Ann', reason: 'the statement of 2 January' });
+  }
+  return runs.map(({ blocked }) => blocked!.reason);
 }
