@@ -9,11 +9,25 @@ import { SqlRunStore } from '../../lib/persistence/sql-run-store.js';
 import * as drafts from '../support/commit-drafts.js';
 import { connect, type TestConnection } from '../support/connect.js';
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
+import { waitFor } from '../support/wait-for.js';
 
 const PROCESSES = 4;
 const ROUNDS = 60;
 const LIMIT = 2;
 const OPTIONS = { schema: 'orchestrate_flow', leaseMs: 10_000 };
+
+/** Number of the lock that holds up whoever is in `slow`, each time the time is asked for: that is after the snapshot was taken. */
+const HOLD = 77;
+const HELD_UP = `
+CREATE TABLE orchestrate_flow.slow (pid integer);
+CREATE OR REPLACE FUNCTION orchestrate_flow.now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS $now$
+BEGIN
+  IF EXISTS (SELECT 1 FROM orchestrate_flow.slow s WHERE s.pid = pg_backend_pid()) THEN
+    PERFORM pg_advisory_lock_shared(${HOLD});
+    PERFORM pg_advisory_unlock_shared(${HOLD});
+  END IF;
+  RETURN statement_timestamp();
+END $now$`;
 
 /** Each admission is one statement: what races is what happens inside the server, which no turnstile can order. */
 describe('processes that let runs have their turn at the same moment', () => {
@@ -34,6 +48,8 @@ describe('processes that let runs have their turn at the same moment', () => {
       { length: PROCESSES },
       () => new SqlRunStore(database.connection, { ...OPTIONS, onUnavailable: () => {} }),
     );
+    // The first is the first that connects.
+    await stores[0]!.findRun(randomUUID());
   }, 60_000);
 
   afterAll(async () => {
@@ -60,6 +76,33 @@ describe('processes that let runs have their turn at the same moment', () => {
       }
     }
   }, 120_000);
+
+  it('do nothing where somebody has given turns since they have counted', async () => {
+    const [slow, quick] = [stores[0]!, stores[1]!];
+    await db.query(HELD_UP);
+    const workflow = randomUUID();
+    await slow.limits.put([{ workflow, total: 1, perTenant: null }], []);
+    const born = { workflow, definition: 1, status: 'pending', state: '.', isGated: true } as const;
+    await door.start(() => [drafts.newRun({ ...born, priority: 1 })], false);
+    // Planned and connected before anything is held up.
+    await slow.limits.admit([randomUUID()], 1);
+    await db.query(`SELECT pg_advisory_lock(${HOLD})`);
+    await db.query(
+      `INSERT INTO orchestrate_flow.slow SELECT pid FROM pg_stat_activity
+       WHERE application_name = 'orchestrate-flow claims' AND datname = current_database() ORDER BY backend_start LIMIT 1`,
+    );
+    const late = slow.limits.admit([workflow], 1);
+    await waitFor('one has its snapshot', async () => {
+      const waiting = await db.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+      return waiting.length > 0;
+    });
+    const urgent = drafts.newRun(born);
+    await door.start(() => [urgent], false);
+    const early = await quick.limits.admit([workflow], 1);
+    await db.query(`SELECT pg_advisory_unlock(${HOLD})`);
+    expect(early.admitted).toEqual([urgent.id]);
+    expect(await late).toMatchObject({ admitted: [], isBusy: true });
+  });
 
   async function admitAll({ limits }: SqlRunStore, workflow: string): Promise<string[]> {
     const admitted: string[] = [];
