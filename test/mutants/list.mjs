@@ -1928,17 +1928,6 @@ export const MUTANTS = [
     },
   },
   {
-    name: 'turn-after-end',
-    safeguard: 'the end of a run lets another begin at once, and not with the next beat',
-    file: 'lib/runtime/flow-runtime.ts',
-    from: '    this.admissions.visitFor(run.workflow);\n',
-    to: '',
-    caughtBy: {
-      file: 'test/integration/limits.spec.ts',
-      test: 'runs of a workflow with limits begin at once where there is room, and say that they wait where there is none',
-    },
-  },
-  {
     name: 'purge-age',
     safeguard: 'a run is deleted when its time is over, and not before',
     file: STORE,
