@@ -715,17 +715,6 @@ export const MUTANTS = [
     },
   },
   {
-    name: 'heartbeat-handover',
-    safeguard: 'what an attempt has told is stored before it is handed over',
-    file: 'lib/runtime/flow-runtime.ts',
-    from: 'await within(this.ports.clock, this.options.leaseMs / 2, this.heartbeats.save());',
-    to: '',
-    caughtBy: {
-      file: 'test/integration/heartbeats.spec.ts',
-      test: 'what an attempt tells is stored once in a second, and handed over with its step when its process leaves',
-    },
-  },
-  {
     name: 'unclaimed-row',
     safeguard: 'a step that a worker has taken fails no more because none had',
     file: 'lib/engine/decide.ts',
