@@ -16,6 +16,10 @@ export function checkCompensated(
     if (compensates === null) continue;
     if (steps.some((step) => step.name === compensates && step.kind === 'sleep'))
       blame.member(name)(`undoes "${compensates}", which is a @Sleep and does nothing. Remove the method.`);
+    if (steps.some((step) => step.name === compensates && step.isPointOfNoReturn))
+      blame.member(name)(
+        `undoes "${compensates}", which is a point of no return and is never undone once it has completed. Remove one of the two.`,
+      );
     const other = undoneBy.get(compensates);
     if (other === undefined) undoneBy.set(compensates, name);
     else blame.member(name)(`undoes "${compensates}", and so does "${other}". Keep one of them.`);

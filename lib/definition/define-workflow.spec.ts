@@ -63,7 +63,10 @@ class Written {
   d(@Result('b', { optional: true }) b?: number, @Result('news', { optional: true }) news?: string): void {
     void [b, news];
   }
-  @Step({ when: 'isBig' }) close(@Ctx() ctx: StepContext, @Failure('c') failure: Error | undefined): unknown {
+  @Step({ when: 'isBig', pointOfNoReturn: true }) close(
+    @Ctx() ctx: StepContext,
+    @Failure('c') failure: Error | undefined,
+  ): unknown {
     return [ctx, failure];
   }
   @Compensate('a', { retry: 9 }) undo(@Result('a', { optional: true }) a: number | undefined): void {
@@ -93,7 +96,7 @@ const DATA: WorkflowData = {
       scheduleToStart: '2s',
       heartbeat: '3s',
     },
-    { name: 'close', when: 'isBig', failures: ['c'] },
+    { name: 'close', when: 'isBig', pointOfNoReturn: true, failures: ['c'] },
     { name: 'undo', compensates: 'a', retry: 9 },
   ],
 };

@@ -573,6 +573,7 @@ describe('the hash of a graph', () => {
         ['a transaction', { transactional: true }],
         ['a time to start', { startWithinMs: 1 }],
         ['a heartbeat', { heartbeatMs: 1 }],
+        ['a point of no return', { pointOfNoReturn: true }],
         ['a need', { needs: ['x'] }],
         ['a join', { join: 1 }],
         ['a failure', { onFailure: 'continue' }],

@@ -78,7 +78,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "effect", "delay", "scheduleToStart", "heartbeat", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "pointOfNoReturn", "verify", "effect", "delay", "scheduleToStart", "heartbeat", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -88,6 +88,7 @@ describe('the options of a step', () => {
     [{ join: 'any' }, /has join without after\. Say in `after`/],
     [{ delay: 0 }, /Expected delay to be .*more than 0, got 0/],
     [{ scheduleToStart: 0 }, /Expected scheduleToStart to be .*more than 0, got 0/],
+    [{ pointOfNoReturn: 'yes' }, /Expected pointOfNoReturn to be true or false, got 'yes'\./],
     [{ heartbeat: 0 }, /Expected heartbeat to be .*more than 0, got 0/],
     [{ heartbeat: '25d' }, /Expected heartbeat to be at most 24 days, got '25d'/],
     [{ scheduleToStart: '11y' }, /Expected scheduleToStart to be a duration/],
@@ -480,7 +481,7 @@ describe('a wait for a signal', () => {
     [['a', { timeout: 1, onTimeout: { valu: 1 } }], /onTimeout has no option "valu"\. Did you mean "value"/],
     [
       ['a', { delay: 1 }],
-      'W.a: @WaitForSignal has no option "delay". Its options are "after", "beside", "when", "renamedFrom", "timeout", "onTimeout", "retry", "queue", "priority", "onFailure".',
+      'W.a: @WaitForSignal has no option "delay". Its options are "after", "beside", "when", "renamedFrom", "timeout", "onTimeout", "retry", "queue", "priority", "onFailure", "pointOfNoReturn".',
     ],
     [['a', { join: 'any' }], /@WaitForSignal has no option "join"/],
     [['a', { queue: 'a:b' }], /Expected queue/],
@@ -652,6 +653,19 @@ describe('a compensation', () => {
       @LooseCompensate(...written) undo() {}
     }
     expect(linesOf(W)).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)]);
+  });
+
+  it('of a point of no return is a fault', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() charge() {}
+      @WaitForSignal('arrived', { pointOfNoReturn: true }) arrive() {}
+      @Compensate('charge') refund() {}
+      @Compensate('arrive') sendBack() {}
+    }
+    expect(linesOf(W)).toEqual([
+      'W.sendBack: undoes "arrive", which is a point of no return and is never undone once it has completed. Remove one of the two.',
+    ]);
   });
 
   it('is one of a step, and stands on a method alone', () => {

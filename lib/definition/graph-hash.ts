@@ -16,6 +16,7 @@ const OPTIONAL_KEYS = [
   'transactional',
   'startWithinMs',
   'heartbeatMs',
+  'pointOfNoReturn',
 ] as const satisfies readonly (keyof GraphNode)[];
 
 /**

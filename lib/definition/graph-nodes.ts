@@ -57,6 +57,7 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(step.join !== null && { join: step.join }),
     ...(step.fanOut !== null && { fanOut: step.fanOut }),
     ...(step.onFailure === 'continue' && { onFailure: step.onFailure }),
+    ...(step.isPointOfNoReturn && { pointOfNoReturn: true as const }),
   };
 }
 

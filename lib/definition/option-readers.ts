@@ -96,6 +96,12 @@ export function readChoice<T extends string>(
   return undefined;
 }
 
+export function readFlag(value: unknown, option: string, say: Say): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    say(`Expected ${option} to be true or false, got ${show(value)}.`);
+  return value === true;
+}
+
 /** A text that PostgreSQL can store: 1 to 200 characters, neither NUL nor lone surrogates. */
 export function readName(value: unknown, option: string, say: Say): string | undefined {
   if (isName(value)) return value;

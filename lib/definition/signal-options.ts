@@ -35,4 +35,5 @@ export const WAIT_KEYS = [
   'queue',
   'priority',
   'onFailure',
+  'pointOfNoReturn',
 ] as const satisfies readonly (keyof WaitForSignalOptions)[];

@@ -63,6 +63,12 @@ export interface CodeOptions<A extends string = string, N extends string = strin
    * @default 'fail'
    */
   readonly onFailure?: 'fail' | 'continue';
+  /**
+   * Once it has completed, what it waited for is not undone any more, nor is it itself, whatever becomes of the run: neither a
+   * failure nor a cancel calls for their compensations.
+   * @default false
+   */
+  readonly pointOfNoReturn?: boolean;
 }
 
 /**
@@ -151,6 +157,7 @@ export const CODE_KEYS = [
   'queue',
   'priority',
   'onFailure',
+  'pointOfNoReturn',
 ] as const satisfies readonly (keyof CodeOptions)[];
 export const STEP_KEYS = [
   ...CODE_KEYS,

@@ -8,6 +8,7 @@ import type { StepMark } from './metadata.js';
 import {
   readChoice,
   readDelay,
+  readFlag,
   readOptions,
   readPriority,
   readQueue,
@@ -53,6 +54,8 @@ export interface WrittenStep extends PageStep, WrittenCode {
   /** How a step with `@Item` runs; null of any other. */
   readonly fanOut: FanOutLimits | null;
   readonly onFailure: 'fail' | 'continue' | undefined;
+  /** Whether nothing before it is undone once it has completed. */
+  readonly isPointOfNoReturn: boolean;
   /** Whether `after` names what is no step: then it is not known what this step really waits for. */
   readonly isUncertain: boolean;
 }
@@ -103,6 +106,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     renamedFrom: readRenamedFrom(options['renamedFrom'], scope, say),
     fanOut: readFanOut(member, options, say),
     onFailure: readChoice(options['onFailure'], 'onFailure', ['fail', 'continue'], say),
+    isPointOfNoReturn: readFlag(options['pointOfNoReturn'], 'pointOfNoReturn', say),
   };
 }
 
@@ -135,13 +139,12 @@ function readAfter(value: unknown, scope: StepScope, say: Say): ReadAfter | unde
 }
 
 function readBeside(options: WrittenOptions, say: Say): boolean {
-  const { beside, after } = options;
-  if (beside !== undefined && typeof beside !== 'boolean')
-    say(`Expected beside to be true or false, got ${show(beside)}.`);
+  const { after } = options;
+  const beside = readFlag(options['beside'], 'beside', say);
   // Without `after` the step stands on the page, and what stands below waits for it.
-  if (beside === true && after === undefined)
+  if (beside && after === undefined)
     say('has beside without after. Say in `after` which steps it waits for, or remove `beside`.');
-  return beside === true && after !== undefined;
+  return beside && after !== undefined;
 }
 
 function readGroup(options: WrittenOptions, say: Say): string | null {

@@ -64,6 +64,36 @@ describe('a run that fails', () => {
   });
 });
 
+describe('a point of no return', () => {
+  const point = (step: string) =>
+    buildGraph(
+      { a: [], b: ['a'], c: ['a'], d: ['b', 'c'], A: [], B: [], C: [] },
+      { A: undo('a'), B: undo('b'), C: undo('c'), d: { retry: ONCE }, [step]: { pointOfNoReturn: true, retry: ONCE } },
+    );
+
+  it('that has completed keeps what came before it, and itself, from being undone: not what ran beside it', () => {
+    const passed = decideIn(point('b'), { marks: 'ccchzzz', holds: { d: {} } }, [failed('d')], buildPlace(9));
+    expect(passed).toMatchObject({ status: 'compensating', state: { marks: 'cccfssh' } });
+    expect(passed.starts.map(({ step }) => step)).toEqual(['C']);
+  });
+
+  it('lets a run that is cancelled end at once where nothing else is to be undone', () => {
+    const graph = buildGraph({ a: [], b: ['a'], c: ['b'], A: [] }, { A: undo('a'), b: { pointOfNoReturn: true } });
+    const waiting = { c: { status: 'waiting' } } as const;
+    const decision = decideIn(graph, { status: 'waiting', marks: 'ccwz', rows: waiting }, [CANCELLED]);
+    expect(decision).toMatchObject({ status: 'cancelled', state: { marks: 'ccxz' }, starts: [] });
+  });
+
+  it.each([
+    ['has failed', 'cfxxzzz', 'cfxxhss'],
+    ['has been given up, and may have been done', 'cXxxzzz', 'cXxx.hs'],
+  ])('that %s keeps nothing', (_, marks, after) => {
+    const parts = { status: 'failing', marks: marks.replace('x', 'h'), holds: { c: {} }, failure: FAILURE } as const;
+    const decision = decideIn(point('b'), parts, [failed('c', { aborted: true })], buildPlace(9));
+    expect(decision.state.marks).toBe(after);
+  });
+});
+
 describe('a step of which nobody knows whether it had its effect', () => {
   const stopped = { status: 'cancelling', holds: { a: {} }, marks: 'hxxxzzz' } as const;
 

@@ -73,6 +73,7 @@ const turns = fc.record({
     'met hurried',
   ),
   isUndone: fc.boolean(),
+  isFinal: fc.boolean(),
   join: fc.nat(2 * MAX_STEPS),
   needs: waits,
 });
@@ -82,12 +83,13 @@ const turnGraphs: fc.Arbitrary<IndexedGraph> = fc
   .tuple(graphs, fc.array(turns, { minLength: MAX_STEPS, maxLength: MAX_STEPS }))
   .map(([{ graph }, said]) => {
     const nodes = graph.nodes.map((node, position) => {
-      const { feature, join, needs } = said[position]!;
+      const { feature, join, needs, isFinal } = said[position]!;
       const isJoin = join > 0 && join < node.after.length;
       const needed = isJoin ? [] : node.after.filter((_, index) => (needs >> index) & 1);
       return {
         ...{ ...node, ...FEATURES[feature], ...(isJoin ? { join } : {}) },
         ...(needed.length > 0 ? { needs: needed } : {}),
+        ...(isFinal && feature !== 'sleep' ? { pointOfNoReturn: true as const } : {}),
       };
     });
     const undone = said.slice(0, nodes.length).flatMap(({ isUndone, feature }, position): GraphNode[] => {
@@ -115,6 +117,7 @@ const UNDO = {
     needs: undefined,
     join: undefined,
     delayMs: undefined,
+    pointOfNoReturn: undefined,
     onFailure: undefined,
     fanOut: undefined,
   },

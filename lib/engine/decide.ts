@@ -4,12 +4,10 @@ import type { Asked, AttemptFailure, Claim, Fact, Quarantine, Resolution, Unclai
 import { baseOf } from './indexed-graph.js';
 import { findAnew } from './renewal.js';
 import { findTurn, loseJoin } from './turns.js';
+import { findDue } from './undoing.js';
 import { doubted, MARK, type Mark, type Tally } from './run-state.js';
 import { computeBackoffMs } from './retry-policy.js';
 import { isEnded, isStopping, type RunStatus } from './words.js';
-
-/** Marks of steps that had their effect, or may have had it. */
-const MAY_BE_DONE: ReadonlySet<Mark> = new Set([MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt]);
 
 /** Statuses of runs whose waiting steps take what is sent: while it is paused the code of such a step does not begin. */
 const TAKES_SIGNALS: ReadonlySet<RunStatus> = new Set<RunStatus>(['running', 'waiting', 'paused']);
@@ -588,11 +586,10 @@ function endStopped(draft: Draft): void {
   draft.moveRun(hasFailed ? 'failed' : 'cancelled');
 }
 
-/** Calls for the compensations of all that was done or may have been. @returns false where there is nothing to undo */
+/** Calls for the compensations that are due. @returns false where there is nothing to undo */
 function beginToUndo(draft: Draft): boolean {
-  const { nodes, positions } = draft.view.graph;
   const dormant = draft.positionsOf(MARK.dormant);
-  const due = dormant.filter((one) => MAY_BE_DONE.has(draft.markOf(positions.get(nodes[one]!.compensates!)!)));
+  const due = findDue(draft);
   if (due.length === 0) return false;
   draft.moveRun('compensating');
   for (const position of dormant) {

@@ -29,6 +29,8 @@ export interface GraphNode {
   readonly waitMs?: number;
   /** Of a `signal`: what its end by `waitMs` comes to; the value itself is code, and stands in no graph. @default it fails */
   readonly onTimeout?: 'skip' | 'value';
+  /** Once it has completed nothing is undone that it waited for, nor it itself. @default false */
+  readonly pointOfNoReturn?: true;
   /** Of a `compensation`: the step that it undoes. */
   readonly compensates?: string;
   /** Milliseconds that it waits before its first attempt; of a `sleep`, all it does. @default 0 */

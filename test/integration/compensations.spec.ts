@@ -6,8 +6,10 @@ import {
   NonRetryableError,
   Parallel,
   Result,
+  SignalPayload,
   Step,
   type StepContext,
+  WaitForSignal,
   Workflow,
 } from 'orchestrate-flow';
 
@@ -63,6 +65,21 @@ class Saga {
   }
 }
 
+@Workflow({ name: 'final', retry: { attempts: 1 } })
+class Final {
+  @Step() charge(): void {}
+  @WaitForSignal('arrived', { pointOfNoReturn: true }) arrived(@SignalPayload() how: string): void {
+    if (how !== 'well') throw new Error(how);
+  }
+  @Step() async review(): Promise<void> {
+    await gate.pass();
+    if (fail) throw new Error('no mail');
+  }
+  @Compensate('charge') refund(): void {
+    log.push('refund');
+  }
+}
+
 @Workflow({ name: 'timeouts', retry: { attempts: 1 } })
 class TimesOut {
   @Step({ timeout: '20ms' }) pay(): Promise<string> {
@@ -81,7 +98,7 @@ let app: TestApp;
 
 beforeAll(async () => {
   database = await createDatabase();
-  app = await startApp({ database, workflows: [Saga, TimesOut] });
+  app = await startApp({ database, workflows: [Saga, Final, TimesOut] });
 });
 
 afterAll(async () => {
@@ -128,6 +145,30 @@ describe('a run that fails', () => {
     await run.result();
     expect(log).toHaveLength(3);
     expect(await statuses(run.id)).toMatchObject({ ship: 'completed', refund: 'skipped' });
+  });
+});
+
+describe('a point of no return', () => {
+  it('that a run has passed keeps it from undoing what came before, when it fails and when it is cancelled', async () => {
+    const failed = await app.orchestrator.start(Final);
+    await failed.signal('arrived', 'well');
+    gate.open();
+    await expect(failed.result()).rejects.toMatchObject({ step: 'review' });
+    gate = new Gate();
+    const cancelled = await app.orchestrator.start(Final);
+    await cancelled.signal('arrived', 'well');
+    await waitForStep(app.orchestrator, cancelled.id, 'review', 'running');
+    await cancelled.cancel();
+    gate.open();
+    await expect(cancelled.result()).rejects.toMatchObject({ code: 'OF_RUN_CANCELLED' });
+    expect(log).toEqual([]);
+  });
+
+  it('that it has not passed keeps nothing', async () => {
+    const run = await app.orchestrator.start(Final);
+    await run.signal('arrived', 'broken');
+    await expect(run.result()).rejects.toMatchObject({ step: 'arrived' });
+    expect(log).toEqual(['refund']);
   });
 });
 
@@ -191,7 +232,7 @@ describe('a run that is terminated', () => {
       await app.close();
       const run = await worker.orchestrator.start(Saga);
       await waitForStep(worker.orchestrator, run.id, 'ship', 'running');
-      app = await startApp({ database, workflows: [Saga, TimesOut] });
+      app = await startApp({ database, workflows: [Saga, Final, TimesOut] });
       await app.orchestrator.terminate(run.id);
       // The step ends only when its signal is raised.
       await waitForRun(worker.orchestrator, run.id, 'terminated');

@@ -638,6 +638,17 @@ export const MUTANTS = [
     caughtBy: { file: COMPENSATION_SPEC, test: 'a run that fails undoes nothing while an attempt is under way' },
   },
   {
+    name: 'no-return',
+    safeguard: 'what lies before a point of no return is not undone once that has completed',
+    file: 'lib/engine/undoing.ts',
+    from: 'for (const position of final) for (const before of graph.before[position]!) final.add(before);',
+    to: '',
+    caughtBy: {
+      file: COMPENSATION_SPEC,
+      test: 'a point of no return that has completed keeps what came before it, and itself, from being undone: not what ran beside it',
+    },
+  },
+  {
     name: 'undo-newest-first',
     safeguard: 'what came later is undone before what came earlier',
     file: 'lib/engine/indexed-graph.ts',

@@ -259,7 +259,10 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
     if (dice.chance(0.2)) return { ...node, kind: 'signal', signals, waitMs, ...join, ...when };
     const isUntil = dice.chance(0.1);
     const kind = isUntil ? { kind: 'sleep-until' as const } : dice.chance(0.1) ? wait : {};
-    const onFailure = dice.chance(0.2) ? { onFailure: 'continue' as const } : {};
+    const onFailure = {
+      ...(dice.chance(0.2) && { onFailure: 'continue' as const }),
+      ...(dice.chance(0.1) && { pointOfNoReturn: true as const }),
+    };
     const tolerate = dice.pick([0, 0, 1, '50%'] as const);
     const fanOut = !('kind' in kind) && dice.chance(0.3) ? { fanOut: { maxItems: dice.int(1, 3), tolerate } } : {};
     return { ...(isUntil ? other : node), ...kind, ...join, ...when, ...onFailure, ...fanOut };
@@ -274,8 +277,11 @@ function addTurns(dice: Dice, plain: readonly GraphNode[], leaseMs: number): Gra
 }
 
 /** A compensation of half of the steps. */
-function writeUndo(dice: Dice, { name, kind, queue, priority, retry, timeoutMs }: GraphNode): GraphNode[] {
-  if (kind === 'sleep' || dice.chance(0.5)) return [];
+function writeUndo(
+  dice: Dice,
+  { name, kind, queue, priority, retry, timeoutMs, pointOfNoReturn }: GraphNode,
+): GraphNode[] {
+  if (kind === 'sleep' || pointOfNoReturn || dice.chance(0.5)) return [];
   const own = { name: `undo-${name}`, after: [], results: [], queue, priority, retry, timeoutMs };
   return [{ ...own, kind: 'compensation', compensates: name, ...(dice.chance(0.3) && { transactional: true }) }];
 }

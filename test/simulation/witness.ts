@@ -276,6 +276,8 @@ export class Witness implements Observer {
     const { nodes } = this.graphOf(run);
     if (run.status !== 'compensating') this.fault(`${name} begins while its run is ${run.status}.`);
     if (!MAY_BE_DONE.includes(markOf(node.compensates!))) this.fault(`${name} undoes what was not done: ${run.state}.`);
+    if (isFinal(node.compensates!, nodes, markOf))
+      this.fault(`${name} undoes what lies before a point of no return: ${run.state}.`);
     for (const other of nodes) {
       const isUndo = other.kind === 'compensation';
       const isOpen = OPEN.includes(markOf(other.name)) || markOf(other.name) === MARK.aborting;
@@ -554,9 +556,11 @@ export class Witness implements Observer {
   /** All that was done or may have been is undone in a run that has not completed. */
   private expectUndone(run: RunRow): void {
     const markOf = this.markReader(run);
-    for (const { name, compensates } of this.graphOf(run).nodes) {
+    const { nodes } = this.graphOf(run);
+    for (const { name, compensates } of nodes) {
       if (compensates === undefined) continue;
-      const isDue = run.status !== 'completed' && MAY_BE_DONE.includes(markOf(compensates));
+      const isDone = MAY_BE_DONE.includes(markOf(compensates)) && !isFinal(compensates, nodes, markOf);
+      const isDue = run.status !== 'completed' && isDone;
       const ends: readonly string[] = isDue ? GOOD : [MARK.dormant, MARK.skipped];
       if (!ends.includes(markOf(name)))
         this.fault(`Run ${short(run.id)} is ${run.status} and ${name} is ${markOf(name)}: ${run.state}.`);
@@ -643,6 +647,14 @@ function wasUnclaimed(row: StepRow | undefined): boolean {
 
 const GOOD: readonly string[] = [MARK.completed, MARK.failed, MARK.failedInDoubt];
 const MAY_BE_DONE: readonly string[] = [MARK.completed, MARK.late, MARK.failedInDoubt, MARK.cancelledInDoubt];
+
+/** Whether a point of no return that waited for this step, or the step itself, has completed. */
+function isFinal(step: string, nodes: readonly GraphNode[], markOf: (step: string) => string): boolean {
+  return nodes.some(
+    ({ name, pointOfNoReturn }) =>
+      pointOfNoReturn && markOf(name) === MARK.completed && (name === step || isLater(name, step, nodes)),
+  );
+}
 
 /** Whether a step comes after another, directly or by way of others. */
 function isLater(step: string, other: string, nodes: readonly GraphNode[]): boolean {

@@ -777,8 +777,16 @@ export class RunSimulation {
     same('the run in which a compensation starts', this.run.status, 'compensating');
     const open = nodes.filter(({ kind }, other) => kind !== 'compensation' && /[.hqwai]/.test(this.marks[other]!));
     if (open.length > 0) throw new Error(`A compensation starts beside ${open[0]!.name}: ${this.marks}.`);
-    const undone = this.marks[positions.get(nodes[position]!.compensates!)!]!;
-    if (!MAY_BE_DONE.includes(undone)) throw new Error(`What was not done is undone: ${this.marks}.`);
+    const undone = positions.get(nodes[position]!.compensates!)!;
+    if (!this.isToBeUndone(undone)) throw new Error(`What is not to be undone is: ${this.marks}.`);
+  }
+
+  /** It was done or may have been, and no point of no return that waited for it has been passed. */
+  private isToBeUndone(position: number): boolean {
+    const { nodes, behind } = this.graph;
+    const isFinal = (one: number): boolean =>
+      (nodes[one]!.pointOfNoReturn === true && this.marks[one] === MARK.completed) || behind[one]!.some(isFinal);
+    return MAY_BE_DONE.includes(this.marks[position]!) && !isFinal(position);
   }
 
   /** In an ended run all that was done or may have been is undone, or was not to be. */
@@ -787,7 +795,7 @@ export class RunSimulation {
     const { status } = this.run;
     nodes.forEach(({ compensates }, position) => {
       if (compensates === undefined) return;
-      const isDue = status !== 'completed' && MAY_BE_DONE.includes(this.marks[positions.get(compensates)!]!);
+      const isDue = status !== 'completed' && this.isToBeUndone(positions.get(compensates)!);
       const mark = this.marks[position]!;
       const fits = status === 'terminated' || (isDue ? /[cfF]/.test(mark) : /[zs]/.test(mark));
       if (!fits) throw new Error(`The compensation of ${compensates} is ${mark}: ${status} ${this.marks}.`);
