@@ -37,6 +37,9 @@ export { SleepUntil } from './definition/sleep-until.decorator.js';
 export { WaitForSignal } from './definition/wait-for-signal.decorator.js';
 export { SignalPayload } from './definition/signal-payload.decorator.js';
 export type { WaitForSignalOptions } from './definition/signal-options.js';
+export { Child } from './definition/child.decorator.js';
+export { child, type ChildOptions, type ChildRequest } from './definition/child-request.js';
+export type { ChildStepOptions } from './definition/child-options.js';
 export { Compensate } from './definition/compensate.decorator.js';
 export type { CompensateOptions } from './definition/compensate-options.js';
 export type { SleepOptions, SleepUntilOptions } from './definition/sleep-options.js';
@@ -51,7 +54,14 @@ export { Ctx } from './definition/ctx.decorator.js';
 export { Manager } from './definition/manager.decorator.js';
 export type { StepContext, StepLogger } from './definition/step-context.js';
 export { stepContextOf } from './definition/step-execution-context.js';
-export type { InputOf, OutputOf, SignalsOf, StartArguments, WorkflowClass } from './definition/workflow-class.js';
+export type {
+  DetachedChild,
+  InputOf,
+  OutputOf,
+  SignalsOf,
+  StartArguments,
+  WorkflowClass,
+} from './definition/workflow-class.js';
 
 export { Orchestrator, type StartItem, type WorkflowGraphView } from './runtime/orchestrator.js';
 export type {
@@ -86,6 +96,7 @@ export type { RetryPolicy } from './engine/retry-policy.js';
 export type { Overlap } from './engine/occurrences.js';
 export type { ControlAction, EndStatus, RunStatus, StepStatus } from './engine/words.js';
 export {
+  ChildFailedError,
   DefinitionError,
   InputInvalidError,
   NonRetryableError,

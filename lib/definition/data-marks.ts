@@ -36,18 +36,22 @@ export function toStepMark(written: WrittenOptions, say: Say): StepMark {
       return { decorator: '@SleepUntil', options };
     case 'signal':
       return { decorator: '@WaitForSignal', options, signals: written[key] };
+    case 'child':
+      return { decorator: '@Child', options };
     case 'compensates':
       return { decorator: '@Compensate', options, compensates: written[key] };
   }
 }
 
+const FLAGS = ['parallel', 'sleepUntil', 'child'] as const;
+
 function findMarkKey(written: WrittenOptions, say: Say): MarkKey | null {
-  for (const key of ['parallel', 'sleepUntil'] as const) {
+  for (const key of FLAGS) {
     if (![undefined, true, false].includes(written[key] as boolean))
       say(`Expected ${key} to be true or false, got ${show(written[key])}.`);
   }
   const keys: MarkKey[] = [
-    ...(['parallel', 'sleepUntil'] as const).filter((key) => written[key] === true),
+    ...FLAGS.filter((key) => written[key] === true),
     ...(['sleep', 'signal', 'compensates'] as const).filter((key) => written[key] !== undefined),
   ];
   if (keys.length > 1) say(`has ${keys.join(' and ')}. A step is one of them: keep one.`);

@@ -4,6 +4,7 @@ import { Cron, Interval, Timeout } from '@nestjs/schedule';
 import { z } from 'zod';
 import { DefinitionError, type DefinitionFault } from '../engine/errors.js';
 import { MAX_NODES } from '../engine/graph.js';
+import { Child } from './child.decorator.js';
 import { Compensate } from './compensate.decorator.js';
 import { Ctx } from './ctx.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
@@ -34,6 +35,7 @@ const LooseSleep: Loose = Sleep;
 const LooseSleepUntil: Loose = SleepUntil;
 const LooseFailure: Loose = Failure;
 const LooseWait: Loose = WaitForSignal;
+const LooseChild: Loose = Child;
 const LooseCompensate: Loose = Compensate;
 const LooseSchedule: Loose = Schedule;
 const LooseWorkflow: Loose = Workflow;
@@ -265,7 +267,7 @@ describe('what verifies a step', () => {
       'W.e: has verify and @Manager(). Whether its transaction has come in is known: remove verify.',
       expect.stringMatching(/^W\.f: @Sleep has no option "verify"/),
       expect.stringMatching(/^W\.j: has heartbeat and @Manager\(\)\. .* give it a timeout instead\.$/),
-      'W.wasBothDone: parameter 0 bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.',
+      'W.wasBothDone: parameter 0 bears @Item, and only a @Step, @Parallel or @Child method can be a fan-out. Remove it.',
       expect.stringMatching(/^W\.e: parameter 0 of "wasDone", which verifies it, takes the result of "z"/),
     ]);
   });
@@ -1312,5 +1314,28 @@ describe('a schedule', () => {
     ]);
     expect(plain).toMatchObject({ hash: read!.hash, schedules: [] });
     expect(readScheduleMarks(Heir)).toEqual([]);
+  });
+});
+
+describe('a child', () => {
+  it('stands on a method, alone, has the options of its own, and no transaction', () => {
+    @Workflow({ name: 'w' })
+    class W {
+      @Step() fine() {}
+      @LooseChild() a!: void;
+      @LooseStep() @LooseChild() b() {}
+      @LooseChild({ onParentEnd: 'stop' }) c() {}
+      @LooseChild({ verify: 'fine' }) d() {}
+      @LooseChild({ maxItems: 2 }) e() {}
+      @LooseChild() f(@Manager() _: unknown) {}
+    }
+    expect(linesOf(W).toSorted()).toEqual([
+      expect.stringMatching(/^W\.a: is a property/),
+      'W.b: bears both @Step and @Child. Keep one of them.',
+      'W.c: Expected onParentEnd to be one of "cancel", "abandon", got \'stop\'.',
+      expect.stringMatching(/^W\.d: @Child has no option "verify"/),
+      expect.stringMatching(/^W\.e: has the option maxItems, and no parameter with @Item/),
+      expect.stringMatching(/^W\.f: parameter 0 bears @Manager, which only/),
+    ]);
   });
 });

@@ -170,8 +170,8 @@ describe('a fan-out', () => {
       /^slept parameter 0 takes the items of "pause", which is a @Sleep and gives no result/,
       /^failed parameter 0 takes the items of "list", which may have failed without a result\. Let a step in between/,
       /^again parameter 0 takes the items of "twice", which is a fan-out\. Let a step that takes @Results\('twice'\)/,
-      /^until parameter 0 bears @Item, and only a @Step or @Parallel method can be a fan-out/,
-      /^undo parameter 0 bears @Item, and only a @Step or @Parallel/,
+      /^until parameter 0 bears @Item, and only a @Step, @Parallel or @Child method can be a fan-out/,
+      /^undo parameter 0 bears @Item, and only a @Step, @Parallel or @Child/,
     ];
     for (const fault of expected) expect(faults).toContainEqual(expect.stringMatching(fault));
     expect(faults).toContainEqual(expect.stringMatching(/^itself parameter 0 takes the items of "itself"/));

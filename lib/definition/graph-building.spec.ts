@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { computeGraphText } from '../engine/graph-text.js';
+import { Child } from './child.decorator.js';
+import { child } from './child-request.js';
 import { Compensate } from './compensate.decorator.js';
 import { loadDefinitions } from './definition-loader.js';
+import { Item } from './item.decorator.js';
 import { SleepUntil } from './sleep-until.decorator.js';
 import { Sleep } from './sleep.decorator.js';
 import { Parallel, Step } from './step.decorator.js';
@@ -151,6 +154,20 @@ class Pauses {
 }
 
 @Workflow({ name: 'w' })
+class Children {
+  @Parallel() a() {}
+  @Child() b() {
+    return child('x');
+  }
+  @Child({ when: 'isBig', onParentEnd: 'abandon' }) c(@Item('input') _: string) {
+    return child('x');
+  }
+  isBig() {
+    return true;
+  }
+}
+
+@Workflow({ name: 'w' })
 class PauseBeside {
   @Step() a() {}
   @Sleep(5, { after: ['a'], beside: true }) b!: void;
@@ -248,6 +265,7 @@ describe('the order on the page is the order of the run', () => {
     ['after may name a step further down', ForwardReference, 'b → a ∥ c'],
     ['an after that another one implies makes no edge', RedundantAfter, 'a → b → c'],
     ['a pause ends a group, as a step does', Pauses, 'a → ⏸ b → c → ⏸ d → e'],
+    ['a child is a step of its own', Children, 'a → ⤷ b → ⤷ c[]?'],
     ['a pause may be beside', PauseBeside, 'a → ⏸ b → remind; c ⇠ a'],
     ['a condition is no step and splits no group', Condition, 'a → b? → c ∥ d?'],
     ['a join waits for so many of those it names', Joins, 'a ∥ b ∥ c → d(2 of 3) → e'],
@@ -270,6 +288,14 @@ describe('the order on the page is the order of the run', () => {
   it('gives the nodes in the order of the page, also where they run in another', () => {
     const [definition] = loadDefinitions([{ target: ForwardReference, instance: new ForwardReference(), host: null }]);
     expect(definition!.graph.nodes.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('says of a child what is not the default', () => {
+    const [definition] = loadDefinitions([{ target: Children, instance: new Children(), host: null }]);
+    const [, b, c] = definition!.graph.nodes;
+    expect(b).toMatchObject({ kind: 'child' });
+    expect(b).not.toHaveProperty('onParentEnd');
+    expect(c).toMatchObject({ kind: 'child', onParentEnd: 'abandon', fanOut: { tolerate: 0 } });
   });
 
   it('leaves the base as it was when a subclass overrides its step', () => {

@@ -56,6 +56,7 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(needs.length > 0 && { needs }),
     ...(step.join !== null && { join: step.join }),
     ...(step.fanOut !== null && { fanOut: step.fanOut }),
+    ...(step.onParentEnd === 'abandon' && { onParentEnd: step.onParentEnd }),
     ...(step.onFailure === 'continue' && { onFailure: step.onFailure }),
     ...(step.isPointOfNoReturn && { pointOfNoReturn: true as const }),
   };

@@ -19,6 +19,7 @@ export const STEP_DECORATORS = [
   '@Sleep',
   '@SleepUntil',
   '@WaitForSignal',
+  '@Child',
   '@Compensate',
 ] as const;
 

@@ -9,6 +9,8 @@ import type { ParameterBinding } from './workflow-definition.js';
 /** What completes with its own code, and so may run in a transaction. */
 const TRANSACTIONAL: ReadonlySet<string> = new Set(['@Step', '@Parallel', '@WaitForSignal', '@Compensate']);
 
+const FANS_OUT: ReadonlySet<string> = new Set(['@Step', '@Parallel', '@Child']);
+
 /** Reads what the parameters of a step, a condition or a compensation are given. */
 export function readParameters(member: StepMember, scope: StepScope, say: Say): readonly ParameterBinding[] {
   const foreign = checkForeignParameters(scope.target, member.key, say);
@@ -62,8 +64,8 @@ function isInPlace({ index, kind }: ParameterMark, { steps, isOfItems }: StepMem
     );
     return false;
   }
-  if (kind === 'item' && decorator !== '@Step' && decorator !== '@Parallel' && !isOfItems) {
-    say(`parameter ${index} bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.`);
+  if (kind === 'item' && !(decorator && FANS_OUT.has(decorator)) && !isOfItems) {
+    say(`parameter ${index} bears @Item, and only a @Step, @Parallel or @Child method can be a fan-out. Remove it.`);
     return false;
   }
   return true;

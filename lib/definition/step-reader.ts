@@ -1,4 +1,5 @@
 import type { FanOutLimits, GraphNode } from '../engine/graph.js';
+import { CHILD_KEYS, readParentEnd } from './child-options.js';
 import { COMPENSATE_KEYS } from './compensate-options.js';
 import { readAside, readEffect, readVerify, WHEN } from './aside-reader.js';
 import { readFanOut } from './fan-out-reader.js';
@@ -56,6 +57,8 @@ export interface WrittenStep extends PageStep, WrittenCode {
   readonly onFailure: 'fail' | 'continue' | undefined;
   /** Whether nothing before it is undone once it has completed. */
   readonly isPointOfNoReturn: boolean;
+  /** Of a `@Child`: what becomes of its run where nobody waits for it. */
+  readonly onParentEnd: 'cancel' | 'abandon' | undefined;
   /** Whether `after` names what is no step: then it is not known what this step really waits for. */
   readonly isUncertain: boolean;
 }
@@ -66,6 +69,7 @@ const KEYS: Readonly<Record<StepMark['decorator'], readonly string[]>> = {
   '@Sleep': PLACE_KEYS,
   '@SleepUntil': CODE_KEYS,
   '@WaitForSignal': WAIT_KEYS,
+  '@Child': CHILD_KEYS,
   '@Compensate': COMPENSATE_KEYS,
 };
 
@@ -73,6 +77,7 @@ const KINDS: Readonly<Partial<Record<StepMark['decorator'], GraphNode['kind']>>>
   '@Sleep': 'sleep',
   '@SleepUntil': 'sleep-until',
   '@WaitForSignal': 'signal',
+  '@Child': 'child',
 };
 
 /** Reads one step of a workflow. */
@@ -105,6 +110,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     retry: readStepRetry(member, options, say),
     renamedFrom: readRenamedFrom(options['renamedFrom'], scope, say),
     fanOut: readFanOut(member, options, say),
+    onParentEnd: readParentEnd(mark, options, say),
     onFailure: readChoice(options['onFailure'], 'onFailure', ['fail', 'continue'], say),
     isPointOfNoReturn: readFlag(options['pointOfNoReturn'], 'pointOfNoReturn', say),
   };

@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 
+import type { ChildRequest } from './child-request.js';
+
 /** Any method. Inference of a method's parameters and result works against `any[]` only. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- `unknown[]` would refuse methods with typed parameters
 export type Method = (...args: any[]) => any;
@@ -8,9 +10,20 @@ export type Method = (...args: any[]) => any;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Method
 export type Condition = (...args: any[]) => boolean | PromiseLike<boolean>;
 
-/** What a step gives: what its method returns, awaited. */
+/** What a step gives: what its method returns, awaited; of a `@Child` what its run gives. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Method
-export type ResultOf<M> = M extends (...args: any[]) => infer R ? Awaited<R> : never;
+export type ResultOf<M> = M extends (...args: any[]) => infer R ? Given<Awaited<R>> : never;
+
+type Given<R> = R extends ChildRequest<infer Output> ? Output : R;
+
+/**
+ * What a `@Child` step gives for whose run nobody waits.
+ *
+ * @publicApi
+ */
+export interface DetachedChild {
+  readonly runId: string;
+}
 
 /**
  * A class that `@Workflow` accepts: any class; `static input`, `static output` and `static signals`, where it has them, type its runs.
@@ -154,6 +167,15 @@ export type CheckWakeTime<W, K> = K extends keyof W
     ? [ResultOf<W[K]>] extends [Date]
       ? unknown
       : { '@SleepUntil needs a Date': { gives: ResultOf<W[K]> } }
+    : unknown
+  : unknown;
+
+/** `unknown` where method `K` says what is to run, or is private; else an object no workflow is. */
+export type CheckChild<W, K> = K extends keyof W
+  ? W[K] extends (...parameters: never[]) => infer R
+    ? [Awaited<R>] extends [ChildRequest<unknown>]
+      ? unknown
+      : { '@Child needs child(…)': { gives: Awaited<R> } }
     : unknown
   : unknown;
 

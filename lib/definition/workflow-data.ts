@@ -8,7 +8,7 @@ export type ResultData = string | { readonly step: string; readonly optional?: b
 
 /**
  * A step of a graph that is data. It is what one of the decorators makes: `@Sleep` with `sleep`, `@SleepUntil` with
- * `sleepUntil`, `@WaitForSignal` with `signal`, `@Compensate` with `compensates`, `@Parallel` with `parallel`, else `@Step`; and it
+ * `sleepUntil`, `@WaitForSignal` with `signal`, `@Child` with `child`, `@Compensate` with `compensates`, `@Parallel` with `parallel`, else `@Step`; and it
  * takes that decorator's options.
  *
  * @publicApi
@@ -31,6 +31,10 @@ export interface StepData extends ParallelOptions {
   readonly signal?: string | readonly string[];
   /** Of a `signal`: what comes of it when its `timeout` is over. @default 'fail' */
   readonly onTimeout?: 'fail' | 'skip' | { readonly value: unknown };
+  /** Its function gives `child(…)`: it runs another workflow, of which its result is the output. */
+  readonly child?: boolean;
+  /** Of a `child`: what becomes of its run when nobody waits for it any more. @default 'cancel' */
+  readonly onParentEnd?: 'cancel' | 'abandon';
   /** The step that it undoes. */
   readonly compensates?: string;
   /**
@@ -114,7 +118,7 @@ export type DefinedWorkflow<D, H, T> = (new () => OutputSteps<D, H>) &
   (T extends { readonly input: infer I } ? { readonly input: I } : { readonly input: Anything }) &
   (T extends { readonly signals: infer S extends Record<string, unknown> } ? { readonly signals: S } : unknown);
 
-const MARK_KEYS = ['parallel', 'sleep', 'sleepUntil', 'signal', 'compensates'] as const;
+const MARK_KEYS = ['parallel', 'sleep', 'sleepUntil', 'signal', 'child', 'compensates'] as const;
 /** What makes a step other than a plain one. */
 export type MarkKey = (typeof MARK_KEYS)[number];
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 import { buildGraph, completed, expectDecided } from '../../test/support/engine/build-run.js';
-import { MET, QUARANTINE, RunSimulation, type Chaos } from '../../test/support/engine/simulate-run.js';
+import { DETACHED, MET, QUARANTINE, RunSimulation, type Chaos } from '../../test/support/engine/simulate-run.js';
 import { decide } from './decide.js';
 import type { Decision, RunView } from './decision.js';
 import type { Fact } from './facts.js';
@@ -71,6 +71,13 @@ const turns = fc.record({
     'hurried',
     'hurried fan-out',
     'met hurried',
+    'child',
+    'met child',
+    'tolerated child',
+    'late child',
+    'abandoned child',
+    'detached child',
+    'child fan-out',
   ),
   isUndone: fc.boolean(),
   isFinal: fc.boolean(),
@@ -121,7 +128,7 @@ const UNDO = {
     onFailure: undefined,
     fanOut: undefined,
   },
-  ...{ signals: undefined, waitMs: undefined },
+  ...{ signals: undefined, waitMs: undefined, onParentEnd: undefined, onTimeout: undefined },
 } as unknown as Partial<GraphNode>;
 
 const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
@@ -147,6 +154,13 @@ const FEATURES: Readonly<Record<string, Partial<GraphNode>>> = {
   hurried: { startWithinMs: 5 },
   'hurried fan-out': { startWithinMs: 5, fanOut: { maxItems: 2, tolerate: 1 } },
   'met hurried': { startWithinMs: 5, when: MET, onFailure: 'continue' },
+  child: { kind: 'child' },
+  'met child': { kind: 'child', when: MET },
+  'tolerated child': { kind: 'child', onFailure: 'continue' },
+  'late child': { kind: 'child', delayMs: 5 },
+  'abandoned child': { kind: 'child', onParentEnd: 'abandon' },
+  'detached child': { kind: 'child', ...DETACHED },
+  'child fan-out': { kind: 'child', fanOut: { maxItems: 2, tolerate: 1 } },
 };
 
 const slots = fc.record({ mail: fc.nat(3), money: fc.nat(3) }).map((counts) => new Map(Object.entries(counts)));
@@ -306,6 +320,8 @@ describe('whatever the graph and the order of events', () => {
       (run) => {
         for (const fact of run.possibleFacts()) {
           const { changed, audit } = expectDecided(decide(run.view(), [fact], { worker: 'p0', slots: new Map() }));
+          // What its parent asks of it is noted as well.
+          if (fact.type === 'signalled' && run.view().inbox!.some(({ notice }) => notice === 'cancel')) continue;
           const asked = 'by' in fact && changed ? [fact] : [];
           const notes = asked.map(({ type, by, reason }) => ({ action: type.replace('-requested', ''), by, reason }));
           assert.deepEqual(audit, notes);

@@ -68,6 +68,8 @@ describe('a run that begins', () => {
       failure: null,
       cancelReason: null,
       expectsNoSignals: false,
+      births: [],
+      orders: [],
       renewal: null,
       pause: null,
       hurries: false,

@@ -1,6 +1,8 @@
 import { NEEDS_ROWS, type Decision, type NeedsRows, type OpenRow, type Place, type RunView } from './decision.js';
 import { Draft, sinceOf, tallyOf } from './draft.js';
 import type { Asked, AttemptFailure, Claim, Fact, Quarantine, Resolution, Unclaimed, WaitEnd } from './facts.js';
+import { NOTICE_NAME } from './notices.js';
+import type { NewRun } from './ports.js';
 import { baseOf } from './indexed-graph.js';
 import { findAnew } from './renewal.js';
 import { findTurn, loseJoin } from './turns.js';
@@ -57,6 +59,8 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return expandStep(draft, fact);
     case 'step-parked':
       return parkStep(draft, fact);
+    case 'child-requested':
+      return requestChild(draft, fact);
     case 'wait-ended':
       return endWait(draft, fact.claim, fact.end);
     case 'step-doubted':
@@ -299,6 +303,7 @@ function endWait(draft: Draft, claim: Claim, end: WaitEnd): NeedsRows | void {
 function receiveSignals(draft: Draft): NeedsRows | void {
   if (isEnded(draft.status)) return;
   if (draft.view.inbox === null || draft.view.rows === null) return NEEDS_ROWS;
+  readNotices(draft);
   if (TAKES_SIGNALS.has(draft.status)) {
     for (const position of draft.positionsOf(MARK.waiting)) {
       const waiting = draft.findWaitForSignal(position);
@@ -306,6 +311,24 @@ function receiveSignals(draft: Draft): NeedsRows | void {
     }
   }
   draft.lookAtSignals();
+}
+
+/** Other runs have let this one know that they have ended, or that it is to end. Both must be shown. */
+function readNotices(draft: Draft): void {
+  for (const { id, notice } of draft.notices()) {
+    if (notice.kind === 'order') {
+      draft.takeMessage(id, NOTICE_NAME);
+      const asked = { by: 'its parent', reason: 'the run that had begun it waits for it no longer' };
+      if (notice.order === 'cancel') void cancel(draft, asked);
+      else void terminate(draft, asked);
+    } else if (notice.generation === draft.view.generation && !draft.hasBegunAnew) {
+      const position = draft.position(notice.step);
+      const waiting = position === undefined ? null : draft.findWaitForChild(position);
+      if (!waiting) continue;
+      draft.takeMessage(id, notice.step);
+      draft.receive(position!, waiting);
+    }
+  }
 }
 
 function skipStep(draft: Draft, claim: Claim): NeedsRows | void {
@@ -353,10 +376,29 @@ function doubtStep(
   draft.park(position, doubtful, { stage: 'in-doubt', error });
 }
 
+/** A child is born with this very decision. Nobody waits for one that is detached: its step has completed. */
+function requestChild(
+  draft: Draft,
+  { claim, child, result }: { readonly claim: Claim; readonly child: NewRun; readonly result: string | null },
+): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
+  draft.children.bear(claim.step, child);
+  if (result !== null) return completeStep(draft, claim, result);
+  draft.park(position, tallyOf(claim), { stage: 'parked' });
+}
+
 /** From now on the run is no longer one that only waits. */
-function awakeStep(draft: Draft, claim: Claim): void {
+function awakeStep(draft: Draft, claim: Claim): NeedsRows | void {
   const position = draft.position(claim.step);
-  if (draft.isOfNow(claim) && position !== undefined && draft.markOf(position) === MARK.waiting) draft.rouse(position);
+  if (!draft.isOfNow(claim) || position === undefined || draft.markOf(position) !== MARK.waiting) return;
+  if (draft.node(position).kind === 'child') {
+    // It may wait twice, for its time and for its child: what comes late is told apart by its row alone.
+    if (draft.view.rows === null) return NEEDS_ROWS;
+    if (!isRunning(draft, position, claim)) return;
+  }
+  draft.rouse(position);
 }
 
 function releaseStep(
@@ -369,7 +411,9 @@ function releaseStep(
   const position = findRunning(draft, known);
   if (position === undefined) return;
   if (known.stage === 'committed') return settle(draft, position, known);
-  return free(draft, position, givenUp(draft, position, claim, !isUntouched), claim.startedAt);
+  // A child that is not asked for has not begun; of one that has ended it is known how.
+  const inDoubt = !isUntouched && draft.node(position).kind !== 'child';
+  return free(draft, position, givenUp(draft, position, claim, inDoubt), claim.startedAt);
 }
 
 /** The attempt's own transaction has come in with its result, whatever became of the attempt. */
@@ -419,7 +463,8 @@ function quarantine(draft: Draft, position: number, tally: Tally, error: string)
 
 /** An attempt has ended without an outcome: the step waits for a worker again, or ends with its run or its join. */
 function free(draft: Draft, position: number, tally: Tally, startedAt: string | null): NeedsRows | void {
-  const isOver = isUnwanted(draft, position);
+  // What has come of a child is recorded whoever wants it: its step may have to be undone.
+  const isOver = isUnwanted(draft, position) && !draft.hasChild(position, tally);
   if (isOver) draft.abort(position, tally, null, null);
   else draft.release(position, tally, startedAt);
   announceEnd(draft, position, isOver ? 'cancelled' : 'ready', tally.attempt);
@@ -562,7 +607,7 @@ function stop(draft: Draft): void {
   for (const fanOut of draft.positionsOf(MARK.fanned)) draft.items.close(fanOut, 'cancelled');
   for (const position of openSteps(draft)) {
     const waiting = draft.findWaiting(position);
-    if (!waiting) continue;
+    if (!waiting || (draft.hasChild(position, waiting) && draft.partWithChild(position, waiting, 'cancel'))) continue;
     draft.cancelWaiting(position, tallyOf(waiting));
     announceEnd(draft, position, 'cancelled', waiting.attempt);
   }

@@ -1,6 +1,8 @@
 import type { Asked, Claim } from './facts.js';
 import type { IndexedGraph } from './indexed-graph.js';
 import type { Gate } from './limits.js';
+import type { ChildOrder } from './notices.js';
+import type { NewRun } from './ports.js';
 import type { RunState, Stage, Tally } from './run-state.js';
 import type { ControlAction, RunStatus, StepStatus } from './words.js';
 
@@ -18,6 +20,8 @@ export interface InboxSignal {
   readonly name: string;
   /** Whether a commit has looked at it. */
   readonly seen: boolean;
+  /** What another run lets this one know by it; null of a signal that somebody has sent. @default null */
+  readonly notice?: string | null;
 }
 
 /** A run as the engine sees it: committed state only. */
@@ -102,6 +106,12 @@ export interface SignalWrite {
   readonly step: string | null;
 }
 
+/** What is asked of the child of a step. */
+export interface OrderToChild {
+  readonly step: string;
+  readonly order: ChildOrder;
+}
+
 /** What somebody asked of the run and was done. */
 export interface AuditNote extends Asked {
   readonly action: ControlAction;
@@ -136,6 +146,9 @@ export interface Decision {
   readonly expectsNoSignals: boolean;
   /** Signals that were looked at, and by which step they were taken. */
   readonly signals: readonly SignalWrite[];
+  /** Children that are born with this. */
+  readonly births: readonly NewRun[];
+  readonly orders: readonly OrderToChild[];
   /** What people asked for and this does. */
   readonly audit: readonly AuditNote[];
   readonly renewal: Renewal | null;

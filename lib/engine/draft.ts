@@ -1,3 +1,4 @@
+import { ChildLedger } from './child-ledger.js';
 import type {
   AuditNote,
   Decision,
@@ -11,6 +12,7 @@ import type {
   StepWrite,
 } from './decision.js';
 import type { Asked, Claim } from './facts.js';
+import { readNotice, type ChildOrder, type Notice } from './notices.js';
 import { baseOf, findPosition, nodeAt, positionOfItem, type StepNode } from './indexed-graph.js';
 import { ItemLedger } from './item-ledger.js';
 import type { Anew } from './renewal.js';
@@ -52,6 +54,7 @@ export class Draft {
   cancelReason: string | null = null;
   readonly stale: Claim[] = [];
   readonly items: ItemLedger;
+  readonly children = new ChildLedger();
   private readonly marks: string[];
   private readonly holds: Map<string, Hold>;
   private readonly slots: Map<string, number>;
@@ -249,9 +252,21 @@ export class Draft {
     const isFree = (id: string) => (this.signals.get(id) ?? null) === null;
     const signal = this.view.inbox?.find(({ id, name }) => signals.includes(name) && isFree(id));
     if (!signal) return false;
-    this.signals.set(signal.id, step);
-    this.changed = true;
+    this.takeMessage(signal.id, step);
     return true;
+  }
+
+  /** What other runs let this one know, and nobody has taken. They must be shown. */
+  notices(): { readonly id: string; readonly notice: Notice }[] {
+    return this.view.inbox!.flatMap(({ id, notice }) =>
+      notice === undefined || notice === null || this.signals.get(id) ? [] : [{ id, notice: readNotice(notice) }],
+    );
+  }
+
+  /** The signal, or the notice, is taken by this step: nobody looks at it again. */
+  takeMessage(id: string, step: string): void {
+    this.signals.set(id, step);
+    this.changed = true;
   }
 
   /** Notes that all signals that are there, which must be shown, have been looked at. */
@@ -267,14 +282,20 @@ export class Draft {
   receive(position: number, was: Tally): void {
     const { name, queue } = this.node(position);
     const received: Tally = { ...was, stage: 'received' };
+    // Of a child that nobody waits for any more it is recorded all the same what has come of it.
+    const aborting = this.isAborting(position);
     if (!this.takeSlot(queue)) {
-      this.write(position, { status: 'ready', tally: received }, false, was);
+      this.write(position, { status: 'ready', tally: received, aborting }, false, was);
     } else {
       const tally = { ...received, attempt: was.attempt + 1 };
       this.started.set(name, { tally, waits: received, startedAt: null });
-      this.write(position, { status: 'running', tally, worker: this.place.worker }, false, was);
+      this.write(position, { status: 'running', tally, worker: this.place.worker, aborting }, false, was);
     }
-    this.mark(position, MARK.queued);
+    this.mark(position, aborting ? MARK.aborting : MARK.queued);
+  }
+
+  private isAborting(position: number): boolean {
+    return this.markOf(position) === MARK.aborting;
   }
 
   /** The step starts: here where a slot is free, else as a ready row. */
@@ -356,7 +377,8 @@ export class Draft {
 
   /** The attempt has ended without an outcome: the step waits for a free slot anywhere, in the place it had when it began. */
   release(position: number, tally: Tally, startedAt: string | null): void {
-    this.end(position, MARK.queued, { status: 'ready', tally, startedAt });
+    const aborting = this.isAborting(position);
+    this.end(position, aborting ? MARK.aborting : MARK.queued, { status: 'ready', tally, startedAt, aborting });
   }
 
   /** The step waits for its next attempt. Holds no worker. */
@@ -371,7 +393,7 @@ export class Draft {
 
   /** @param result null where its row has it already */
   complete(position: number, tally: Tally, result: string | null, startedAt: string | null): void {
-    const aborting = this.markOf(position) === MARK.aborting;
+    const aborting = this.isAborting(position);
     this.end(position, aborting ? MARK.late : MARK.completed, {
       ...{ status: 'completed', tally, result, startedAt, aborting },
     });
@@ -409,7 +431,32 @@ export class Draft {
 
   /** What was to start here with this very commit does not, because a later fact has stopped its run. It leaves no row. */
   withdrawStarts(): void {
-    for (const step of [...this.started.keys()]) this.withdraw(step);
+    for (const [step, { tally }] of [...this.started])
+      if (!this.hasChild(this.position(step)!, tally)) this.withdraw(step);
+  }
+
+  /** Whether a run is, or was, on its way for the step, of which it will be told or has been: so long it does not end by itself. */
+  hasChild(position: number, { stage }: Tally): boolean {
+    return this.node(position).kind === 'child' && (stage === 'parked' || stage === 'received');
+  }
+
+  /** The counters of a step whose child has not ended, as far as the run has been told; else null. */
+  findWaitForChild(position: number): Tally | null {
+    const row = this.node(position).kind === 'child' ? this.findRow(position) : null;
+    return row?.status === 'waiting' && row.tally.stage === 'parked' ? row.tally : null;
+  }
+
+  /**
+   * Nobody waits for the child of the step any more: it is asked to end, unless it may go on by itself.
+   *
+   * @returns whether the step stays open until it is told of the end
+   */
+  partWithChild(position: number, { stage }: Tally, order: ChildOrder): boolean {
+    if (stage === 'received') return true;
+    const { name, onParentEnd } = this.node(position);
+    if (onParentEnd === 'abandon' || !this.children.order(name, order)) return false;
+    this.changed = true;
+    return true;
   }
 
   /** What was to start here with this very commit waits for a worker, because a later fact has paused its run. */
@@ -452,7 +499,10 @@ export class Draft {
       const tally = hold ? tallyOf(hold) : row!.tally;
       if (hold) this.abort(position, tally, null, sinceOf(hold));
       else if (row!.status === 'running') this.abort(position, tally, null, null);
-      else this.cancelWaiting(position, tally);
+      else {
+        if (this.findWaitForChild(position)) this.partWithChild(position, tally, 'terminate');
+        this.cancelWaiting(position, tally);
+      }
       return { position, attempt: tally.attempt };
     });
   }
@@ -468,6 +518,9 @@ export class Draft {
     const { name } = this.node(position);
     const mark = this.markOf(position);
     if (mark === MARK.fanned) return this.giveUpItems(position);
+    const withChild = this.findWithChild(position);
+    if (withChild && this.partWithChild(position, withChild.tally, 'cancel'))
+      return this.abortLater(position, withChild);
     if (this.started.has(name)) {
       const { attempt } = this.started.get(name)!.tally;
       this.withdraw(name);
@@ -492,6 +545,22 @@ export class Draft {
     if (this.items.isAnyOpen(fanOut)) this.mark(fanOut, MARK.aborting);
     else this.settleFanOut(fanOut);
     return attempt;
+  }
+
+  /** The row of a step that has a child. */
+  private findWithChild(position: number): Pick<StepWrite, 'status' | 'tally'> | null {
+    const row = this.findRow(position);
+    return row && this.hasChild(position, row.tally) ? row : null;
+  }
+
+  /** The step is no longer wanted, and ends when it has been told of the end of its child. */
+  private abortLater(position: number, { status, tally }: Pick<StepWrite, 'status' | 'tally'>): number {
+    const { name } = this.node(position);
+    const isRunning = status === 'running';
+    const worker = this.writes.get(name)?.worker ?? this.view.rows?.get(name)?.worker ?? null;
+    this.write(position, { status, tally, worker, aborting: true }, isRunning);
+    this.mark(position, MARK.aborting);
+    return tally.attempt;
   }
 
   /** An attempt under way is no longer wanted. It has a row from now on, also where it was held in the run's state. */
@@ -521,8 +590,9 @@ export class Draft {
 
   /** Without a result; where the step can be compensated the mark tells whether it may have had its effect. */
   private markOfEnd(position: number, { crashes, inDoubt }: Tally, [plain, doubtful]: readonly [Mark, Mark]): Mark {
-    const { transactional } = this.node(position);
-    const isDoubtful = inDoubt === true || (crashes > 0 && !transactional);
+    const { transactional, kind } = this.node(position);
+    // An attempt that starts a child has done so only where it has said so.
+    const isDoubtful = inDoubt === true || (crashes > 0 && !transactional && kind !== 'child');
     return isDoubtful && this.isUndone(position) ? doubtful : plain;
   }
 
@@ -552,7 +622,9 @@ export class Draft {
     const row = this.findRow(position);
     if (row?.status === 'retrying') return row.tally;
     const isSignal = this.node(position).kind === 'signal';
-    return row?.status === 'waiting' && !isSignal && row.tally.stage !== 'in-doubt' ? row.tally : null;
+    const waitsForOthers =
+      isSignal || row?.tally.stage === 'in-doubt' || (row !== null && this.hasChild(position, row.tally));
+    return row?.status === 'waiting' && !waitsForOthers ? row.tally : null;
   }
 
   /** The counters of a step that waits for a signal, also where its time is over and nobody has ended it yet; else null. */
@@ -609,6 +681,7 @@ export class Draft {
       cancelReason: this.cancelReason,
       expectsNoSignals: this.expectsNoSignals,
       signals: [...this.signals].map(([id, step]) => ({ id, step })),
+      ...this.children.toDecision(),
       audit: this.audit,
       renewal: this.renewal,
       pause: this.pauseAfter(),
@@ -629,8 +702,12 @@ export class Draft {
   private pauseAfter(): Decision['pause'] {
     if (this.status === 'paused') return this.view.status === 'paused' ? null : 'begins';
     const isOpen = this.status === 'pending' || this.status === 'running' || this.status === 'waiting';
-    // What has been stopped has no row left that waits.
-    return this.view.status === 'paused' && isOpen ? 'ends' : null;
+    // What has been stopped has no row left that waits, but for those of children that it waits for.
+    return this.view.status === 'paused' && (isOpen || this.isAnyChildOpen()) ? 'ends' : null;
+  }
+
+  private isAnyChildOpen(): boolean {
+    return this.view.graph.nodes.some(({ kind }, n) => kind === 'child' && HAS_OPEN_ROW.has(this.marks[n]!));
   }
 
   /** A run names a worker exactly as long as claims lie in its state. */

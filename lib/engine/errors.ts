@@ -48,6 +48,9 @@ export type ErrorCode =
   | 'OF_STEP_NOT_IN_DOUBT'
   | 'OF_BACKOFF_INVALID'
   | 'OF_ITEMS_INVALID'
+  | 'OF_CHILD_INVALID'
+  | 'OF_CHILD_FAILED'
+  | 'OF_CHILD_CANCELLED'
   | 'OF_STEP_ABORTED'
   | 'OF_STEP_QUARANTINED'
   | 'OF_NON_RETRYABLE'
@@ -250,6 +253,32 @@ export class RunTerminatedError extends OrchestrateFlowError {
     super(
       'OF_RUN_TERMINATED',
       `Run ${runId} of workflow "${workflow}" was terminated${reason === null ? '.' : `: ${reason}`}`,
+    );
+  }
+}
+
+/**
+ * The run that a `@Child` step had begun has not completed: `cause` is the error of the step in which it failed.
+ *
+ * @publicApi
+ */
+export class ChildFailedError extends OrchestrateFlowError {
+  override readonly name = 'ChildFailedError';
+
+  constructor(
+    /** The id of that run. */
+    readonly runId: string,
+    readonly workflow: string,
+    /** How it has ended. */
+    readonly status: 'failed' | 'cancelled' | 'terminated',
+    why: { readonly cause?: unknown; readonly reason: string | null },
+  ) {
+    const { cause, reason } = why;
+    const told = status === 'failed' ? `: ${messageOf(cause)}` : reason === null ? '.' : `: ${reason}`;
+    super(
+      status === 'failed' ? 'OF_CHILD_FAILED' : 'OF_CHILD_CANCELLED',
+      `The child, run ${runId} of workflow "${workflow}", ${status === 'failed' ? status : `was ${status}`}${told}`,
+      status === 'failed' ? { cause } : undefined,
     );
   }
 }

@@ -1,3 +1,4 @@
+import type { NewRun } from './ports.js';
 import type { Tally } from './run-state.js';
 
 /** An attempt under way: which step, by which claim. The attempt's number is its token: outcomes of any other are refused. */
@@ -70,13 +71,15 @@ export type Fact =
   | { readonly type: 'step-skipped'; readonly claim: Claim }
   /** The step's code has said until when it waits (ISO 8601); its result is then this. */
   | { readonly type: 'step-parked'; readonly claim: Claim; readonly until: string; readonly result: string }
+  /** The step's code has said of which run it is the parent. With a result it has completed, else it waits for the end of that run. */
+  | { readonly type: 'child-requested'; readonly claim: Claim; readonly child: NewRun; readonly result: string | null }
   /** So many items of a fan-out are stored: they may begin. */
   | { readonly type: 'step-expanded'; readonly claim: Claim; readonly count: number }
   /** The time of a step that waits for a signal is over: unless one has come, it ends so. */
   | { readonly type: 'wait-ended'; readonly claim: Claim; readonly end: WaitEnd }
   /** Nobody knows whether an earlier attempt has had its effect, and a person is asked. The encoded error says why. */
   | { readonly type: 'step-doubted'; readonly claim: Claim; readonly error: string }
-  /** Signals may have come. */
+  /** Signals, or notices of other runs, may have come. */
   | { readonly type: 'signalled' }
   /** A step that waited for a time was claimed. */
   | { readonly type: 'step-awake'; readonly claim: Claim }

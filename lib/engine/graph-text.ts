@@ -14,7 +14,7 @@ interface Stage {
  * `→` waits for everything before it up to the last `→`, `∥` runs side by side, `;` begins another chain, and the first
  * of a chain waits for what stands behind `⇠`, or for nothing: `order: reserve → ship; audit ⇠ reserve`.
  *
- * `⏸ coolDown` is a pause or a wait, `print[]` runs once for each item of a list, `gift?` may be skipped, `first(any)` and `first(2 of 3)` wait for so many of those before them.
+ * `⏸ coolDown` is a pause or a wait, `⤷ report` runs another workflow, `print[]` runs once for each item of a list, `gift?` may be skipped, `first(any)` and `first(2 of 3)` wait for so many of those before them.
  * What undoes a step is not shown.
  */
 export function computeGraphText(graph: WorkflowGraph): string {
@@ -85,7 +85,7 @@ function describeChain(chain: readonly Stage[], labels: ReadonlyMap<string, stri
 
 /** The name, and around it what kind of step it is. */
 function describeNode({ kind, when, onTimeout, join, after, fanOut }: GraphNode, name: string): string {
-  const pause = kind === undefined || kind === 'compensation' ? '' : '⏸ ';
+  const pause = kind === undefined || kind === 'compensation' ? '' : kind === 'child' ? '⤷ ' : '⏸ ';
   const condition = when === undefined && onTimeout !== 'skip' ? '' : '?';
   const enough = join === undefined ? '' : join === 1 ? '(any)' : `(${join} of ${after.length})`;
   return `${pause}${name}${fanOut ? '[]' : ''}${condition}${enough}`;

@@ -19,10 +19,11 @@ export interface GraphNode {
   readonly startWithinMs?: number;
   /**
    * `sleep`: it waits and runs no code. `sleep-until`: its code says until when it waits. `signal`: it waits for a signal and
-   * then runs its code. `compensation`: it undoes another step, if the run fails or is cancelled.
+   * then runs its code. `child`: its code says of which workflow it starts a run, and it waits for the end of that.
+   * `compensation`: it undoes another step, if the run fails or is cancelled.
    * @default 'step'
    */
-  readonly kind?: 'sleep' | 'sleep-until' | 'signal' | 'compensation';
+  readonly kind?: 'sleep' | 'sleep-until' | 'signal' | 'child' | 'compensation';
   /** Of a `signal`: the names of which the first that comes ends the wait. */
   readonly signals?: readonly string[];
   /** Of a `signal`: milliseconds that it waits at most. @default no limit */
@@ -31,6 +32,8 @@ export interface GraphNode {
   readonly onTimeout?: 'skip' | 'value';
   /** Once it has completed nothing is undone that it waited for, nor it itself. @default false */
   readonly pointOfNoReturn?: true;
+  /** Of a `child`: its run goes on when nobody waits for it any more. @default it is cancelled */
+  readonly onParentEnd?: 'abandon';
   /** Of a `compensation`: the step that it undoes. */
   readonly compensates?: string;
   /** Milliseconds that it waits before its first attempt; of a `sleep`, all it does. @default 0 */

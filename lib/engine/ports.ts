@@ -11,6 +11,7 @@ import type {
 import type { Asked, Claim, Unclaimed } from './facts.js';
 import type { StepPlace } from './indexed-graph.js';
 import type { Gate } from './limits.js';
+import type { ChildOrder } from './notices.js';
 import type { CatchUp, Overlap, Timing } from './occurrences.js';
 import type { Tally } from './run-state.js';
 import type { ControlAction, RunStatus, StepStatus, EndStatus } from './words.js';
@@ -49,6 +50,8 @@ export interface StoredRun {
   readonly gate: Gate | null;
   readonly failure: RunFailure | null;
   readonly cancelReason: string | null;
+  /** The parent that waits for its end. @default none */
+  readonly reportsTo?: string | null;
   readonly updatedAt: string;
 }
 
@@ -68,6 +71,9 @@ export interface RunWrite {
   readonly ended: boolean;
   readonly expectsNoSignals: boolean;
   readonly signals: readonly SignalWrite[];
+  /** Born with this, if it is written. Pending, and due. */
+  readonly births: readonly NewRun[];
+  readonly orders: readonly StoredOrder[];
   /** To be kept in the audit log, if this is written. */
   readonly audit: readonly AuditNote[];
   /** A new generation begins, of which `generation` is the number, and keeps so much. Only by `submitLocked`. */
@@ -77,6 +83,12 @@ export interface RunWrite {
   /** A run that waits for its turn does so from now on, and not from its start time. */
   readonly hurries: boolean;
   readonly steps: readonly QueuedStepWrite[];
+}
+
+/** What is asked of a child, if it has not ended. */
+export interface StoredOrder {
+  readonly child: string;
+  readonly order: ChildOrder;
 }
 
 /** A step's write with what its row must say for a claim to find it. */
@@ -115,9 +127,20 @@ export interface NewRun {
   readonly dueAt: string | null;
   /** Milliseconds after its beginning in which it must have ended, or null. */
   readonly deadlineMs: number | null;
+  /** The run that has begun it in one of its steps. @default none */
+  readonly parent?: ParentLink;
   /** Queues whose workers should know of it: those with ready steps, or, before its time, that of its first step. */
   readonly wakes: readonly string[];
   readonly steps: readonly QueuedStepWrite[];
+}
+
+/** Whose child a run is. Where it is waited for, its deadline is never later than that of its parent. */
+export interface ParentLink {
+  readonly runId: string;
+  /** The step, or the item of a fan-out. */
+  readonly step: string;
+  /** The notice by which its end is told to its parent, or null: nobody waits for it. */
+  readonly notice: string | null;
 }
 
 /** How the door answers. */
@@ -476,6 +499,9 @@ export interface RunRecordView {
   readonly schedule: string | null;
   /** The occurrence that it is of, or null. */
   readonly scheduledAt: Date | null;
+  /** The run that has begun it, and the step or item in which it did, or null. */
+  readonly parentId: string | null;
+  readonly parentStep: string | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly updatedAt: Date;
@@ -536,6 +562,8 @@ export interface RunQuery {
   /** It bears all of these. */
   readonly tags: readonly string[] | null;
   readonly tenant: string | null;
+  /** Begun by a step of this run. */
+  readonly parentId: string | null;
   /** Created at or after. */
   readonly from: Date | null;
   /** Created before. */
@@ -594,6 +622,8 @@ export interface DefinitionInFlight {
 export interface RunArchive {
   find(runId: string): Promise<RunRecordView | null>;
   findByKey(workflow: string, key: string): Promise<RunRecordView | null>;
+  /** The newest child of each of these steps, or items, of a run that has begun one. */
+  findChildren(runId: string, steps: readonly string[]): Promise<ReadonlyMap<string, string>>;
   list(query: RunQuery): Promise<{ readonly runs: readonly RunRecordView[]; readonly last: RunPosition | null }>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** The definitions of runs that have not ended, by workflow, the oldest first, with so many of those runs, the oldest first. */

@@ -166,6 +166,7 @@ function idOf(write: LaneWrite): string {
 function sizeOf(write: LaneWrite): number {
   const run = 'run' in write ? write.run : write.start;
   let characters = run.state.length + ('input' in run ? run.input.length : (run.failure?.length ?? 0));
+  if ('births' in run) for (const child of run.births) characters += child.state.length + child.input.length;
   for (const step of run.steps) characters += 200 + (step.result?.length ?? 0) + (step.error?.length ?? 0);
   return characters;
 }

@@ -1,5 +1,7 @@
 import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
 import { GATE } from './gate.js';
+import { NOTICE_NAME } from '../engine/notices.js';
+import { REPORTS_TO } from './records.js';
 import { STEP_NAME } from './step-name.js';
 
 /**
@@ -10,7 +12,9 @@ import { STEP_NAME } from './step-name.js';
  * 3. `guarded`  the step rows that still are at the attempt whose outcome is reported, locked after the runs
  * 4. `valid`    the runs of 2 without those that miss a row of 3, or begin to wait for a signal while there is one that nobody
  *               has taken: what comes later finds the run waiting
- * 5. writes of valid runs, what the audit log says of them, and new runs; a new run whose id or key is taken is left out
+ * 5. writes of valid runs, what the audit log says of them, their children, and new runs; a new run whose id or key is taken is
+ *    left out. A run that ends tells its parent, where that waits for it, by a notice in its inbox; what is asked of a child
+ *    lies in the child's
  * 6. the lane's number is raised and the answer kept beside it, for a client whose connection breaks before it reads it
  *
  * Every row is found by its primary key: LATERAL and ON CONFLICT leave the planner hardly another way (a plan made while a
@@ -83,21 +87,29 @@ advanced AS (
       ended_at = CASE WHEN v.ended THEN orchestrate_flow.now() END
   FROM valid v
   WHERE r.id = v.id
+  RETURNING r.parent_id, CASE WHEN v.ended THEN r.parent_notice END AS notice,
+    CASE WHEN v.ended AND r.parent_notice IS NOT NULL THEN jsonb_build_object(
+      'status', r.status, 'step', r.failed_step, 'failure', r.failure, 'reason', r.cancel_reason)::text END AS payload
 ),
 created AS (
   INSERT INTO orchestrate_flow.workflow_run (id, workflow, definition, status, state, worker, key, input_hash, priority,
-    input, context, tags, tenant, admit_at, due_at, deadline_at, created_at, updated_at, started_at)
+    input, context, tags, tenant, parent_id, parent_step, parent_notice,
+    admit_at, due_at, deadline_at, created_at, updated_at, started_at)
   SELECT n.id, n.workflow, n.definition, n.status, n.state, n.worker, n.key, decode(n.input_hash, 'hex'), n.priority,
-    n.input, n.context, n.tags::text[], n.tenant,
+    n.input, n.context, n.tags::text[], n.tenant, n.parent_id, n.parent_step, n.parent_notice,
     CASE WHEN n.gated THEN coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond') END,
     CASE WHEN NOT n.gated THEN coalesce(n.due_at, orchestrate_flow.now() + n.delay_ms * interval '1 millisecond') END,
-    coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
-      + n.deadline_ms * interval '1 millisecond',
+    least(
+      coalesce(n.due_at, orchestrate_flow.now() + coalesce(n.delay_ms, 0) * interval '1 millisecond')
+        + n.deadline_ms * interval '1 millisecond',
+      CASE WHEN n.parent_notice IS NOT NULL THEN (SELECT p.deadline_at FROM orchestrate_flow.workflow_run p WHERE p.id = n.parent_id) END),
     orchestrate_flow.now(), orchestrate_flow.now(), CASE WHEN n.status <> 'pending' THEN orchestrate_flow.now() END
   FROM unnest($33::uuid[], $34::text[], $35::int[], $36::text[], $37::text[], $38::uuid[], $39::text[], $40::text[],
-    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[], $59::text[], $62::bool[])
-    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags, tenant, gated)
-  WHERE (SELECT count(*) FROM lane) = 1
+    $41::int[], $42::text[], $43::float8[], $44::timestamptz[], $51::float8[], $53::text[], $58::text[], $59::text[], $62::bool[],
+    $64::uuid[], $65::text[], $66::text[])
+    AS n (id, workflow, definition, status, state, worker, key, input_hash, priority, input, delay_ms, due_at, deadline_ms, context, tags, tenant, gated,
+      parent_id, parent_step, parent_notice)
+  WHERE (SELECT count(*) FROM lane) = 1 AND (n.parent_id IS NULL OR (n.parent_id IN (SELECT id FROM valid)) IS TRUE)
   ON CONFLICT DO NOTHING
   RETURNING id
 ),
@@ -129,6 +141,22 @@ taken AS (
   FROM unnest($47::uuid[], $48::bigint[], $49::text[]) AS g (run_id, id, step)
   WHERE s.id = g.id AND (g.run_id IN (SELECT id FROM valid)) IS TRUE
 ),
+told AS (
+  INSERT INTO orchestrate_flow.workflow_signal (run_id, name, key, payload)
+  SELECT a.parent_id, '${NOTICE_NAME}', a.notice, a.payload
+  FROM advanced a
+  WHERE a.notice IS NOT NULL
+    AND EXISTS (SELECT FROM orchestrate_flow.workflow_run p WHERE p.id = a.parent_id AND p.ended_at IS NULL)
+  ON CONFLICT DO NOTHING
+),
+ordered AS (
+  INSERT INTO orchestrate_flow.workflow_signal (run_id, name, key, payload)
+  SELECT o.child, '${NOTICE_NAME}', o.word, ''
+  FROM unnest($67::uuid[], $68::uuid[], $69::text[]) AS o (run_id, child, word)
+  WHERE (o.run_id IN (SELECT id FROM valid)) IS TRUE
+    AND EXISTS (SELECT FROM orchestrate_flow.workflow_run c WHERE c.id = o.child AND c.ended_at IS NULL)
+  ON CONFLICT DO NOTHING
+),
 audited AS (
   INSERT INTO orchestrate_flow.workflow_event (run_id, workflow, action, by, reason, created_at)
   SELECT e.run_id, (SELECT r.workflow FROM orchestrate_flow.workflow_run r WHERE r.id = e.run_id), e.action, e.by, e.reason,
@@ -155,9 +183,11 @@ SELECT answer FROM closed`;
 const WAITS: ReadonlySet<string> = new Set(['ready', 'retrying', 'waiting']);
 
 /** The parameters of a commit, column by column. */
-export function commitParameters(unordered: readonly RunWrite[], starts: readonly NewRun[]): unknown[] {
+export function commitParameters(unordered: readonly RunWrite[], unborn: readonly NewRun[]): unknown[] {
   // Locked in this order: two processes that commit the same runs wait for each other in one direction only.
   const runs = [...unordered].sort((one, other) => (one.id < other.id ? -1 : 1));
+  const starts = [...unborn, ...runs.flatMap(({ births }) => births)];
+  const orders = runs.flatMap((run) => run.orders.map((order) => [run.id, order] as const));
   const steps: [run: RunWrite | NewRun, step: QueuedStepWrite][] = [];
   for (const run of runs) for (const step of run.steps) steps.push([run, step]);
   for (const run of starts) for (const step of run.steps) steps.push([run, step]);
@@ -225,6 +255,12 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     steps.map(([run, step]) => run.status === 'paused' && WAITS.has(step.status)),
     starts.map((run) => run.isGated),
     runs.map((run) => run.hurries),
+    starts.map(({ parent }) => parent?.runId ?? null),
+    starts.map(({ parent }) => parent?.step ?? null),
+    starts.map(({ parent }) => parent?.notice ?? null),
+    orders.map(([runId]) => runId),
+    orders.map(([, { child }]) => child),
+    orders.map(([, { order }]) => order),
   ];
 }
 
@@ -252,7 +288,7 @@ export function parseAnswer(text: string): BatchAnswer {
 /** Locks runs and reads them: the beginning of a commit that must see them. */
 export const LOCK_RUNS = `
 SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, ${GATE}, failed_step, failure,
-  cancel_reason, updated_at::text
+  cancel_reason, ${REPORTS_TO}, updated_at::text
 FROM orchestrate_flow.workflow_run WHERE id = ANY ($1::uuid[]) ORDER BY workflow_run.id FOR NO KEY UPDATE`;
 
 /** The same, without those that somebody holds: among many nobody waits for one. */
@@ -273,7 +309,7 @@ CROSS JOIN LATERAL (
  * then. A plain `id` in ORDER BY would be the text of the output, in which 10 comes before 9.
  */
 export const READ_INBOXES = `
-SELECT s.run_id AS "runId", s.id::text, s.name, s.seen
+SELECT s.run_id AS "runId", s.id::text, s.name, s.seen, CASE WHEN s.name = '${NOTICE_NAME}' THEN s.key END AS notice
 FROM orchestrate_flow.workflow_signal s WHERE s.run_id = ANY ($1::uuid[]) AND s.step IS NULL ORDER BY s.id`;
 
 /**
@@ -290,7 +326,8 @@ WHERE s.run_id = $1 AND s.generation = $2 AND s.status IN ('ready', 'retrying', 
  * Begins a new generation ($2) of a run whose row is locked: what is kept of it goes on into that, rows of steps with those of
  * their items, signals with the steps that took them. Of a fan-out that begins anew the items keep the results they have (also
  * where they had them from a generation before, and the last one ended before it came to them), and are otherwise as if they had never begun. What is not kept stays where it is: nobody looks there any more. Signals that
- * nobody has taken, or whose taker begins anew, are there for the run to look at.
+ * nobody has taken, or whose taker begins anew, are there for the run to look at; what other runs let the earlier generation know
+ * is not.
  */
 export const RENEW_RUN = `
 WITH run AS (
@@ -305,7 +342,8 @@ items AS (
   WHERE run_id = $1 AND generation = $2::int - 1 AND name = ANY ($4::text[]) AND item > 0 AND result IS NOT NULL
 ),
 signals AS (
-  UPDATE orchestrate_flow.workflow_signal SET step = NULL, seen = false
+  UPDATE orchestrate_flow.workflow_signal
+  SET step = CASE WHEN name = '${NOTICE_NAME}' THEN coalesce(step, '') END, seen = name = '${NOTICE_NAME}'
   WHERE run_id = $1 AND (step IS NULL OR step <> ALL ($3::text[]))
 )
 UPDATE orchestrate_flow.workflow_step SET generation = $2::int

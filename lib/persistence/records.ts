@@ -1,6 +1,9 @@
 import type { RunFailure } from '../engine/decision.js';
 import type { StoredRun } from '../engine/ports.js';
 
+/** The run that waits for the end of this one, or null. */
+export const REPORTS_TO = `CASE WHEN parent_notice IS NOT NULL THEN parent_id END AS "reportsTo"`;
+
 /** A row of the run table as our statements read it. Times as text: an app may have changed how its driver parses them. */
 export interface RunRecord extends Omit<StoredRun, 'failure' | 'cancelReason' | 'updatedAt'> {
   readonly failed_step: string | null;

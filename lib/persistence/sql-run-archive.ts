@@ -50,6 +50,16 @@ export class SqlRunArchive implements RunArchive {
     });
   }
 
+  async findChildren(runId: string, steps: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (steps.length === 0) return new Map();
+    return this.read(async (manager) => {
+      const where = { parentId: runId, parentStep: In(steps) };
+      const select = { id: true, parentStep: true } as const;
+      const children = await manager.find(WorkflowRun, { select, where, order: { createdAt: 'ASC' } });
+      return new Map(children.map(({ id, parentStep }) => [parentStep!, id]));
+    });
+  }
+
   async audit({ runId, workflow, by, before, limit }: AuditQuery): Promise<AuditEntry[]> {
     return this.read(async (manager) => {
       const where = {
@@ -170,7 +180,7 @@ function toStepView({ stage, inDoubt, errors, ...step }: WorkflowStep) {
 
 function filter(
   select: SelectQueryBuilder<WorkflowRun>,
-  { isBlocked, workflow, statuses, tags, tenant, from, to, after }: RunQuery,
+  { isBlocked, workflow, statuses, tags, tenant, parentId, from, to, after }: RunQuery,
 ): void {
   if (isBlocked) {
     const steps = select.subQuery().select('step.runId').from(WorkflowStep, 'step');
@@ -180,6 +190,7 @@ function filter(
   if (statuses !== null) select.andWhere('run.status IN (:...statuses)', { statuses });
   if (tags !== null) select.andWhere('run.tags @> CAST(:tags AS text[])', { tags });
   if (tenant !== null) select.andWhere('run.tenant = :tenant', { tenant });
+  if (parentId !== null) select.andWhere('run.parentId = :parentId', { parentId });
   if (from !== null) select.andWhere('run.createdAt >= :from', { from });
   if (to !== null) select.andWhere('run.createdAt < :to', { to });
   if (after === null) return;

@@ -1,5 +1,6 @@
 import { SUSPECT_CRASHES } from '../engine/suspects.js';
 import { GATE } from './gate.js';
+import { REPORTS_TO } from './records.js';
 import { STEP_NAME } from './step-name.js';
 import { IS_DUE, IS_SUPERSEDED } from './schedule-statements.js';
 
@@ -24,7 +25,7 @@ claimed AS (
   RETURNING s.run_id, ${STEP_NAME.replace(/\b(item|name)\b/g, 's.$1')} AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
 )
 SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.in_doubt, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
-  r.generation, r.state, r.worker, r.priority, r.input, r.context, r.tenant, ${GATE}, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
+  r.generation, r.state, r.worker, r.priority, r.input, r.context, r.tenant, ${GATE}, r.failed_step, r.failure, r.cancel_reason, ${REPORTS_TO}, r.updated_at::text
 FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
 
 /** Suspects are left to `CLAIM_SUSPECT`. */
@@ -35,7 +36,7 @@ export const CLAIM_SUSPECT = claimSteps(`${IS_SUSPECT} AND (crashes >= $5::int -
 
 export const FIND_RUN = `
 SELECT id, workflow, definition, status, revision, generation, state, worker, priority, input, context, tenant, ${GATE}, failed_step, failure,
-  cancel_reason, updated_at::text
+  cancel_reason, ${REPORTS_TO}, updated_at::text
 FROM orchestrate_flow.workflow_run WHERE id = $1`;
 
 export const FIND_BY_KEY = `
@@ -243,6 +244,10 @@ WHERE status = 'dead' AND lease_until < statement_timestamp() - interval '1 hour
   AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.worker = w.id)
   AND NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_step s WHERE s.worker = w.id AND s.status = 'running')`;
 
+/** No run that goes on waits, or has waited, for this one: it may still have to read what has come of it. */
+const IS_OWN = `(e.parent_notice IS NULL OR NOT EXISTS (
+  SELECT FROM orchestrate_flow.workflow_run p WHERE p.id = e.parent_id AND p.ended_at IS NULL))`;
+
 /** Deletes runs that are locked, steps and signals after them, and what the audit log says of them where `events` says so. */
 const deleteRuns = (doomed: string, events: string) => `
 WITH doomed AS MATERIALIZED (${doomed}),
@@ -269,13 +274,16 @@ export const PURGE_RUNS = deleteRuns(
     SELECT e.id FROM orchestrate_flow.workflow_run e
     WHERE e.status = p.status AND e.ended_at <= orchestrate_flow.now() - p.age_ms * interval '1 millisecond'
       AND ($3::text IS NULL OR e.workflow = $3) AND ($4::text[] IS NULL OR e.tags @> $4::text[])
+      AND ${IS_OWN}
     ORDER BY e.ended_at LIMIT $5
     FOR UPDATE SKIP LOCKED) r`,
   `DELETE FROM orchestrate_flow.workflow_event e USING doomed d WHERE e.run_id = d.id`,
 );
 
 export const DELETE_RUN = deleteRuns(
-  `SELECT id, workflow FROM orchestrate_flow.workflow_run WHERE id = $1 AND ended_at IS NOT NULL FOR UPDATE`,
+  `
+  SELECT e.id, e.workflow FROM orchestrate_flow.workflow_run e
+  WHERE e.id = $1 AND e.ended_at IS NOT NULL AND ${IS_OWN} FOR UPDATE`,
   `
   INSERT INTO orchestrate_flow.workflow_event (run_id, workflow, action, by, reason, created_at)
   SELECT id, workflow, 'delete', $2, $3, orchestrate_flow.now() FROM doomed`,

@@ -1,5 +1,5 @@
 import { OrchestrateFlowError } from '../engine/errors.js';
-import type { RunArchive } from '../engine/ports.js';
+import type { RunArchive, RunQuery } from '../engine/ports.js';
 import type { RunStatus } from '../engine/words.js';
 import type { BulkOutcome, BulkRefusal, ControlOptions, RunFilter } from './orchestrator-options.js';
 import type { RunControl } from './run-control.js';
@@ -46,7 +46,7 @@ export class BulkControl {
     const asked = { ...(by === null ? {} : { by }), ...(reason === null ? {} : { reason }) };
     const read = readRunFilter(filter, `${action}All()`);
     const listed = { ...read, status: ASKED_OF[action], limit: PAGE };
-    let query = readListOptions(listed, (workflow) => this.finder.nameOf(workflow));
+    let query: RunQuery = { ...readListOptions(listed, (workflow) => this.finder.nameOf(workflow)), parentId: null };
     const sum = { count: 0, refusedCount: 0, refused: [] as BulkRefusal[] };
     for (;;) {
       const { runs, last } = await this.connect().archive.list(query);

@@ -19,6 +19,9 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OF_TIME_INVALID',
   'OF_VERDICT_INVALID',
   'OF_ITEMS_INVALID',
+  'OF_CHILD_INVALID',
+  'OF_CHILD_FAILED',
+  'OF_CHILD_CANCELLED',
   'OF_TRANSACTION_ENDED',
 ]);
 

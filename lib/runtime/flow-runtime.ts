@@ -22,6 +22,7 @@ import type { EventHub } from '../events/event-hub.js';
 import { AdmissionDesk } from './admission-desk.js';
 import type { Attempt } from './attempt.js';
 import { Beat } from './beat.js';
+import { ChildDesk } from './child-desk.js';
 import { DeclaredSchedules } from './declared-schedules.js';
 import { DefinitionShelf } from './definition-shelf.js';
 import { InputDesk } from './input-desk.js';
@@ -116,8 +117,15 @@ export class FlowRuntime {
       loadResults: (attempt, steps) => this.loadResults(attempt, steps),
     });
     this.heartbeats = new HeartbeatDesk({ store, codec, clock, events });
+    this.inputs = new InputDesk(codec);
+    const { inputs } = this;
+    const children = new ChildDesk({
+      ...{ registry, store, codec, inputs, shelf: this.shelf },
+      untilRead: (attempt, read) => this.until(() => attempt.isOver, read),
+    });
     const runner = new StepRunner({
       items,
+      children,
       heartbeats: this.heartbeats,
       loadHeartbeat: ({ run, node, signal }) =>
         this.untilRead(signal, () => store.loadHeartbeat(run.id, run.generation, placeOf(node))),
@@ -139,8 +147,6 @@ export class FlowRuntime {
       onWaits: (workflow) => this.admissions.visitFor(workflow),
       onTimer: (delayMs, queue) => this.expect(delayMs, queue),
     });
-    this.inputs = new InputDesk(codec);
-    const { inputs } = this;
     this.occurrences = new OccurrenceDesk({
       store: ports.schedules,
       registry,
@@ -333,12 +339,16 @@ export class FlowRuntime {
     );
   }
 
-  private async untilRead<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+  private untilRead<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+    return this.until(() => signal.aborted, read);
+  }
+
+  private async until<T>(isOver: () => boolean, read: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await read();
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (isOver()) throw error;
         this.ports.events.announceDatabase(error);
         await new Promise<void>((resolve) => this.ports.clock.after(READ_AGAIN_MS, resolve));
       }

@@ -1,6 +1,7 @@
 import { show } from '../definition/option-readers.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { openItemsOf } from '../engine/fan-out.js';
+import { nameOfItem } from '../engine/indexed-graph.js';
 import type { ItemCounts, ItemRecordView, RunArchive, RunRecordView } from '../engine/ports.js';
 import { decodeRunState, MARK } from '../engine/run-state.js';
 import { isEnded, type StepStatus } from '../engine/words.js';
@@ -33,6 +34,8 @@ export interface ItemDetails {
   readonly error: unknown;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
+  /** Of a `@Child` that has begun a run for it: the id of that. */
+  readonly childRunId?: string;
 }
 
 /**
@@ -88,11 +91,18 @@ export class ItemPages {
     const rows = await archive.items(page);
     const state = decodeRunState(run.state);
     const isOpen = !isEnded(run.status) && (state.marks[position] === MARK.fanned || state.fanOuts?.has(step) === true);
+    const begun = graph.nodes[position]!.kind === 'child' ? rows.filter(({ attempt }) => attempt > 0) : [];
+    const children = await archive.findChildren(
+      run.id,
+      begun.map(({ index }) => nameOfItem(step, index)),
+    );
     const items = rows.slice(0, limit).map((row) => {
       const hold = state.holds.get(`${step}[${row.index}]`);
       if (hold) return { ...toDetails(row, codec), status: 'running' as const, attempt: hold.attempt };
       const isDropped = row.status === 'pending' && !isOpen && state.marks[position] !== MARK.held;
-      return { ...toDetails(row, codec), ...(isDropped && { status: 'cancelled' as const }) };
+      const child = children.get(nameOfItem(step, row.index));
+      const ofChild = child === undefined ? {} : { childRunId: child };
+      return { ...toDetails(row, codec), ...ofChild, ...(isDropped && { status: 'cancelled' as const }) };
     });
     return { items, nextCursor: rows.length > limit ? rows[limit]!.index : null };
   }

@@ -19,7 +19,7 @@ export interface PendingFact {
 }
 
 /** What a run has from its start on. */
-type Birth = Pick<StoredRun, 'id' | 'priority' | 'input' | 'context' | 'tenant'>;
+type Birth = Pick<StoredRun, 'id' | 'priority' | 'input' | 'context' | 'tenant' | 'reportsTo'>;
 
 /** A run on which this process works: its newest committed state as far as known here, and what waits to be committed. */
 export class OpenRun {
@@ -38,6 +38,8 @@ export class OpenRun {
   readonly input: string;
   readonly context: string | null;
   readonly tenant: string | null;
+  /** The parent that waits for its end, or null. */
+  readonly reportsTo: string | null;
   status!: RunStatus;
   revision!: number;
   generation = 0;
@@ -57,6 +59,7 @@ export class OpenRun {
     this.input = born.input;
     this.context = born.context;
     this.tenant = born.tenant;
+    this.reportsTo = born.reportsTo ?? null;
   }
 
   static from(stored: StoredRun, definition: ShelvedDefinition): OpenRun {

@@ -169,6 +169,8 @@ export interface ListOptions {
   readonly blocked?: boolean;
   /** Only runs that were started with this `tenant`. */
   readonly tenant?: string;
+  /** Only runs that steps of this one have begun. */
+  readonly parent?: RunAddress;
   /** Created at or after. */
   readonly from?: Date;
   /** Created before. */

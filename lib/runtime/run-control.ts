@@ -112,8 +112,13 @@ export class RunControl {
     const asked = readAsked(options, 'delete()');
     const { id } = await this.finder.getRecord(address);
     if (await this.connect().store.deleteRun(id, asked)) return;
-    // Not there any more, or not yet ended.
-    const { status } = await this.finder.getRecord(id);
+    // Not there any more, not yet ended, or read by another.
+    const { status, parentId } = await this.finder.getRecord(id);
+    if (isEnded(status) && parentId !== null)
+      throw new OrchestrateFlowError(
+        'OF_RUN_OPEN',
+        `Cannot delete run ${id}: its parent, run ${parentId}, goes on and may read what has come of it. Delete it when that has ended.`,
+      );
     throw new OrchestrateFlowError(
       'OF_RUN_OPEN',
       `Cannot delete run ${id}: it is ${status}. Let it end, or cancel or terminate it first.`,

@@ -374,8 +374,26 @@ export class RunDesk {
     for (const { aborting, step, tally } of decision.writes) {
       if (aborting) this.abortStep(run.id, claimIn(run.generation, { step, startedAt: at, ...tally }));
     }
+    this.tellRelatives(run, fold, at);
     if (isEnded(run.status)) this.ports.onEnded(run);
     if (run.gate === 'waits') this.ports.onWaits(run.workflow);
+  }
+
+  /** Children begin, or look at what is asked of them; the parent looks at how this run has ended. The beat sees to what fails here. */
+  private tellRelatives(run: OpenRun, { write }: Folded, at: string): void {
+    for (const { id, workflow, delayMs, dueAt, wakes, isGated } of write!.births) {
+      if (isGated) this.ports.onWaits(workflow);
+      else if (delayMs === 0) this.tellSoon(id, { type: 'begun' });
+      else this.expect({ delayMs, dueAt }, at, wakes[0]!);
+    }
+    for (const { child } of write!.orders) this.tellSoon(child, { type: 'signalled' });
+    if (isEnded(run.status) && run.reportsTo !== null) this.tellSoon(run.reportsTo, { type: 'signalled' });
+  }
+
+  private tellSoon(runId: string, fact: Fact): void {
+    this.tell(runId, fact).catch((error: unknown) => {
+      this.ports.events.announceFailure(`telling run ${runId} of its parent or child`, error);
+    });
   }
 
   private beginAll(run: OpenRun, { decision, worker }: Folded, at: string): void {
@@ -449,10 +467,11 @@ export class RunDesk {
 
   private toRefusal(pending: PendingFact, refusal: Error): PendingFact {
     const { fact } = pending;
-    if (fact.type !== 'step-completed' && fact.type !== 'step-failed') return { ...pending, replaced: true };
+    if (fact.type !== 'step-completed' && fact.type !== 'step-failed' && fact.type !== 'child-requested')
+      return { ...pending, replaced: true };
     const error = this.ports.codec.encodeError(refusal);
     // What has completed has had its effect, though its result is lost.
-    const inDoubt = fact.type === 'step-completed' || fact.failure.inDoubt;
+    const inDoubt = fact.type === 'step-completed' || (fact.type === 'step-failed' && fact.failure.inDoubt);
     const failure = { error, retryable: false, retryAfterMs: null, aborted: false, inDoubt, random: 0 };
     return { ...pending, replaced: true, fact: { type: 'step-failed', claim: fact.claim, failure } };
   }
@@ -506,7 +525,7 @@ function marksOf(state: string): string {
 
 /** Whether this claim only ends a wait. */
 function endsWait({ kind }: GraphNode, { stage }: Claim): boolean {
-  return kind === 'sleep' || stage === 'parked';
+  return kind === 'sleep' || stage === 'parked' || (kind === 'child' && stage === 'received');
 }
 
 /** Whether this claim is for the step's own code, and not for its condition or the end of its wait. */

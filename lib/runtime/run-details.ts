@@ -48,6 +48,8 @@ export interface RunDetails {
   readonly schedule: string | null;
   /** The occurrence of that schedule that it is of: when it was to be. For a triggered run, when that was. */
   readonly scheduledAt: Date | null;
+  /** The run that has begun it in a `@Child`, with that step (`step[index]` of a fan-out), or null. That run may have been deleted. */
+  readonly parent: { readonly runId: string; readonly step: string } | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
@@ -82,6 +84,8 @@ export interface StepDetails {
   readonly endedAt: Date | null;
   /** Of a fan-out whose list is known: how far its items are. */
   readonly items?: ItemCounts;
+  /** Of a `@Child` that has begun a run: the id of that. */
+  readonly childRunId?: string;
 }
 
 /**
@@ -103,7 +107,8 @@ export function toRunDetails(
   const block = blocks.find(({ runId }) => runId === record.id);
   const { id, workflow, status, key, priority, tags, tenant, cancelReason, deadlineAt, createdAt, startedAt, endedAt } =
     record;
-  const { schedule, scheduledAt, admitAt } = record;
+  const { schedule, scheduledAt, admitAt, parentId, parentStep } = record;
+  const parent = parentId === null ? null : { runId: parentId, step: parentStep! };
   const failure = record.failure && { step: record.failure.step, error: codec.decodeError(record.failure.error) };
   const input = codec.decode(record.input);
   return {
@@ -123,10 +128,17 @@ export function toRunDetails(
     deadlineAt,
     schedule,
     scheduledAt,
+    parent,
     createdAt,
     startedAt,
     endedAt,
   };
+}
+
+/** What belongs to steps and stands elsewhere, by their names. */
+interface FoundAbout {
+  readonly counts: ReadonlyMap<string, ItemCounts>;
+  readonly children: ReadonlyMap<string, string>;
 }
 
 /** The steps of a run in the order of its graph: their rows, and the claims that lie in the run's state. */
@@ -135,13 +147,15 @@ export function toStepDetails(
   graph: IndexedGraph,
   rows: readonly StepRecordView[],
   codec: PayloadCodec,
-  counts: ReadonlyMap<string, ItemCounts>,
+  { counts, children }: FoundAbout,
 ): StepDetails[] {
   const state = decodeRunState(run.state);
   const byName = new Map(rows.map((row) => [row.name, row]));
   return graph.nodes.map(({ name, queue }, position): StepDetails => {
     const row = byName.get(name);
-    if (row) return { ...fromRow(row, codec), ...countsOf(row, counts) };
+    const child = children.get(name);
+    if (row)
+      return { ...fromRow(row, codec), ...countsOf(row, counts), ...(child !== undefined && { childRunId: child }) };
     const hold = state.holds.get(name);
     if (!hold) return { ...UNTOUCHED, name, queue, status: statusWithoutRow(run, state.marks[position]) };
     const startedAt = hold.since ? new Date(hold.since) : run.updatedAt;

@@ -3,6 +3,7 @@ import type { WorkflowRegistry } from '../definition/registry.js';
 import type { WorkflowClass } from '../definition/workflow-class.js';
 import type { PayloadCodec } from '../engine/codec.js';
 import { OrchestrateFlowError } from '../engine/errors.js';
+import { nodeOf } from '../engine/indexed-graph.js';
 import { oneLine } from '../engine/one-line.js';
 import type { RunArchive, RunRecordView } from '../engine/ports.js';
 import { isEnded } from '../engine/words.js';
@@ -32,8 +33,9 @@ export class RunFinder {
   }
 
   async list(written?: ListOptions): Promise<RunPage> {
-    const options = readListOptions(written, (workflow) => this.nameOf(workflow));
-    const { runs, last } = await this.connect().archive.list(options);
+    const { parent, ...options } = readListOptions(written, (workflow) => this.nameOf(workflow));
+    const parentId = parent === undefined ? null : await this.parentOf(parent);
+    const { runs, last } = await this.connect().archive.list({ ...options, parentId });
     return { runs: await this.show(runs), nextCursor: last && writeCursor(last) };
   }
 
@@ -42,6 +44,11 @@ export class RunFinder {
     const open = runs.filter(({ status }) => !isEnded(status)).map(({ id }) => id);
     const blocks = await archive.findBlocked(open);
     return runs.map((run) => toRunDetails(run, codec, blocks));
+  }
+
+  /** A parent that is not there any more has children all the same. */
+  private async parentOf(address: RunAddress): Promise<string> {
+    return isRunId(address) ? address : (await this.getRecord(address)).id;
   }
 
   async audit(written?: AuditOptions): Promise<AuditPage> {
@@ -62,7 +69,10 @@ export class RunFinder {
       if (again.updatedAt.getTime() === record.updatedAt.getTime() && again.state === record.state) {
         const fannedOut = rows.filter(({ stage }) => stage === 'expanded').map(({ name }) => name);
         const counts = await items.count(record, fannedOut);
-        return toStepDetails(record, definition.graph, rows, codec, counts);
+        const { graph } = definition;
+        const begun = rows.filter(({ name }) => nodeOf(graph, name).kind === 'child').map(({ name }) => name);
+        const children = await archive.findChildren(record.id, begun);
+        return toStepDetails(record, graph, rows, codec, { counts, children });
       }
       record = again;
     }

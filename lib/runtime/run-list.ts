@@ -20,8 +20,19 @@ const TIMESTAMP =
 export function readListOptions(
   written: unknown,
   nameOf: (workflow: NonNullable<ListOptions['workflow']>) => string,
-): RunQuery {
-  const { workflow, status, blocked, tags, tenant, from, to, cursor, limit = DEFAULT_LIMIT } = readListed(written);
+): Omit<RunQuery, 'parentId'> & { readonly parent?: RunAddress } {
+  const {
+    workflow,
+    status,
+    blocked,
+    tags,
+    tenant,
+    parent,
+    from,
+    to,
+    cursor,
+    limit = DEFAULT_LIMIT,
+  } = readListed(written);
   assertLimit(limit);
   if (blocked !== undefined && typeof blocked !== 'boolean')
     throw invalid(`Expected blocked to be true or false, got ${show(blocked)}.`);
@@ -31,6 +42,7 @@ export function readListOptions(
     statuses: status === undefined ? null : reading('the status of list()', () => readStatuses(status, RUN_STATUSES)),
     tags: tags === undefined ? null : reading('the tags of list()', () => readListedTags(tags)),
     tenant: readListedTenant(tenant),
+    ...(parent !== undefined && { parent }),
     from: readDate('from', from),
     to: readDate('to', to),
     after: cursor === undefined ? null : readCursor(cursor),

@@ -3,6 +3,7 @@ import type { NewRun, QueuedStepWrite, RunWrite } from '../engine/ports.js';
 import { nodeOf, placeOf } from '../engine/indexed-graph.js';
 import { encodeRunState, newRunState } from '../engine/run-state.js';
 import { isEnded } from '../engine/words.js';
+import { childIdOf } from './child-id.js';
 import type { ShelvedDefinition } from './definition-shelf.js';
 import type { OpenRun } from './open-run.js';
 
@@ -31,6 +32,8 @@ export function toRunWrite(run: OpenRun, decision: Decision): RunWrite {
     ended: isEnded(decision.status),
     expectsNoSignals: decision.expectsNoSignals,
     signals: decision.signals,
+    births: decision.births,
+    orders: decision.orders.map(({ step, order }) => ({ child: childIdOf(run.id, run.generation, step), order })),
     audit: decision.audit,
     renewal: decision.renewal,
     pause: decision.pause,

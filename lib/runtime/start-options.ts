@@ -67,6 +67,15 @@ export function readStartItem(written: unknown, index: number): { options: Start
   return { options, input };
 }
 
+/** The options of `child()`. */
+export function readChildOptions(written: unknown): StartOptions & { readonly detached: boolean } {
+  const names = ['detached', 'delay', 'startAt', 'deadline', 'priority', 'tags'];
+  const { detached, ...options } = readStart(written, 'child()', names);
+  if (detached !== undefined && typeof detached !== 'boolean')
+    throw invalid(`Expected detached to be true or false, got ${show(detached)}.`);
+  return { ...options, detached: detached === true };
+}
+
 /** The options of `execute()`: those of `start()` and those of `result()`. */
 export function readExecuteOptions(written: unknown): { options: StartOptions; result: ResultOptions } {
   if (reading('the options of execute()', () => read(written, 'manager')) !== undefined) {
@@ -147,7 +156,7 @@ export function readListed(written: unknown): ListOptions {
   const options = readOnce(
     written,
     'list()',
-    ['workflow', 'status', 'blocked', 'tags', 'tenant', 'from', 'to', 'cursor', 'limit'],
+    ['workflow', 'status', 'blocked', 'tags', 'tenant', 'parent', 'from', 'to', 'cursor', 'limit'],
     faults,
   );
   refuse(faults);
@@ -197,7 +206,7 @@ export function invalid(message: string): OrchestrateFlowError {
   return new OrchestrateFlowError('OF_ARGUMENT_INVALID', message);
 }
 
-type Written = StartOptions & ResultOptions & { readonly input?: unknown };
+type Written = StartOptions & ResultOptions & { readonly input?: unknown; readonly detached?: unknown };
 
 function readStart(written: unknown, what: string, names: readonly string[]): Written {
   const faults: string[] = [];

@@ -16,6 +16,7 @@ import { isStorableTime, TIME_FORM } from '../engine/time.js';
 import type { Attempt } from './attempt.js';
 import { contextFor } from './context-for.js';
 import type { HeartbeatDesk } from './heartbeat-desk.js';
+import type { ChildDesk } from './child-desk.js';
 import type { ItemDesk } from './item-desk.js';
 import { classifyError } from './error-classes.js';
 import { askBackoff } from './own-backoff.js';
@@ -37,6 +38,7 @@ export interface StepRunnerPorts {
   readonly loadFailures: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** The lists of fan-outs. */
   readonly items: ItemDesk;
+  readonly children: ChildDesk;
   /** What runs carry from where they were started; null: nothing. */
   readonly context: RunContext | null;
   /** The signal that a step has taken. */
@@ -79,6 +81,7 @@ export class StepRunner {
       if (step.condition !== null && claim.stage === undefined && !node.item)
         return await this.decide(attempt, code, step.condition);
       if (node.kind === 'sleep') return this.complete(attempt, undefined);
+      if (node.kind === 'child' && claim.stage === 'received') return await this.ports.children.end(attempt);
       if (claim.stage === 'parked')
         return node.kind === 'signal' ? this.endWaitForSignal(attempt, step) : await this.endWait(attempt);
       if (node.fanOut !== undefined) {
@@ -91,6 +94,7 @@ export class StepRunner {
       if (known !== null) return known;
       if (node.transactional) return await this.callInTransaction(attempt, code, step);
       const value = await this.call(attempt, code, step);
+      if (node.kind === 'child') return await this.requestChild(attempt, value);
       return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
     } catch (error) {
       return this.toFailure(attempt, error);
@@ -152,6 +156,16 @@ export class StepRunner {
       '{ done: false }, { done: true, result } or { ask: "why" }',
       verdict,
     );
+  }
+
+  /** The step has said of which run it is the parent. What is wrong with that would be wrong again. */
+  private async requestChild(attempt: Attempt, value: unknown): Promise<Fact> {
+    try {
+      return await this.ports.children.request(attempt, value);
+    } catch (error) {
+      const failed = this.toFailure(attempt, error);
+      return { ...failed, failure: { ...failed.failure, retryable: false, retryAfterMs: null } };
+    }
   }
 
   private complete(attempt: Attempt, value: unknown): Fact {
@@ -350,7 +364,7 @@ export class StepRunner {
     });
   }
 
-  private toFailure(attempt: Attempt, error: unknown): Fact {
+  private toFailure(attempt: Attempt, error: unknown): Extract<Fact, { readonly type: 'step-failed' }> {
     const { retryable, retryAfterMs } = classifyError(error, attempt);
     const aborted = attempt.abortReason !== null && !attempt.hasTimedOut;
     const failure = {
@@ -358,10 +372,11 @@ export class StepRunner {
       retryable,
       retryAfterMs: retryAfterMs ?? (retryable && !aborted ? this.askBackoff(attempt, error) : null),
       aborted,
-      inDoubt: attempt.isDoubtful,
+      // An attempt that starts a child has done so only where it has said so.
+      inDoubt: attempt.node.kind !== 'child' && attempt.isDoubtful,
       random: this.ports.clock.random(),
     };
-    return { type: 'step-failed', claim: attempt.claim, failure };
+    return { type: 'step-failed' as const, claim: attempt.claim, failure };
   }
 
   private askBackoff(attempt: Attempt, error: unknown): number | null {

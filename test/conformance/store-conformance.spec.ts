@@ -15,6 +15,7 @@ import { DIRECT_WIRE } from '../simulation/wire.js';
 import { connect } from '../support/connect.js';
 import { createDatabase } from '../support/create-database.js';
 import { describeLimits } from './limit-conformance.js';
+import { describeChildren } from './child-conformance.js';
 import { describeSchedules } from './schedule-conformance.js';
 import { describeStore, type StoreUnderTest } from './store-conformance.js';
 
@@ -24,6 +25,8 @@ describeStore('PostgreSQL', openSqlStore);
 describeStore('the simulated store', openSimulatedStore);
 describeLimits('PostgreSQL', openSqlStore);
 describeLimits('the simulated store', openSimulatedStore);
+describeChildren('PostgreSQL', openSqlStore);
+describeChildren('the simulated store', openSimulatedStore);
 describeSchedules('PostgreSQL', openSqlStore);
 describeSchedules('the simulated store', openSimulatedStore);
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Subscription } from 'rxjs';
-import { createTestingFlow, type TestingFlow } from 'orchestrate-flow/testing';
+import { createTestingFlow, endedChild, type TestingFlow } from 'orchestrate-flow/testing';
 import { DataSource } from 'typeorm';
 
 import { createDatabase, type TestDatabase } from '../support/create-database.js';
@@ -14,6 +14,7 @@ import {
   TicketWorkflow,
   VoteWorkflow,
 } from './examples/control-flow.js';
+import { Airline, findFamily, FlightWorkflow, InsuranceWorkflow, JourneyWorkflow } from './examples/children.js';
 import { AuditWorkflow, Desk, spans, Spans, tenantContext, tenants } from './examples/context.js';
 import { DataWorkflow } from './examples/data.js';
 import { report, SurveyWorkflow } from './examples/evolution.js';
@@ -49,6 +50,7 @@ class SilentBank extends OldBank {
   }
 }
 const bank = new SilentBank();
+const airline = new Airline();
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -66,6 +68,7 @@ beforeAll(async () => {
       ],
       ...[ImportWorkflow, SurveyWorkflow],
       InvoicesWorkflow,
+      ...[FlightWorkflow, InsuranceWorkflow, JourneyWorkflow],
       AuditWorkflow,
       ChargeOnceWorkflow,
       ThumbnailWorkflow,
@@ -84,6 +87,7 @@ beforeAll(async () => {
       SupplierService,
       HttpService,
       Bank,
+      { provide: Airline, useValue: airline },
       Archive,
       pipelineProvider,
       { provide: Partners, useValue: partners },
@@ -149,6 +153,31 @@ describe('the examples of control flow', () => {
     const two = await flow.orchestrator.start(InvoicesWorkflow, { customers: ['!', 'Ann'] });
     await expect(flow.result(two)).rejects.toMatchObject({ code: 'OF_RUN_FAILED', step: 'bill[0]' });
     expect(await flow.stepsOf(two.id)).toMatchObject({ cancelBills: { result: '1 bills are void' } });
+  });
+
+  it('a journey has a run for each of its legs, which is undone with it', async () => {
+    const legs = [
+      { from: 'vie', to: 'muc' },
+      { from: 'muc', to: 'lhr' },
+    ];
+    const insured = flow.stub(JourneyWorkflow, 'insurance', () => endedChild('insured by a stub'));
+    const run = await flow.orchestrator.start(JourneyWorkflow, { customer: 'Ann', legs });
+    await flow.drain();
+    expect(await flow.result(run)).toBe('seat vie-muc, seat muc-lhr; insured by a stub');
+    expect(insured.calls).toHaveLength(1);
+    expect(await findFamily(flow.orchestrator, run.id)).toBe('2 have completed; the first is of flights[0]');
+    await flow.advance('30d');
+    expect(await findFamily(flow.orchestrator, run.id)).toBe('3 have completed; the first is of flights[0]');
+
+    const lost = await flow.orchestrator.start(JourneyWorkflow, {
+      customer: 'Ann',
+      legs: [...legs, { from: 'lhr', to: 'nowhere' }],
+    });
+    await expect(flow.result(lost)).rejects.toMatchObject({ step: 'flights[2]', cause: { code: 'OF_CHILD_FAILED' } });
+    expect(airline.log.filter((line) => line.startsWith('cancel')).sort()).toEqual([
+      'cancel seat muc-lhr',
+      'cancel seat vie-muc',
+    ]);
   });
 
   it('two votes decide, and the third is not asked', async () => {

@@ -10,6 +10,7 @@ const DESK_SPEC = 'lib/runtime/run-desk.spec.ts';
 const BEAT_SPEC = 'lib/runtime/beat.spec.ts';
 const STORE_CONFORMANCE = 'test/conformance/store-conformance.spec.ts';
 const SIGNALS_SPEC = 'lib/engine/signals.spec.ts';
+const CHILDREN_SPEC = 'lib/engine/children.spec.ts';
 const COMPENSATION_SPEC = 'lib/engine/compensation.spec.ts';
 const PAUSE_SPEC = 'lib/engine/pause.spec.ts';
 const RENEWAL_SPEC = 'lib/engine/renewal.spec.ts';
@@ -37,6 +38,73 @@ const SCHEDULES_SPEC = 'test/integration/schedules.spec.ts';
  * @type {readonly { name: string, safeguard: string, file: string, from: string, to: string, caughtBy: { file: string, test: string } }[]}
  */
 export const MUTANTS = [
+  {
+    name: 'unborn-child',
+    safeguard: 'a child is born only with a commit of its parent that is valid',
+    file: COMMIT,
+    from: 'AND (n.parent_id IS NULL OR (n.parent_id IN (SELECT id FROM valid)) IS TRUE)',
+    to: '',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a child is not born where its parent has moved on, and once where it is born twice',
+    },
+  },
+  {
+    name: 'told-once',
+    safeguard: 'what asks a child to end comes in only with a commit of its parent that is valid',
+    file: COMMIT,
+    from: 'WHERE (o.run_id IN (SELECT id FROM valid)) IS TRUE\n    AND',
+    to: 'WHERE',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a child finds in its inbox what its parent asks of it, once, as long as it goes on',
+    },
+  },
+  {
+    name: 'kept-child',
+    safeguard: 'a run that has ended is not deleted while its parent may have to read what has come of it',
+    file: STORE,
+    from: 'const IS_OWN = `(e.parent_notice IS NULL OR NOT EXISTS (',
+    to: 'const IS_OWN = `(true OR e.parent_notice IS NULL OR NOT EXISTS (',
+    caughtBy: {
+      file: STORE_CONFORMANCE,
+      test: 'PostgreSQL: a child that has ended is kept as long as its parent goes on',
+    },
+  },
+  {
+    name: 'child-of-now',
+    safeguard: 'the end of a child is told to the generation of its parent that has begun it, and to no other',
+    file: 'lib/engine/decide.ts',
+    from: 'notice.generation === draft.view.generation && !draft.hasBegunAnew',
+    to: 'notice.generation >= 0',
+    caughtBy: {
+      file: CHILDREN_SPEC,
+      test: 'a step that runs another workflow goes on by the end of its own child alone: of this generation, of this step, while it waits',
+    },
+  },
+  {
+    name: 'parted-child',
+    safeguard: 'a run that is stopped asks its children to end, and does not end before they have',
+    file: 'lib/engine/decide.ts',
+    from: "(draft.hasChild(position, waiting) && draft.partWithChild(position, waiting, 'cancel'))",
+    to: 'false',
+    caughtBy: {
+      file: CHILDREN_SPEC,
+      test: 'the child of a run that is stopped is asked to end, and its step stays open until it has',
+    },
+  },
+  {
+    name: 'heard-child',
+    safeguard:
+      'what has come of a child is recorded, and may be undone, also where the worker that was to record it is lost',
+    file: 'lib/engine/decide.ts',
+    from: 'isUnwanted(draft, position) && !draft.hasChild(position, tally)',
+    to: 'isUnwanted(draft, position)',
+    caughtBy: {
+      file: CHILDREN_SPEC,
+      test: 'the child of a run that is stopped that has ended is heard all the same, also after the loss of a worker and a hand-over',
+    },
+  },
   {
     name: 'left-out',
     safeguard: 'a run that somebody held, while others were locked and decided together, is decided all the same',

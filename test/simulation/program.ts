@@ -35,6 +35,8 @@ export interface RunPlan {
   readonly group: number | null;
   /** The schedule that starts it, and nobody else. */
   readonly schedule: string | null;
+  /** The run whose step, or item, begins it, and nobody else: once in each of its generations. */
+  readonly parent: { readonly run: number; readonly step: string } | null;
   readonly isAwaited: boolean;
   readonly cancel: { readonly atMs: number; readonly seat: number } | null;
   readonly wake: { readonly atMs: number; readonly seat: number } | null;
@@ -64,6 +66,14 @@ export interface SchedulePlan {
   readonly catchUp: CatchUp;
   readonly firstRun: number;
   readonly count: number;
+}
+
+/** Which workflow a step runs. */
+export interface ChildPlan {
+  readonly parent: number;
+  readonly step: string;
+  readonly workflow: number;
+  readonly isDetached: boolean;
 }
 
 /** A signal to a run; the same number is the same signal, sent again. */
@@ -114,6 +124,7 @@ export interface Program {
   readonly runs: readonly RunPlan[];
   readonly schedules: readonly SchedulePlan[];
   readonly limits: readonly WorkflowLimits[];
+  readonly children: readonly ChildPlan[];
   readonly mischief: readonly Mischief[];
   readonly rates: FaultRates;
   /** Some steps have effects outside: where nobody knows, a person is asked. */
@@ -148,8 +159,8 @@ export function writeProgram(seed: number): Program {
   const frame = { leaseMs, chaosMs, workflows, seats };
   const withSchedules = addSchedules(dice, runs, frame);
   const withPauses = withSchedules.runs.map((run) => addPauses(dice, run, frame));
-  const limited = addLimits(dice, { ...program, ...withSchedules, runs: withPauses, hasExternal: false });
-  return { ...limited, hasExternal: dice.chance(0.5) };
+  const limited = addLimits(dice, { ...program, ...withSchedules, runs: withPauses, hasExternal: false, children: [] });
+  return addChildren(dice, { ...limited, hasExternal: dice.chance(0.5) }, frame);
 }
 
 /** After all else: programs in which nothing is paused are what they were before anything could be. */
@@ -194,6 +205,74 @@ function beating(dice: Dice, workflows: readonly WorkflowGraph[]): readonly Work
     node.kind === undefined && !node.transactional && dice.chance(0.5) ? { ...node, heartbeatMs: 3_600_000 } : node;
   return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(told) }));
 }
+
+/** A step of a workflow runs a later one. Programs without such are what they were before there were any. */
+function addChildren(dice: Dice, program: Program, frame: Frame): Program {
+  if (dice.chance(0.5)) return program;
+  const children = program.workflows.flatMap(({ nodes }, parent): ChildPlan[] => {
+    const plain = nodes.filter(({ kind, transactional }) => kind === undefined && !transactional);
+    if (plain.length === 0 || parent + 1 >= program.workflows.length) return [];
+    const workflow = dice.int(parent + 1, program.workflows.length - 1);
+    return [{ parent, step: dice.pick(plain).name, workflow, isDetached: dice.chance(0.15) }];
+  });
+  const workflows = program.workflows.map((graph, index): WorkflowGraph => {
+    const step = children.find(({ parent }) => parent === index)?.step;
+    const abandon = dice.chance(0.2) ? { onParentEnd: 'abandon' as const } : {};
+    const nodes = graph.nodes.map((node) =>
+      node.name === step ? { ...withoutHurry(node), kind: 'child' as const, ...abandon } : node,
+    );
+    return { ...graph, nodes };
+  });
+  const seats = program.seats.map((seat) => {
+    const known = new Set(seat.workflows);
+    for (const index of known) for (const { parent, workflow } of children) if (parent === index) known.add(workflow);
+    return { ...seat, workflows: [...known].sort() };
+  });
+  const runs: RunPlan[] = [];
+  const queue: RunPlan[] = [...program.runs];
+  // The list grows while it is walked, by the children of each.
+  for (const plan of queue) {
+    const number = runs.length;
+    const child = children.find(({ parent }) => parent === plan.workflow);
+    runs.push(child ? { ...plan, steps: { ...plan.steps, [child.step]: asks(plan.steps[child.step]!) } } : plan);
+    if (!child) continue;
+    for (const step of namesOfItems(workflows[plan.workflow]!, child.step)) {
+      const of = writeRun(dice, frame, { name: `${number}/${step}`, isPoison: false });
+      const alone = { key: null, twin: null, transaction: null, isAwaited: false, wake: null, cancel: null };
+      const none = {
+        terminate: null,
+        signals: [],
+        retries: [],
+        priority: 0,
+        schedule: null,
+        group: null,
+        delayMs: null,
+      };
+      const steps = writeSteps(dice, workflows[child.workflow]!, false);
+      queue.push({ ...of, ...alone, ...none, workflow: child.workflow, steps, parent: { run: number, step } });
+    }
+  }
+  return { ...program, workflows, seats, runs, children };
+}
+
+function withoutHurry({ startWithinMs: _, heartbeatMs: __, ...node }: GraphNode): GraphNode {
+  return node;
+}
+
+/** What a step does that says what is to run. */
+function asks(plan: StepPlan): StepPlan {
+  const says = plan.ends === 'kills its process' || plan.ends === 'returns what cannot be stored';
+  return says ? { ...plan, ends: 'completes' } : plan;
+}
+
+/** The step itself, or, where it is a fan-out, its items. */
+function namesOfItems({ nodes }: WorkflowGraph, step: string): readonly string[] {
+  if (nodes.find(({ name }) => name === step)!.fanOut === undefined) return [step];
+  return Array.from({ length: COUNTS_OF_ITEMS[Number(step.slice(1))]! }, (_, index) => `${step}[${index}]`);
+}
+
+/** How many items the fan-outs of steps have, by their numbers, or one less. */
+export const COUNTS_OF_ITEMS = [2, 4, 0, 3, 1, 5] as const;
 
 /** Last of all: programs without schedules are what they were before there were any. */
 function addSchedules(dice: Dice, runs: readonly RunPlan[], frame: Frame): Pick<Program, 'runs' | 'schedules'> {
@@ -363,6 +442,7 @@ function writeRun(dice: Dice, frame: Frame, { name, isPoison }: { name: string; 
     delayMs: dice.chance(0.2) ? dice.int(1, leaseMs) : null,
     transaction: dice.chance(0.15) ? { openMs: dice.delay(leaseMs), commits: dice.chance(0.7) } : null,
     schedule: null,
+    parent: null,
     isAwaited: dice.chance(0.5),
     wake: dice.chance(0.1) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,
     terminate: dice.chance(0.04) ? { atMs: atMs + dice.delay(leaseMs), seat: dice.int(0, seats.length - 1) } : null,

@@ -30,6 +30,7 @@ const sum = {
   cancelled: 0,
   retried: 0,
   paused: 0,
+  children: 0,
   events: 0,
   processes: 0,
 };

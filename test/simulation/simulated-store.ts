@@ -227,6 +227,10 @@ export class SimulatedArchive implements RunArchive {
     return this.wire.call(`look up key ${key}`, () => this.toView(this.tables.findByKey(workflow, key)));
   }
 
+  findChildren(): Promise<ReadonlyMap<string, string>> {
+    return Promise.reject(new Error('The simulated archive has no children.'));
+  }
+
   /** Pages are no part of what is simulated. */
   list(): Promise<never> {
     return Promise.reject(new Error('The simulated archive has no list.'));
@@ -287,6 +291,8 @@ export class SimulatedArchive implements RunArchive {
     return {
       ...run,
       failure: failureOf(run),
+      parentId: run.parent?.runId ?? null,
+      parentStep: run.parent?.step ?? null,
       deadlineAt: this.date(deadlineAt),
       admitAt: this.date(run.admitAt),
       ...{ dueAt: this.date(dueAt), startedAt: this.date(startedAt), endedAt: this.date(endedAt) },

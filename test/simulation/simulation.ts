@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 
+import { child } from '../../lib/definition/child-request.js';
 import { RunCancelledError, RunFailedError, RunTerminatedError } from '../../lib/engine/errors.js';
 import { Dice } from './dice.js';
 import type { World } from './faulty-wire.js';
@@ -44,6 +45,8 @@ export interface Figures {
   readonly retried: number;
   /** Runs that somebody paused. */
   readonly paused: number;
+  /** Runs that steps of others have begun. */
+  readonly children: number;
   readonly events: number;
   /** Processes that came and went. */
   readonly processes: number;
@@ -221,6 +224,7 @@ class Simulation implements World {
       const knows = this.witness.knower(context);
       const end = () => {
         const token = calling(knows, () => endOf(plan, failures, context));
+        if (this.nodeOf(run, context.step).kind === 'child') return this.childOf(input.run, context.step);
         return isWait ? this.tables.date(Math.round(this.timeline.now + plan.untilMs)) : token;
       };
       if (plan.isPlain && !hangs && !kills) return end();
@@ -239,6 +243,15 @@ class Simulation implements World {
         });
       });
     };
+  }
+
+  /** What the step says that is to run. */
+  private childOf(run: number, step: string) {
+    const { runs, workflows, children } = this.program;
+    const number = runs.findIndex(({ parent }) => parent?.run === run && parent.step === step);
+    const { workflow } = runs[number]!;
+    const { isDetached } = children.find(({ parent }) => parent === runs[run]!.workflow)!;
+    return child(workflows[workflow]!.workflow, { run: number }, { detached: isDetached });
   }
 
   private befall(mischief: Mischief): void {
@@ -266,7 +279,7 @@ class Simulation implements World {
   // ── callers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private schedule(plan: RunPlan, number: number): void {
-    if (plan.schedule !== null) return;
+    if (plan.schedule !== null || plan.parent !== null) return;
     const isFirst = this.program.runs.findIndex(({ group }) => group === plan.group) === number;
     if (plan.group === null) this.ask(plan.atMs, plan.seat, (process) => this.start(process, plan, number));
     else if (isFirst) this.ask(plan.atMs, plan.seat, (process) => this.startMany(process));
@@ -504,6 +517,7 @@ class Simulation implements World {
       ...{ runs: runs.length, completed: count('completed'), failed: count('failed'), cancelled: count('cancelled') },
       retried: runs.filter(({ generation }) => generation > 0).length,
       paused: new Set(this.tables.audit.filter(({ action }) => action === 'pause').map(({ runId }) => runId)).size,
+      children: runs.filter(({ parent }) => parent !== null).length,
       ...{ events: this.timeline.count, processes: this.count },
     };
   }

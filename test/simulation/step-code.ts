@@ -10,7 +10,7 @@ import type {
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { NonRetryableError, RetryAfterError } from '../../lib/engine/errors.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
-import type { SchedulePlan, StepPlan } from './program.js';
+import { COUNTS_OF_ITEMS, type SchedulePlan, type StepPlan } from './program.js';
 import { EPOCH_MS, REFUSED } from './tables.js';
 
 /** The input of a simulated run: its number in the program. */
@@ -123,12 +123,9 @@ function backOff(failures: number): number {
   return failures * 70;
 }
 
-/** How many items the fan-outs of steps have, by their numbers, or one less. */
-const LENGTHS = [2, 4, 0, 3, 1, 5];
-
 /** The items of a fan-out. Who asks again is given others, and not always as many. */
 function listOf(name: string, countLists: () => number): ItemSource {
-  const most = LENGTHS[Number(name.slice(1))]!;
+  const most = COUNTS_OF_ITEMS[Number(name.slice(1))]!;
   const select = () => {
     const list = countLists();
     return Array.from({ length: Math.max(0, most - (list % 2)) }, (_, index) => `item ${index} of list ${list}`);

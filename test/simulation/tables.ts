@@ -1,5 +1,5 @@
 import type { LaneWrite } from '../../lib/persistence/lane.js';
-import type { AuditNote, OpenRow, Renewal } from '../../lib/engine/decision.js';
+import type { AuditNote, InboxSignal, OpenRow, Renewal } from '../../lib/engine/decision.js';
 import type {
   AuditEntry,
   AuditQuery,
@@ -10,6 +10,7 @@ import type {
   NewItems,
   NewRun,
   NewSignal,
+  ParentLink,
   PurgeRequest,
   QueuedStepWrite,
   RunWrite,
@@ -26,6 +27,7 @@ import type {
 import type { Admission, WorkflowLimits } from '../../lib/engine/limits.js';
 import { claimIn, type Claim } from '../../lib/engine/facts.js';
 import { doubted, staged, type Tally } from '../../lib/engine/run-state.js';
+import { NOTICE_NAME } from '../../lib/engine/notices.js';
 import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
 import { isEnded, isStopping, RUN_STATUSES, type RunStatus, type StepStatus } from '../../lib/engine/words.js';
 
@@ -55,6 +57,7 @@ export interface RunRow {
   readonly deadlineAt: number | null;
   readonly schedule: string | null;
   readonly scheduledAt: number | null;
+  readonly parent: ParentLink | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly updatedAt: number;
@@ -280,8 +283,21 @@ export class Tables {
   }
 
   /** `READ_INBOX`. */
-  private inboxOf(runId: string): SignalRow[] {
-    return this.signals.filter((signal) => signal.runId === runId && signal.step === null);
+  private inboxOf(runId: string): (SignalRow & InboxSignal)[] {
+    const inbox = this.signals.filter((signal) => signal.runId === runId && signal.step === null);
+    return inbox.map((signal) => ({ ...signal, notice: signal.name === NOTICE_NAME ? signal.key : null }));
+  }
+
+  /** What `COMMIT_BATCH` lets another run know, if that goes on. */
+  private notify(runId: string, key: string, payload: string): void {
+    this.addSignal({ runId, name: NOTICE_NAME, key, payload });
+  }
+
+  private tellRelatives({ orders }: RunWrite, run: RunRow): void {
+    for (const { child, order } of orders) this.notify(child, order, '');
+    const { parent, endedAt, status, failedStep: step, failure, cancelReason: reason } = run;
+    if (endedAt === null || parent === null || parent.notice === null) return;
+    this.notify(parent.runId, parent.notice, JSON.stringify({ status, step, failure, reason }));
   }
 
   private takeSignals({ signals }: RunWrite): void {
@@ -453,6 +469,7 @@ export class Tables {
         .filter((run) => run.status === status && run.endedAt! <= this.now - ageMs && !this.isLocked(run.id))
         .filter((run) => workflow === null || run.workflow === workflow)
         .filter((run) => tags === null || tags.every((tag) => run.tags.includes(tag)))
+        .filter((run) => !this.isReadFor(run))
         .sort((one, other) => one.endedAt! - other.endedAt!)
         .slice(0, limit),
     );
@@ -460,10 +477,15 @@ export class Tables {
     return doomed.length;
   }
 
+  /** Whether a run that goes on waits, or has waited, for this one. */
+  private isReadFor({ parent }: RunRow): boolean {
+    return parent?.notice != null && this.runs.get(parent.runId)?.endedAt === null;
+  }
+
   /** `DELETE_RUN`. */
   delete(runId: string): boolean {
     const run = this.runs.get(runId);
-    if (!run || run.endedAt === null) return false;
+    if (!run || run.endedAt === null || this.isReadFor(run)) return false;
     this.runs.delete(runId);
     this.steps.delete(runId);
     for (const [name, told] of this.heartbeats) if (told.runId === runId) this.heartbeats.delete(name);
@@ -830,6 +852,8 @@ export class Tables {
     if (write.pause !== null) this.pauseRows(after.id, write.pause === 'begins');
     this.takeSignals(write);
     for (const note of write.audit) this.keep(after, note);
+    for (const child of write.births) if (!this.isTaken(child)) this.create(child);
+    this.tellRelatives(write, after);
     const steps = write.steps.map((step) => this.writeStep(after, step));
     this.observer.written?.({ before, after, steps });
   }
@@ -860,7 +884,9 @@ export class Tables {
     this.steps.set(runId, new Map(rows.map((row) => [row.name, row])));
     this.signals.forEach((signal, index) => {
       const isLeft = signal.step === null || !keeps.includes(signal.step);
-      if (signal.runId === runId && isLeft) this.signals[index] = { ...signal, step: null, seen: false };
+      if (signal.runId !== runId || !isLeft) return;
+      const isNotice = signal.name === NOTICE_NAME;
+      this.signals[index] = { ...signal, step: isNotice ? (signal.step ?? '') : null, seen: isNotice };
     });
   }
 
@@ -882,6 +908,9 @@ export class Tables {
     const { now } = this;
     const begins = this.dueAt(dueAt, delayMs, now);
     const isGated = start.isGated;
+    const { parent = null } = start;
+    const limit = parent?.notice ? (this.runs.get(parent.runId)?.deadlineAt ?? null) : null;
+    const own = start.deadlineMs === null ? null : (begins ?? now) + start.deadlineMs;
     const after: RunRow = {
       ...{ id, workflow, definition, status, state, worker, key, inputHash, priority, input, context, tags, tenant },
       ...{ revision: 0, generation: 0 },
@@ -889,7 +918,8 @@ export class Tables {
       dueAt: isGated ? null : begins,
       admitAt: isGated ? (begins ?? now) : null,
       admittedAt: null,
-      deadlineAt: start.deadlineMs === null ? null : (begins ?? now) + start.deadlineMs,
+      deadlineAt: own === null || limit === null ? (own ?? limit) : Math.min(own, limit),
+      parent,
       startedAt: status === 'pending' ? null : now,
       ...of,
     };
@@ -945,6 +975,7 @@ export class Tables {
       gate: run.admitAt !== null ? 'waits' : run.admittedAt !== null ? 'passed' : null,
       cancelReason: run.cancelReason,
       failure: failureOf(run),
+      reportsTo: run.parent?.notice ? run.parent.runId : null,
       updatedAt: this.text(run.updatedAt),
     };
   }
@@ -1048,6 +1079,7 @@ function keyName(workflow: string, key: string): string {
 /** What the types of the columns and their checks refuse. */
 function assertStorable(run: RunWrite | NewRun): void {
   const texts = [run.state, 'input' in run ? run.input : run.failure];
+  if ('births' in run) texts.push(...run.births.map(({ input }) => input));
   for (const { result, error, step } of run.steps) texts.push(result, error, step);
   if (texts.some((text) => text?.includes('\0') || text?.includes(REFUSED))) throw refusal('22021');
   if (!RUN_STATUSES.includes(run.status)) throw refusal('23514');

@@ -3,6 +3,7 @@ import { decodeRunState, MARK } from '../../lib/engine/run-state.js';
 import { isEnded, isStopping, RUN_MOVES, STEP_MOVES, type StepStatus } from '../../lib/engine/words.js';
 import { JsonCodec } from '../../lib/persistence/codec.js';
 import { isReachable, WORDS_OF_MARK } from '../support/engine/simulate-run.js';
+import { NOTICE_NAME } from '../../lib/engine/notices.js';
 import { openItemsOf } from '../../lib/engine/fan-out.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
 import type { Program, RunPlan, StepPlan } from './program.js';
@@ -162,6 +163,7 @@ export class Witness implements Observer {
     if (step === null) return;
     this.trace(`  ${what} is taken by ${step}`);
     const run = this.tables.runs.get(runId)!;
+    if (name === NOTICE_NAME) return;
     this.dueAt.delete(`${nameOfRun(run)}/${step}`);
     const node = this.graphOf(run).nodes.find((other) => other.name === step)!;
     if (!node.signals?.includes(name)) this.fault(`${what} is taken by ${step}, which waits for others.`);
@@ -294,11 +296,17 @@ export class Witness implements Observer {
     if (attempt > 1 && !this.claims.has(`${nameOfRun(run)}/${step}/${attempt - 1}`))
       this.fault(`${short(run.id)}.${tokenOf(step, attempt)} leaves an attempt out.`);
     this.claims.set(name, worker);
-    if (!['running', 'waiting', 'compensating'].includes(run.status))
+    // What has come of a child is recorded whoever wants it.
+    if (!['running', 'waiting', 'compensating'].includes(run.status) && !this.isToldOfChild(run, step))
       this.fault(`A step of run ${short(run.id)} is claimed while that is ${run.status}.`);
     const isWoken = this.wakeAsked.has(numberOf(run));
     if (!isWoken && this.tables.now < (this.dueAt.get(`${nameOfRun(run)}/${step}`) ?? -Infinity))
       this.fault(`${short(run.id)}.${tokenOf(step, attempt)} is claimed before it is due.`);
+  }
+
+  private isToldOfChild(run: RunRow, step: string): boolean {
+    const { kind } = this.graphOf(run).nodes.find(({ name }) => name === stepOf(step))!;
+    return kind === 'child' && this.tables.stepsOf(run.id).get(step)?.stage === 'received';
   }
 
   /** A run that had failed goes on: what has completed keeps its result, and no item that has one loses it. */
@@ -374,7 +382,8 @@ export class Witness implements Observer {
       if (!tally) return;
       if (tally.failures > retry.attempts) this.fault(`Step ${name} has failed more often than it may.`);
       if (tally.failures + tally.crashes > tally.attempt) this.fault(`Step ${name} counts more ends than attempts.`);
-      if (row?.status === 'ready' && isStopping(run.status)) this.fault(`Step ${name} may start in a stopped run.`);
+      if (row?.status === 'ready' && isStopping(run.status) && !this.isToldOfChild(run, name))
+        this.fault(`Step ${name} may start in a stopped run.`);
     });
   }
 
@@ -410,8 +419,14 @@ export class Witness implements Observer {
   /** Whether it failed because it took too long, and it did. */
   private isOverdue(run: RunRow): boolean {
     const { code } = codec.decodeError(run.failure!) as { code?: string };
-    const { deadlineMs } = this.graphOf(run);
-    return code === 'OF_DEADLINE_PASSED' && deadlineMs !== undefined && run.endedAt! >= run.createdAt + deadlineMs;
+    const limits = this.lineOf(run).map((one) => one.createdAt + (this.graphOf(one).deadlineMs ?? Infinity));
+    return code === 'OF_DEADLINE_PASSED' && run.endedAt! >= Math.min(...limits);
+  }
+
+  /** A run with those that wait for it, the nearest first: none has more time than the next. */
+  private lineOf(run: RunRow): RunRow[] {
+    const parent = run.parent?.notice ? this.tables.runs.get(run.parent.runId)! : null;
+    return [run, ...(parent ? this.lineOf(parent) : [])];
   }
 
   private markReader(run: RunRow): (step: string) => string {
@@ -454,7 +469,8 @@ export class Witness implements Observer {
     const rows = this.tables.stepsOf(run.id);
     this.expectEffects(run);
     if (run.status === 'terminated') {
-      if (!this.terminateAsked.has(numberOf(run))) this.fault(`${name} is terminated, and nobody asked for it.`);
+      const isAsked = this.lineOf(run).some((one) => this.terminateAsked.has(numberOf(one)));
+      if (!isAsked) this.fault(`${name} is terminated, and nobody asked for it.`);
       return this.expectAudited(run);
     }
     this.expectUndone(run);
@@ -462,8 +478,9 @@ export class Witness implements Observer {
     this.expectAudited(run);
     if (this.cancelled.has(run.id) && run.status !== 'cancelled' && run.failure === null)
       this.fault(`${name} is ${run.status} although its cancel was answered.`);
-    if (run.status === 'cancelled' && !this.cancelAsked.has(numberOf(run)) && !this.isSuperseded(run))
-      this.fault(`${name} is cancelled, and nobody asked for it.`);
+    this.expectFamily(run);
+    const isAsked = this.cancelAsked.has(numberOf(run)) || this.isSuperseded(run) || this.isPartedWith(run);
+    if (run.status === 'cancelled' && !isAsked) this.fault(`${name} is cancelled, and nobody asked for it.`);
     if (run.status === 'failed') this.expectFailure(run, plan);
     if (run.status !== 'completed') return;
     const markOf = this.markReader(run);
@@ -478,7 +495,11 @@ export class Witness implements Observer {
         if (
           !mayEndAs(mark, node, {
             isMet,
-            fails: planned !== 'completes' || this.isQuarantined(run, step) || this.isUnclaimed(run, step),
+            fails:
+              planned !== 'completes' ||
+              this.isQuarantined(run, step) ||
+              this.isUnclaimed(run, step) ||
+              node.kind === 'child',
             markOf,
             graph: this.graphOf(run),
           })
@@ -517,7 +538,7 @@ export class Witness implements Observer {
   /** A fan-out that has completed has tried every item as its plan says, and has lost no more than it tolerates. */
   private expectItems(
     run: RunRow,
-    { name, fanOut, onFailure }: GraphNode,
+    { name, fanOut, onFailure, kind }: GraphNode,
     { ends: planned, failures }: StepPlan,
     ends: StepPlan['ends'],
   ): void {
@@ -527,7 +548,9 @@ export class Witness implements Observer {
     const most = typeof tolerate === 'number' ? tolerate : items.length / 2;
     const isExpected = failed.every(
       (row) =>
-        row.status === 'quarantined' || wasUnclaimed(row) || (row.status === 'failed' && planned !== 'completes'),
+        row.status === 'quarantined' ||
+        wasUnclaimed(row) ||
+        (row.status === 'failed' && (planned !== 'completes' || kind === 'child')),
     );
     if (failed.length > most || !isExpected)
       this.fault(
@@ -598,10 +621,41 @@ export class Witness implements Observer {
     if (this.isOverdue(run)) return;
     if (node.onFailure === 'continue') this.fault(`Run ${short(run.id)} has failed in ${node.name}, which may fail.`);
     if (node.kind === 'signal' && row?.status === 'failed') return;
+    if (node.kind === 'child' && this.childrenOf(run, run.failedStep!).some(({ status }) => status !== 'completed'))
+      return;
     if (plan.steps[stepOf(run.failedStep!)]!.ends !== 'completes' || wasUnclaimed(row)) return;
     const isQuarantined = row?.status === 'quarantined' && row.alone && row.crashes >= this.program.maxCrashes;
     if (!isQuarantined || this.isClean)
       this.fault(`Run ${short(run.id)} has failed in ${run.failedStep}, which completes: ${JSON.stringify(row)}.`);
+  }
+
+  /** Its steps have begun one child each in a generation; those that it waited for have ended before it. */
+  private expectFamily(run: RunRow): void {
+    for (const { name, kind, fanOut, onParentEnd } of this.graphOf(run).nodes) {
+      if (kind !== 'child') continue;
+      const steps = fanOut ? this.tables.itemsOf(run.id, name).map(({ row }) => row.name) : [name];
+      for (const step of steps) {
+        const children = this.childrenOf(run, step);
+        if (children.length > run.generation + 1)
+          this.fault(`${step} of run ${short(run.id)} has begun too many children.`);
+        const late = children.filter(({ endedAt, parent }) => parent!.notice && endedAt! > run.endedAt!);
+        if (late.length > 0 && onParentEnd === undefined)
+          this.fault(`Run ${short(run.id)} has ended before its child ${short(late[0]!.id)}.`);
+        const has = this.tables.stepsOf(run.id).get(step)?.status === 'completed';
+        if (has && !children.some(({ status, parent }) => status === 'completed' || parent!.notice === null))
+          this.fault(`${step} of run ${short(run.id)} has completed, and no child of it has.`);
+      }
+    }
+  }
+
+  private childrenOf(run: RunRow, step: string): RunRow[] {
+    return [...this.tables.runs.values()].filter(({ parent }) => parent?.runId === run.id && parent.step === step);
+  }
+
+  /** Whether its parent did not want it any more. */
+  private isPartedWith(run: RunRow): boolean {
+    const [, parent] = this.lineOf(run);
+    return parent !== undefined && this.tables.stepsOf(parent.id).get(run.parent!.step)?.status !== 'completed';
   }
 
   private expectStarts(byNumber: ReadonlyMap<number, readonly string[]>): void {
@@ -611,7 +665,7 @@ export class Witness implements Observer {
       if (told.some((id) => !ids.includes(id))) this.fault(`Run ${number} was started as ${told.join()} and is lost.`);
       if (told.length > 1) this.fault(`Run ${number} was started as ${told.join()}.`);
       if (ids.length === 0 && this.isExpected(number)) this.fault(`Run ${number} of ${plan.schedule} was left out.`);
-      if (ids.length > 1) this.fault(`Run ${number} is there ${ids.length} times.`);
+      if (ids.length > 1 && plan.parent === null) this.fault(`Run ${number} is there ${ids.length} times.`);
       const group = this.program.runs.flatMap((other, n) => (other.group !== null ? [n] : []));
       if (plan.group !== null && group.some((other) => byNumber.has(other) !== byNumber.has(number)))
         this.fault(`Of the runs ${group.join()} some were started and some were not.`);

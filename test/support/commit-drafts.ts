@@ -40,6 +40,8 @@ export function runWrite(change: Partial<RunWrite> & Pick<RunWrite, 'id' | 'defi
     ended: false,
     expectsNoSignals: false,
     signals: [],
+    births: [],
+    orders: [],
     audit: [],
     renewal: null,
     pause: null,

@@ -5,6 +5,8 @@
 // TypeScript reports TS1272, because `emitDecoratorMetadata` would need a value. Inside `Promise<Charge>` it does not.
 import { applyDecorators } from '@nestjs/common';
 import { z } from 'zod';
+import { Child } from '../../lib/definition/child.decorator.js';
+import { child } from '../../lib/definition/child-request.js';
 import { Compensate } from '../../lib/definition/compensate.decorator.js';
 import { Ctx } from '../../lib/definition/ctx.decorator.js';
 import { Failure } from '../../lib/definition/failure.decorator.js';
@@ -582,3 +584,98 @@ export class FanOutWorkflow {
     void line;
   }
 }
+
+class LegDto {
+  from!: string;
+}
+interface Seat {
+  number: number;
+}
+
+@Workflow({ name: 'flight' })
+export class Flight {
+  static readonly input = LegDto;
+  static readonly output = 'book';
+
+  @Step() book(@Input() _leg: LegDto): Promise<Seat> {
+    return Promise.resolve({ number: 1 });
+  }
+}
+
+@Workflow({ name: 'journey' })
+export class Journey {
+  static readonly output = 'flight';
+
+  @Child() flight(@Input() order: OrderDto) {
+    return child(Flight, { from: order.id });
+  }
+  @Child({
+    maxItems: 3,
+    tolerate: '10%',
+    after: ['flight'],
+    when: 'isBig',
+    onParentEnd: 'abandon',
+    retry: 3,
+    delay: '1d',
+  })
+  async each(@Item('input.items') item: { sku: string }) {
+    return Promise.resolve(child(Flight, { from: item.sku }, { tags: ['a'], deadline: '1h', priority: 1 }));
+  }
+  @Child() detached() {
+    return child(Flight, { from: 'a' }, { detached: true });
+  }
+  @Child() nothing() {
+    return child(Untyped);
+  }
+  @Child() byName() {
+    return child('flight', { from: 1 }, { detached: false });
+  }
+  @Step() take(
+    @Result('flight') seat: Seat,
+    @Results('each') seats: Seat[],
+    @Result('detached') id: { runId: string },
+    @Result('flight', { optional: true }) maybe: Seat | undefined,
+    @Result('byName') unknown: unknown,
+    @Result('nothing') nothing: void,
+  ): unknown {
+    return [seat, seats, id, maybe, unknown, nothing];
+  }
+  @Compensate('flight') undo(@Result('flight', { optional: true }) seat: Seat | undefined): unknown {
+    return seat;
+  }
+
+  isBig(): boolean {
+    return true;
+  }
+
+  // @ts-expect-error the output of the run, not what the method returns
+  @Step() wrongResult(@Result('flight') seat: { number: string }): unknown {
+    return seat;
+  }
+  // @ts-expect-error it has to say what is to run
+  @Child() wrongChild(): Seat {
+    return { number: 1 };
+  }
+  // @ts-expect-error no such step
+  @Child({ after: ['fligth'] }) wrongAfter() {
+    return child(Flight, { from: 'a' });
+  }
+  // @ts-expect-error no such option
+  @Child({ verify: 'isBig' }) wrongOption() {
+    return child(Flight, { from: 'a' });
+  }
+}
+
+@Workflow({ name: 'untyped' })
+class Untyped {
+  @Step() go(): void {}
+}
+
+holds<Equal<OutputOf<typeof Journey>, Seat>>();
+holds<Equal<OutputOf<typeof Flight>, Seat>>();
+// @ts-expect-error not the input of that workflow
+child(Flight, { from: 1 });
+// @ts-expect-error its input is missing
+child(Flight);
+// @ts-expect-error a run is known by its parent and step, and has no key
+child(Flight, { from: 'a' }, { key: 'k' });

@@ -98,6 +98,18 @@ export class WorkflowRun {
   @Column({ name: 'scheduled_at', type: 'timestamptz', nullable: true })
   scheduledAt!: Date | null;
 
+  /** The run that has begun it in one of its steps. */
+  @Column({ name: 'parent_id', type: 'uuid', nullable: true })
+  parentId!: string | null;
+
+  /** That step, or item of a fan-out. */
+  @Column({ name: 'parent_step', type: 'text', nullable: true })
+  parentStep!: string | null;
+
+  /** The library's own: by what its end is told to its parent; null where nobody waits for it. */
+  @Column({ name: 'parent_notice', type: 'text', nullable: true, select: false })
+  parentNotice!: string | null;
+
   @Column({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
 

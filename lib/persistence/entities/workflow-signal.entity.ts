@@ -3,7 +3,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { DEFAULT_SCHEMA } from '../schema.js';
 
 /**
- * A signal that was sent to a run. For reading; only the library writes it.
+ * A signal that was sent to a run, or, without a name, what another run lets it know. For reading; only the library writes it.
  *
  * @publicApi
  */

@@ -18,6 +18,7 @@ import { KeepHeartbeats1766000000000 } from './1766000000000-keep-heartbeats.js'
 import { PauseRuns1766100000000 } from './1766100000000-pause-runs.js';
 import { LimitRuns1766200000000 } from './1766200000000-limit-runs.js';
 import { AskPeople1766300000000 } from './1766300000000-ask-people.js';
+import { Children1766400000000 } from './1766400000000-children.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new PauseRuns1766100000000(), servesFrom: '0.1.0' },
   { migration: new LimitRuns1766200000000(), servesFrom: '0.1.0' },
   { migration: new AskPeople1766300000000(), servesFrom: '0.1.0' },
+  { migration: new Children1766400000000(), servesFrom: '0.1.0' },
 ];

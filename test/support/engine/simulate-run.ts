@@ -3,6 +3,9 @@ import type { Decision, OpenRow, Renewal, RunFailure, RunView, StepWrite } from 
 import { claimIn, type Claim, type Fact, type Quarantine, type WaitEnd } from '../../../lib/engine/facts.js';
 import type { Gate } from '../../../lib/engine/limits.js';
 import { findItem, nameOfItem, nodeOf, type IndexedGraph } from '../../../lib/engine/indexed-graph.js';
+import { NOTICE_NAME, noticeOfChild, type ChildOrder } from '../../../lib/engine/notices.js';
+import type { ParentLink } from '../../../lib/engine/ports.js';
+import { newRun } from '../commit-drafts.js';
 import { openItemsOf, type FanOut } from '../../../lib/engine/fan-out.js';
 import {
   decodeRunState,
@@ -87,7 +90,18 @@ export interface Chaos {
   readonly doubles?: boolean;
 }
 
+/** A run that a step has begun. */
+interface Child {
+  readonly step: string;
+  readonly isDetached: boolean;
+  isOpen: boolean;
+  order: ChildOrder | null;
+}
+
 type Action = () => void;
+
+/** What a child step says whose child is detached; the engine does not look at it. */
+export const DETACHED = { onTimeout: 'value' } as const;
 
 /** The name of a condition that is met; any other is not. */
 export const MET = 'isMet';
@@ -129,7 +143,16 @@ export class RunSimulation {
   private readonly stages = new Map<string, Set<Stage | undefined>>();
   private readonly isPlain: boolean;
   /** Signals that were sent, with the step that took each. */
-  readonly signals: { readonly id: string; readonly name: string; seen: boolean; step: string | null }[] = [];
+  readonly signals: {
+    readonly id: string;
+    readonly name: string;
+    /** Of the end of a child. */
+    readonly notice: string | null;
+    seen: boolean;
+    step: string | null;
+  }[] = [];
+  /** Runs that steps have begun, by their notices. */
+  private readonly children = new Map<string, Child>();
   /** Transactional steps whose transaction has come in. */
   private readonly effects = new Set<string>();
   /** Every run status that was ever written. */
@@ -259,6 +282,7 @@ export class RunSimulation {
     for (const effect of this.effects) copy.effects.add(effect);
     for (const [start, stages] of this.stages) copy.stages.set(start, new Set(stages));
     copy.signals.push(...this.signals.map((signal) => ({ ...signal })));
+    for (const [name, child] of this.children) copy.children.set(name, { ...child });
     copy.ticks = this.ticks;
     return copy;
   }
@@ -273,6 +297,8 @@ export class RunSimulation {
     if (decision.pause !== null) this.pauseRows(decision.pause === 'begins');
     for (const write of decision.writes) this.writeRow(write, decision.status);
     for (const { id, step } of decision.signals) this.takeSignal(id, step);
+    for (const { parent } of decision.births) this.bear(parent!);
+    for (const { step, order } of decision.orders) this.order(step, order);
     this.run = {
       status: decision.status,
       revision: earlier.revision + 1,
@@ -303,7 +329,8 @@ export class RunSimulation {
       else this.rows.delete(name);
     }
     for (const signal of this.signals) {
-      if (signal.step === null || !keeps.includes(signal.step)) Object.assign(signal, { step: null, seen: false });
+      if (signal.notice !== null) Object.assign(signal, { step: signal.step ?? NOTICE_NAME, seen: true });
+      else if (signal.step === null || !keeps.includes(signal.step)) Object.assign(signal, { step: null, seen: false });
     }
   }
 
@@ -368,8 +395,14 @@ export class RunSimulation {
     const waiting = this.graph.nodes.filter(({ name, kind }) => {
       return kind === 'signal' && this.rows.get(name)?.status === 'waiting';
     });
+    const open = [...this.children].filter(([, { isOpen }]) => isOpen);
     return [
       ...(isUnseen ? [tell] : []),
+      ...open.map(
+        ([notice, child]) =>
+          () =>
+            this.endChild(notice, child),
+      ),
       ...waiting.map(
         ({ signals }) =>
           () =>
@@ -379,12 +412,46 @@ export class RunSimulation {
   }
 
   private send(name: string): void {
-    this.signals.push({ id: `g${this.signals.length}`, name, seen: false, step: null });
+    this.signals.push({ id: `g${this.signals.length}`, name, notice: null, seen: false, step: null });
+  }
+
+  /** A child is born, once for each step and generation. */
+  private bear({ step, notice }: ParentLink): void {
+    const name = noticeOfChild(this.run.generation, step);
+    if (this.children.has(name)) throw new Error(`The child of ${step} is born twice.`);
+    this.children.set(name, { step, isDetached: notice === null, isOpen: true, order: null });
+  }
+
+  private order(step: string, order: ChildOrder): void {
+    const child = this.children.get(noticeOfChild(this.run.generation, step));
+    if (!child || child.isDetached) throw new Error(`There is no child of ${step} to ${order}.`);
+    if (nodeOf(this.graph, step).onParentEnd === 'abandon') throw new Error(`The child of ${step} is to go on.`);
+    child.order = order;
+  }
+
+  /** It tells its parent, where that waits for it and goes on. */
+  private endChild(notice: string, child: Child): void {
+    child.isOpen = false;
+    if (child.isDetached || this.isEnded) return;
+    this.signals.push({ id: `g${this.signals.length}`, name: NOTICE_NAME, notice, seen: false, step: null });
+  }
+
+  /** No step has ended whose child goes on, unless it was terminated or lets it. */
+  private expectChildrenEnded(): void {
+    for (const { step, isOpen, isDetached, order } of this.children.values()) {
+      if (isDetached || nodeOf(this.graph, step).onParentEnd === 'abandon') continue;
+      if (isOpen && order !== 'terminate') throw new Error(`The run has ended, and the child of ${step} goes on.`);
+    }
   }
 
   private takeSignal(id: string, step: string | null): void {
     const signal = this.signals.find((other) => other.id === id)!;
     if (signal.step !== null) throw new Error(`Signal ${id} is taken twice.`);
+    if (signal.notice !== null) {
+      if (step !== null && step !== NOTICE_NAME)
+        same(`whose child ${signal.notice} is`, noticeOfChild(this.run.generation, step), signal.notice);
+      return void Object.assign(signal, { seen: true, step });
+    }
     const node = this.graph.nodes.find(({ name }) => name === step);
     if (node && !node.signals!.includes(signal.name)) throw new Error(`Step ${step} takes a signal ${signal.name}.`);
     if (step !== null && this.signals.some((other) => other.step === step))
@@ -457,7 +524,8 @@ export class RunSimulation {
   private progressOfRow(step: string, row: StepRow): Action[] {
     const { waitMs, kind } = nodeOf(this.graph, step);
     if (row.stage === 'in-doubt') return this.resolutionsOf(step, row);
-    const hasTime = (kind !== 'signal' || waitMs !== undefined) && row.stage !== 'expanded';
+    const isForChild = kind === 'child' && row.stage === 'parked';
+    const hasTime = (kind !== 'signal' || waitMs !== undefined) && row.stage !== 'expanded' && !isForChild;
     if (row.status === 'retrying' || (row.status === 'waiting' && hasTime))
       return [() => this.rows.set(step, { ...row, status: 'ready' })];
     if (row.status !== 'ready' || row.paused) return [];
@@ -525,6 +593,16 @@ export class RunSimulation {
       actions.push(() => {
         this.isCancelled = true;
         this.tell(this.processes[0]!, { type: 'cancel-requested', by: 'me', reason: 'enough' });
+      });
+      actions.push(() => {
+        this.isCancelled = true;
+        this.signals.push({
+          id: `g${this.signals.length}`,
+          name: NOTICE_NAME,
+          notice: 'cancel',
+          seen: false,
+          step: null,
+        });
       });
     }
     return actions;
@@ -666,7 +744,10 @@ export class RunSimulation {
     if (guard === null && row) throw new Error(`The row of step ${step} is inserted twice.`);
     same('a running row has a worker', status === 'running', worker !== null);
     const { kind } = nodeOf(this.graph, step);
-    const waitsForever = write.tally.stage === 'expanded' || write.tally.stage === 'in-doubt';
+    const waitsForever =
+      write.tally.stage === 'expanded' ||
+      write.tally.stage === 'in-doubt' ||
+      (kind === 'child' && write.tally.stage === 'parked');
     if ((kind !== 'signal' && !waitsForever) || status !== 'waiting')
       same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
     const { attempt, failures, crashes, stage, inDoubt } = tally;
@@ -757,13 +838,15 @@ export class RunSimulation {
       throw new Error(`Attempt ${start} leaves one out.`);
     this.started.add(start);
     this.stages.set(start, stages.add(stage));
+    const holder = this.state.holds.has(step) ? this.run.worker : this.rows.get(step)?.worker;
+    same(`the worker that claims ${start}`, holder, worker);
+    // What has come of a child is recorded whoever wants it.
+    if (nodeOf(this.graph, step).kind === 'child' && stage === 'received') return;
     if (item) same(`the fan-out of which ${step} starts`, this.marks[position], MARK.fanned);
     else if (!this.hasTurn(position)) throw new Error(`Step ${step} starts before its turn: ${this.marks}.`);
     const isUndoing = this.graph.nodes[position]!.kind === 'compensation';
     if (isUndoing) this.expectUndoing(position);
     else if (this.run.status !== 'waiting') same('the run in which a step starts', this.run.status, 'running');
-    const holder = this.state.holds.has(step) ? this.run.worker : this.rows.get(step)?.worker;
-    same(`the worker that claims ${start}`, holder, worker);
   }
 
   /** Attempts are counted anew in each generation. */
@@ -821,6 +904,7 @@ export class RunSimulation {
     if (kind === 'sleep-until' && claim.stage !== 'parked')
       return { type: 'step-parked', claim, until: 'then', result: `result of ${claim.step}` };
     if (fanOut !== undefined) return this.expand(claim);
+    if (kind === 'child' && claim.stage !== 'received') return this.request(claim);
     return this.isDoubtful(claim) ? { type: 'step-doubted', claim, error: 'who knows' } : complete(claim);
   }
 
@@ -829,6 +913,13 @@ export class RunSimulation {
     const { kind, transactional, item } = nodeOf(this.graph, step);
     const isExternal = kind === undefined && !transactional && (item?.of ?? step).charCodeAt(1) % 2 === 1;
     return !this.isPlain && isExternal && (crashes > 0 || inDoubt === true);
+  }
+
+  private request(claim: Claim): Fact & { claim: Claim } {
+    const isDetached = nodeOf(this.graph, claim.step).onTimeout === DETACHED.onTimeout;
+    const notice = isDetached ? null : noticeOfChild(this.run.generation, claim.step);
+    const child = newRun({ workflow: 'w', definition: 1, parent: { runId: 'this', step: claim.step, notice } });
+    return { type: 'child-requested', claim, child, result: isDetached ? `result of ${claim.step}` : null };
   }
 
   /** The items of a fan-out are stored before the run is told of them: as many as its name says. */
@@ -881,6 +972,7 @@ export class RunSimulation {
     same('holds', heldSteps.sort().join(), namesOf(nodes, marks, MARK.held).sort().join());
     this.expectCounted();
     if (isEnded(status)) this.expectUndone();
+    if (isEnded(status)) this.expectChildrenEnded();
     if (isEnded(status)) this.expectEffects();
     if (isEnded(status) && /[.hqwai]/.test(marks)) throw new Error(`The run is ${status}, its marks are ${marks}.`);
     // A run that was being cancelled stays so, even where its last attempts have completed after all.
@@ -900,7 +992,7 @@ export class RunSimulation {
     if (status === 'failing' || status === 'failed') {
       if (!this.run.failure) throw new Error('The failure that stopped the run is not told.');
     }
-    nodes.forEach(({ name, retry }, position) => {
+    nodes.forEach(({ name, retry, kind }, position) => {
       const row = this.rows.get(name);
       const mark = marks[position];
       const words = WORDS_OF_MARK[mark!]!;
@@ -911,7 +1003,9 @@ export class RunSimulation {
       if (tally.failures > retry.attempts) throw new Error(`Step ${name} has failed more often than it may.`);
       if (tally.failures + tally.crashes > tally.attempt)
         throw new Error(`Step ${name} counts more ends than attempts.`);
-      if (row?.status === 'ready' && isStopping(status)) throw new Error(`Step ${name} may start in a stopped run.`);
+      const isOfChild = kind === 'child' && row?.stage === 'received';
+      if (row?.status === 'ready' && isStopping(status) && !isOfChild)
+        throw new Error(`Step ${name} may start in a stopped run.`);
     });
   }
 
@@ -1005,7 +1099,7 @@ export const WORDS_OF_MARK: Readonly<Record<string, readonly string[]>> = {
   [MARK.queued]: ['ready', 'running', 'retrying'],
   [MARK.waiting]: ['waiting', 'ready', 'running'],
   [MARK.fanned]: ['waiting'],
-  [MARK.aborting]: ['running', 'waiting'],
+  [MARK.aborting]: ['running', 'waiting', 'ready', 'retrying'],
   [MARK.skipped]: ['none', 'skipped'],
   [MARK.late]: ['completed'],
   [MARK.dormant]: ['none'],
