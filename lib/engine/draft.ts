@@ -65,7 +65,7 @@ export class Draft {
   /** Signals that were looked at, each with the step that takes it. */
   private readonly signals = new Map<string, string | null>();
   private renewal: Renewal | null = null;
-  /** Queues of rows that are ready already, and from now on for somebody. */
+  /** Steps whose rows are ready already, and from now on for somebody, unless this very fold writes them. */
   private readonly freed = new Set<string>();
   private expectsNoSignals = false;
   private hurries = false;
@@ -123,9 +123,7 @@ export class Draft {
   /** The run goes on: what has become ready meanwhile is somebody's to claim. */
   freeRows(): void {
     for (const [step, { status }] of this.view.rows!) {
-      const position = this.position(step);
-      if (status === 'ready' && position !== undefined && !this.writes.has(step))
-        this.freed.add(this.node(position).queue);
+      if (status === 'ready' && this.position(step) !== undefined) this.freed.add(step);
     }
   }
 
@@ -667,7 +665,8 @@ export class Draft {
     this.tellWhetherItWaits();
     const starts: StartHere[] = [...this.started].map(([step, { tally }]) => ({ step, tally }));
     const writes = [...this.writes.values()];
-    const ready = writes.filter((write) => write.status === 'ready');
+    const freed = this.status === 'paused' ? [] : [...this.freed].filter((step) => !this.writes.has(step));
+    const ready = [...freed, ...writes.filter(({ status }) => status === 'ready').map(({ step }) => step)];
     return {
       kind: 'decided',
       changed: this.changed,
@@ -676,7 +675,7 @@ export class Draft {
       worker: this.workerAfter(),
       writes,
       starts,
-      rings: new Set([...ready.map((write) => this.node(this.position(write.step)!).queue), ...this.freed]),
+      rings: new Set(ready.map((step) => this.node(this.position(step)!).queue)),
       failure: this.failure,
       cancelReason: this.cancelReason,
       expectsNoSignals: this.expectsNoSignals,
@@ -702,7 +701,7 @@ export class Draft {
   private pauseAfter(): Decision['pause'] {
     if (this.status === 'paused') return this.view.status === 'paused' ? null : 'begins';
     const isOpen = this.status === 'pending' || this.status === 'running' || this.status === 'waiting';
-    // What has been stopped has no row left that waits, but for those of children that it waits for.
+    // What has been stopped has no row left that a worker could take, but for those of children that it waits for.
     return this.view.status === 'paused' && (isOpen || this.isAnyChildOpen()) ? 'ends' : null;
   }
 

@@ -987,6 +987,8 @@ export class RunSimulation {
     }
     for (const [name, row] of this.rows) {
       const waits = row.status === 'ready' || WAITS.has(row.status);
+      // That of a fan-out which is given up stays as it is until its items have ended: nobody could take it anyway.
+      if (row.stage === 'expanded' && isStopping(status)) continue;
       same(`whether ${name} is passed by`, row.paused, status === 'paused' && waits);
     }
     if (status === 'failing' || status === 'failed') {
