@@ -393,8 +393,9 @@ function requestChild(
 function awakeStep(draft: Draft, claim: Claim): NeedsRows | void {
   const position = draft.position(claim.step);
   if (!draft.isOfNow(claim) || position === undefined || draft.markOf(position) !== MARK.waiting) return;
-  if (draft.node(position).kind === 'child') {
-    // It may wait twice, for its time and for its child: what comes late is told apart by its row alone.
+  const { kind, delayMs } = draft.node(position);
+  if (kind === 'child' || (kind !== 'sleep' && delayMs !== undefined)) {
+    // It may wait again, for its child or for a person who says whether it was done: what comes late is told apart by its row alone.
     if (draft.view.rows === null) return NEEDS_ROWS;
     if (!isRunning(draft, position, claim)) return;
   }
@@ -546,7 +547,6 @@ function resume(draft: Draft, asked: Asked): NeedsRows | void {
   draft.failure = draft.notedFailure;
   if (draft.failure !== null) return stopFailed(draft);
   draft.moveRun('running');
-  draft.freeRows();
   for (const fanOut of draft.positionsOf(MARK.fanned)) draft.beginItems(fanOut);
   return giveTurns(draft, [...draft.view.graph.nodes.keys()]);
 }

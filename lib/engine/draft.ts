@@ -65,8 +65,6 @@ export class Draft {
   /** Signals that were looked at, each with the step that takes it. */
   private readonly signals = new Map<string, string | null>();
   private renewal: Renewal | null = null;
-  /** Steps whose rows are ready already, and from now on for somebody, unless this very fold writes them. */
-  private readonly freed = new Set<string>();
   private expectsNoSignals = false;
   private hurries = false;
   private changed = false;
@@ -118,13 +116,6 @@ export class Draft {
   /** Whether no step of it has had its turn. */
   get isUntouched(): boolean {
     return this.marks.every((mark) => mark === MARK.pending || mark === MARK.dormant);
-  }
-
-  /** The run goes on: what has become ready meanwhile is somebody's to claim. */
-  freeRows(): void {
-    for (const [step, { status }] of this.view.rows!) {
-      if (status === 'ready' && this.position(step) !== undefined) this.freed.add(step);
-    }
   }
 
   node(position: number): StepNode {
@@ -665,7 +656,8 @@ export class Draft {
     this.tellWhetherItWaits();
     const starts: StartHere[] = [...this.started].map(([step, { tally }]) => ({ step, tally }));
     const writes = [...this.writes.values()];
-    const freed = this.status === 'paused' ? [] : [...this.freed].filter((step) => !this.writes.has(step));
+    const pause = this.pauseAfter();
+    const freed = pause === 'ends' ? this.readyRows() : [];
     const ready = [...freed, ...writes.filter(({ status }) => status === 'ready').map(({ step }) => step)];
     return {
       kind: 'decided',
@@ -683,7 +675,7 @@ export class Draft {
       ...this.children.toDecision(),
       audit: this.audit,
       renewal: this.renewal,
-      pause: this.pauseAfter(),
+      pause,
       hurries: this.hurries,
       news: this.news,
       stale: this.stale,
@@ -696,6 +688,13 @@ export class Draft {
     const isActive = this.marks.some((mark) => ACTIVE.has(mark));
     const status = !isActive && this.marks.includes(MARK.waiting) ? 'waiting' : 'running';
     if (status !== this.status) this.moveRun(status);
+  }
+
+  /** Steps whose rows were ready already, and are not written by this very fold. */
+  private readyRows(): string[] {
+    const rows = [...(this.view.rows ?? [])];
+    const ready = rows.filter(([step, { status }]) => status === 'ready' && this.position(step) !== undefined);
+    return ready.map(([step]) => step).filter((step) => !this.writes.has(step));
   }
 
   private pauseAfter(): Decision['pause'] {

@@ -523,7 +523,7 @@ export class RunSimulation {
 
   private progressOfRow(step: string, row: StepRow): Action[] {
     const { waitMs, kind } = nodeOf(this.graph, step);
-    if (row.stage === 'in-doubt') return this.resolutionsOf(step, row);
+    if (row.stage === 'in-doubt' && row.status === 'waiting') return this.resolutionsOf(step, row);
     const isForChild = kind === 'child' && row.stage === 'parked';
     const hasTime = (kind !== 'signal' || waitMs !== undefined) && row.stage !== 'expanded' && !isForChild;
     if (row.status === 'retrying' || (row.status === 'waiting' && hasTime))
