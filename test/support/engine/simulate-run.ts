@@ -752,7 +752,9 @@ export class RunSimulation {
       same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
     const { attempt, failures, crashes, stage, inDoubt } = tally;
     const isPoison = row?.alone === true && crashes > row.crashes && crashes >= QUARANTINE.crashes;
-    if (status === 'quarantined' || status === 'ready')
+    // Whoever takes the end of a child up in a run that had been stopped runs nobody's code: then no step is to blame.
+    const mayBeEither = kind === 'child' && isStopping(run) && isPoison;
+    if (!mayBeEither && (status === 'quarantined' || status === 'ready'))
       same(`what step ${step} becomes`, status, isPoison ? 'quarantined' : 'ready');
     const errors = [...(row?.errors ?? []), ...(error === null ? [] : [error])];
     const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
