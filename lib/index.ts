@@ -40,6 +40,8 @@ export type { WaitForSignalOptions } from './definition/signal-options.js';
 export { Compensate } from './definition/compensate.decorator.js';
 export type { CompensateOptions } from './definition/compensate-options.js';
 export type { SleepOptions, SleepUntilOptions } from './definition/sleep-options.js';
+export { Repeat } from './definition/repeat.decorator.js';
+export type { RepeatOptions } from './definition/repeat-options.js';
 export { Retry } from './definition/retry.decorator.js';
 export type { BackoffFunction, RetryOptions } from './definition/retry-options.js';
 export { Input } from './definition/input.decorator.js';

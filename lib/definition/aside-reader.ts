@@ -7,20 +7,24 @@ import type { StepScope } from './step-scope.js';
 
 /** An option that names a method which is no step, and what that returns. */
 interface Aside {
-  readonly option: 'when' | 'verify';
+  readonly option: 'when' | 'verify' | 'until';
   readonly returns: string;
 }
 
 export const WHEN: Aside = { option: 'when', returns: 'a boolean' };
+export const UNTIL: Aside = { option: 'until', returns: 'a boolean' };
 const VERIFY: Aside = { option: 'verify', returns: '{ done: false }, or { done: true, result }' };
 
 /**
- * The decorated members that some step names in `when` or `verify`, and that are no steps themselves. One whose
+ * The decorated members that some step names in `when`, `verify` or `until`, and that are no steps themselves. One whose
  * name is misspelt there is among them: what is wrong is the one word, not the method too.
  */
 export function findAsides(target: ClassLike, members: readonly MemberMetadata[]): ReadonlySet<MemberMetadata> {
   const keys = members.flatMap((member) => (isPlain(member) ? [member.key as string] : []));
-  const named = members.flatMap(({ steps }) => steps.flatMap(({ options }) => namedBy(options)));
+  const named = members.flatMap(({ steps, repeats = [] }) => [
+    ...steps.flatMap(({ options }) => namedBy(options)),
+    ...repeats.flatMap(namedBy),
+  ]);
   const asides = new Set(
     named.map((name) => (isMethod(target, name) ? name : findNearMiss(name, keys))).filter((name) => name !== null),
   );
@@ -83,11 +87,13 @@ function isMethod(target: ClassLike, name: string): boolean {
 }
 
 /** A method that bears decorators of parameters and no others of ours. */
-function isPlain({ key, place, steps, retries }: MemberMetadata): boolean {
-  return typeof key === 'string' && place === 'method' && steps.length === 0 && retries.length === 0;
+function isPlain({ key, place, steps, retries, repeats = [] }: MemberMetadata): boolean {
+  const isDecorated = steps.length + retries.length + repeats.length > 0;
+  return typeof key === 'string' && place === 'method' && !isDecorated;
 }
 
 function namedBy(options: unknown): readonly string[] {
-  const { when, verify } = (options ?? {}) as { readonly when?: unknown; readonly verify?: unknown };
-  return [when, verify].filter((name) => typeof name === 'string');
+  const { when, verify, until, repeat } = (options ?? {}) as Readonly<Record<string, unknown>>;
+  const names: readonly unknown[] = [when, verify, until];
+  return [...names.filter((name) => typeof name === 'string'), ...(repeat === undefined ? [] : namedBy(repeat))];
 }

@@ -8,6 +8,7 @@ export interface StepBindings {
   readonly step: readonly ParameterBinding[];
   readonly condition: readonly ParameterBinding[];
   readonly verification: readonly ParameterBinding[];
+  readonly until: readonly ParameterBinding[];
 }
 
 /** One that takes something of a step. */
@@ -49,13 +50,17 @@ export function checkBindings(
 }
 
 function takingsOf(
-  { when, verify }: WrittenStep,
-  { step, condition, verification }: StepBindings,
+  { name, when, verify, repeat }: WrittenStep,
+  { step, condition, verification, until }: StepBindings,
 ): { binding: StepBinding; of: string }[] {
   const takings = (bindings: readonly ParameterBinding[], of: string) =>
     bindings.flatMap(toStepBinding).map((binding) => ({ binding, of }));
+  // What it has given itself is there once a round is over.
+  const isOwn = ({ binding }: { readonly binding: StepBinding }) => binding.kind === 'result' && binding.step === name;
+  const isEarlier = (taking: { readonly binding: StepBinding }) => isOwn(taking) && !isRequired(taking.binding);
   return [
-    ...takings(step, ''),
+    ...takings(until, ` of "${repeat?.until}", which says whether it is done,`).filter((taking) => !isOwn(taking)),
+    ...takings(step, '').filter((taking) => repeat === null || !isEarlier(taking)),
     ...takings(condition, ` of its condition "${when}"`),
     ...takings(verification, ` of "${verify}", which verifies it,`),
   ];
@@ -133,7 +138,9 @@ function describeMissing({ step, wanted, binding }: Taking): string {
   const what = GIFTS[binding.kind];
   const remedy =
     wanted.name === step.name
-      ? `A step cannot take its own ${what}.`
+      ? step.repeat === null
+        ? `A step cannot take its own ${what}.`
+        : 'Take that of the round before, with { optional: true }.'
       : step.after === null
         ? `Move it below "${wanted.name}" and, where both are @Parallel, into another group.`
         : `Add "${wanted.name}" to its \`after\`.`;

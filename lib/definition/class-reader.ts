@@ -86,20 +86,26 @@ function readStepMembers(target: WorkflowClass, blame: Blame): ReadMembers {
 
   const steps = doing.map((member) => readStep(member, scope, blame.member(member.key)));
   const compensations = undoing.map((member) => readCompensation(member, scope, blame.member(member.key)));
-  const asides = [...new Set(steps.flatMap(({ when, verify }) => [when, verify]))]
-    .filter((name) => name !== null)
+  const asides = [...new Set(steps.flatMap(({ when, verify, repeat }) => [when, verify, repeat?.until]))]
+    .filter((name) => name != null)
     .map((name) => ({ ...toAsideMember(target, name, decorated), isOfItems: isOfItems(name, steps) }));
   return { scope, members, asides, steps, compensations };
 }
 
 /** Whether a method says of items alone whether they have been done. */
 function isOfItems(name: string, steps: readonly WrittenStep[]): boolean {
-  return steps.every(({ when, verify, fanOut }) => when !== name && (verify !== name || fanOut !== null));
+  return steps.every(
+    ({ when, verify, repeat, fanOut }) =>
+      when !== name && repeat?.until !== name && (verify !== name || fanOut !== null),
+  );
 }
 
 function isCompensation({ steps }: MemberMetadata): boolean {
   return steps[0]?.decorator === '@Compensate';
 }
+
+/** A step with the methods that it names. */
+type Asking = Pick<WrittenStep, 'name'> & Partial<Pick<WrittenStep, 'when' | 'verify' | 'repeat'>>;
 
 function readBindings(
   { scope, members, asides, steps, compensations }: ReadMembers,
@@ -112,14 +118,11 @@ function readBindings(
     ]),
   );
   const of = (name: string | null) => (name === null ? [] : parameters.get(name)!);
-  const toBindings = (name: string, when: string | null, verify: string | null): [string, StepBindings] => [
+  const toBindings = ({ name, when = null, verify = null, repeat = null }: Asking): [string, StepBindings] => [
     name,
-    { step: of(name), condition: of(when), verification: of(verify) },
+    { step: of(name), condition: of(when), verification: of(verify), until: of(repeat?.until ?? null) },
   ];
-  return new Map([
-    ...steps.map(({ name, when, verify }) => toBindings(name, when, verify)),
-    ...compensations.map(({ name }) => toBindings(name, null, null)),
-  ]);
+  return new Map([...steps.map(toBindings), ...compensations.map(({ name }) => toBindings({ name }))]);
 }
 
 function orderPage(
@@ -134,7 +137,7 @@ function orderPage(
     steps.map((step) => ({
       ...step,
       mayBeMissing: step.when !== null || step.wait?.onTimeout === 'skip',
-      required: requiredBy(bindings.get(step.name)!),
+      required: requiredBy(bindings.get(step.name)!).filter((name) => name !== step.name),
     })),
     order,
   );
@@ -143,8 +146,8 @@ function orderPage(
 }
 
 /** The steps without whose results a step, or a method that it names, cannot be called. */
-function requiredBy({ step, condition, verification }: StepBindings): readonly string[] {
-  return [...step, ...condition, ...verification].flatMap((binding) =>
+function requiredBy({ step, condition, verification, until }: StepBindings): readonly string[] {
+  return [...step, ...condition, ...verification, ...until].flatMap((binding) =>
     binding.kind === 'result' && binding.isOptional ? [] : findTaken(binding),
   );
 }

@@ -226,7 +226,7 @@ describe('faults of a workflow that is data', () => {
       "w.e @Result names 'y', which is no step.",
       "w.e Expected failures to be a list of step names, got 'a'.",
       `w.f has no function: handlers has no 'toString'. Its functions are "work", "c".`,
-      'w conditions has "isBgi", which no step names in `when` or `verify`.',
+      'w conditions has "isBgi", which no step names in `when`, `verify` or `until`.',
     ])
       expect(faults).toContainEqual(expect.stringContaining(fault));
     expect(faults).toHaveLength(15);

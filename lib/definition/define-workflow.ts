@@ -126,12 +126,10 @@ function takePayload({ payload }: HandlerArguments): unknown {
 function addConditions(written: unknown, making: Making, say: Say): void {
   const { target, steps, handlers } = making;
   const conditions = written === undefined ? {} : isRecord(written) ? written : sayNoRecord(written, say);
-  const names = new Set(
-    [...steps.values()].flatMap(({ when, verify }) => [when, verify]).filter((name) => typeof name === 'string'),
-  );
+  const names = new Set([...steps.values()].flatMap(conditionsOf).filter((name) => typeof name === 'string'));
   for (const name of Object.keys(conditions)) {
     if (!names.has(name))
-      say(`conditions has "${name}", which no step names in \`when\` or \`verify\`.${suggest(name, names)}`);
+      say(`conditions has "${name}", which no step names in \`when\`, \`verify\` or \`until\`.${suggest(name, names)}`);
   }
   for (const name of names) {
     if (steps.has(name) || !Object.hasOwn(handlers, name) || typeof handlers[name] !== 'function') continue;
@@ -143,6 +141,10 @@ function addConditions(written: unknown, making: Making, say: Say): void {
     addToMember(prototype, name, { place: 'method', parameters: toParameterMarks(CONDITION, takes) });
     addMethod(making, name, handlers[name], CONDITION, takes);
   }
+}
+
+function conditionsOf({ when, verify, repeat }: NamedStep): readonly unknown[] {
+  return [when, verify, isRecord(repeat) ? repeat['until'] : undefined];
 }
 
 function isRecord(written: unknown): written is WrittenOptions {

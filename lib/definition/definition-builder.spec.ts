@@ -119,6 +119,7 @@ describe('a definition', () => {
       doNotRetryOn: [TypeError],
       ownBackoff: null,
       condition: null,
+      until: null,
       verification: null,
       onTimeout: 'fail',
     });
@@ -291,6 +292,7 @@ describe('a definition', () => {
           { index: 1, kind: 'input' },
         ],
       },
+      until: null,
       verification: null,
       onTimeout: 'fail',
     });
@@ -472,6 +474,7 @@ describe('a definition', () => {
       doNotRetryOn: [],
       ownBackoff: null,
       condition: null,
+      until: null,
       verification: null,
       onTimeout: 'fail',
     });
@@ -570,6 +573,7 @@ describe('the hash of a graph', () => {
         ['a transaction', { transactional: true }],
         ['a time to start', { startWithinMs: 1 }],
         ['a heartbeat', { heartbeatMs: 1 }],
+        ['a repetition', { repeat: { until: 'x', everyMs: 1, max: 2 } }],
         ['a need', { needs: ['x'] }],
         ['a join', { join: 1 }],
         ['a failure', { onFailure: 'continue' }],

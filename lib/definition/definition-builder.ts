@@ -57,7 +57,11 @@ function toDefinition(
   const definitions = [
     ...steps.map((step) => toStep(step, bindings.get(step.name)!, retries.get(step.name)!)),
     ...compensations.map((code) =>
-      toStep({ ...code, when: null, verify: null, wait: null }, bindings.get(code.name)!, retries.get(code.name)!),
+      toStep(
+        { ...code, when: null, verify: null, repeat: null, wait: null },
+        bindings.get(code.name)!,
+        retries.get(code.name)!,
+      ),
     ),
   ];
   const byName = new Map(definitions.map((definition) => [definition.name, definition]));
@@ -75,12 +79,21 @@ function toDefinition(
   };
 }
 
-function isConcerned(host: CallHost, { name, condition, verification }: StepDefinition): boolean {
-  return [name, condition?.name, verification?.name].some((method) => method !== undefined && host.concerns(method));
+function isConcerned(host: CallHost, { name, condition, verification, until }: StepDefinition): boolean {
+  return [name, condition?.name, verification?.name, until?.name].some(
+    (method) => method !== undefined && host.concerns(method),
+  );
 }
 
 function toStep(
-  { name, when, verify, wait, renamedFrom }: Pick<WrittenStep, 'name' | 'when' | 'verify' | 'wait' | 'renamedFrom'>,
+  {
+    name,
+    when,
+    verify,
+    repeat,
+    wait,
+    renamedFrom,
+  }: Pick<WrittenStep, 'name' | 'when' | 'verify' | 'repeat' | 'wait' | 'renamedFrom'>,
   bindings: StepBindings,
   retry: ResolvedRetry,
 ): StepDefinition {
@@ -91,6 +104,7 @@ function toStep(
     doNotRetryOn: retry.doNotRetryOn,
     ownBackoff: retry.ownBackoff,
     condition: when === null ? null : { name: when, parameters: bindings.condition },
+    until: repeat === null ? null : { name: repeat.until, parameters: bindings.until },
     verification: verify === null ? null : { name: verify, parameters: bindings.verification },
     onTimeout: wait?.onTimeout ?? 'fail',
     renamedFrom,

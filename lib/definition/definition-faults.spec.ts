@@ -13,6 +13,7 @@ import { Sleep } from './sleep.decorator.js';
 import { Item } from './item.decorator.js';
 import { Input } from './input.decorator.js';
 import { Manager } from './manager.decorator.js';
+import { Repeat } from './repeat.decorator.js';
 import { readScheduleMarks } from './metadata.js';
 import { SignalPayload } from './signal-payload.decorator.js';
 import { WaitForSignal } from './wait-for-signal.decorator.js';
@@ -78,7 +79,7 @@ describe('the options of a step', () => {
   it.each([
     [
       { timout: '1s' },
-      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "scheduleToStart", "heartbeat", "maxItems", "tolerate".',
+      'W.a: @Step has no option "timout". Did you mean "timeout"? Its options are "after", "beside", "join", "when", "renamedFrom", "timeout", "retry", "queue", "priority", "onFailure", "verify", "delay", "scheduleToStart", "heartbeat", "repeat", "maxItems", "tolerate".',
     ],
     [{ when: 'isBig' }, /when names "isBig", which is no method of the class\. Its methods are none/],
     [{ when: 'a' }, /when names "a" itself/],
@@ -266,6 +267,48 @@ describe('what verifies a step', () => {
       expect.stringMatching(/^W\.j: has heartbeat and @Manager\(\)\. .* give it a timeout instead\.$/),
       'W.wasBothDone: parameter 0 bears @Item, and only a @Step or @Parallel method can be a fan-out. Remove it.',
       expect.stringMatching(/^W\.e: parameter 0 of "wasDone", which verifies it, takes the result of "z"/),
+    ]);
+  });
+});
+
+describe('a step that is repeated', () => {
+  it('says until when, how often and how often at most, once, and is nothing that is done once', () => {
+    const repeat = { until: 'isDone', every: '1m', max: 3 } as const;
+    @Workflow({ name: 'w' })
+    class W {
+      @LooseStep({ repeat: { until: 'isDonne', every: -1, max: 0 } }) a() {}
+      @LooseStep({ repeat: { until: 'a' } }) b() {}
+      @Step({ repeat }) @Repeat(repeat) c() {}
+      @Step({ repeat }) d(@Item('input') _: unknown) {}
+      @Step({ repeat, heartbeat: '1m' }) e(@Manager() _: unknown) {}
+      @SleepUntil() @Repeat(repeat) f() {
+        return new Date();
+      }
+      @Sleep('1d') @(Repeat(repeat) as PropertyDecorator) g!: void;
+      @Step({ repeat }) h(@Result('h') _: unknown) {}
+      @Step() @Repeat({ ...repeat, every: '4000d' }) i() {}
+      isDone() {
+        return true;
+      }
+    }
+    expect(linesOf(W)).toEqual([
+      'W.g: bears @Repeat, and a @Sleep is done once. Remove @Repeat.',
+      expect.stringMatching(/^W\.a: until names "isDonne", which is no method of the class\. Did you mean "isDone"\?/),
+      expect.stringMatching(/^W\.a: Expected every of @Repeat to be a duration/),
+      expect.stringMatching(/^W\.a: Expected max of @Repeat to be an integer from 1 to 1000000/),
+      'W.b: has @Repeat without every. Say it: @Repeat({ until, every, max }).',
+      'W.b: has @Repeat without max. Say it: @Repeat({ until, every, max }).',
+      'W.b: until names "a", which is a step. Name a method that is no step and returns a boolean.',
+      'W.c: has its repetition said 2 times (@Repeat and the option `repeat` are the same). Keep one of them.',
+      expect.stringMatching(/^W\.d: bears @Repeat and @Item\./),
+      expect.stringMatching(/^W\.e: has heartbeat and @Manager\(\)\./),
+      expect.stringMatching(/^W\.e: bears @Repeat and @Manager\(\)\./),
+      expect.stringMatching(/^W\.e: has heartbeat and @Repeat\./),
+      expect.stringMatching(/^W\.f: bears @Repeat, and a @SleepUntil is done once\./),
+      "W.i: Expected every of @Repeat to be at most 10 years (3650 days), got '4000d'.",
+      expect.stringMatching(
+        /^W\.h: parameter 0 takes the result of "h".*Take that of the round before, with \{ optional: true \}\.$/,
+      ),
     ]);
   });
 });

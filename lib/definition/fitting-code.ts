@@ -65,11 +65,14 @@ function fitStep(
     return `step "${node.name}" takes a @Manager() here, and is not transactional there`;
   if (node.transactional && !isTransactional)
     return `step "${node.name}" is transactional there, and takes no @Manager() here`;
-  const { condition, verification } = step;
-  const bindings = [step, condition, verification].flatMap((method) => method?.parameters ?? []);
+  if ((step.until !== null) !== (node.repeat !== undefined))
+    return `step "${node.name}" is ${step.until === null ? '' : 'not '}repeated there, and ${step.until === null ? 'not ' : ''}here`;
+  const { condition, verification, until } = step;
+  const bindings = [step, condition, verification, until].flatMap((method) => method?.parameters ?? []);
   for (const binding of bindings) {
     const [wanted] = findTaken(binding);
-    if (wanted === undefined) continue;
+    // What it has given itself, in its last round.
+    if (wanted === undefined || wanted === name) continue;
     const taken = toGraph.get(wanted);
     const isRequired = binding.kind !== 'result' || !binding.isOptional;
     if (isRequired && (taken === undefined || !(before().has(taken) || node.kind === 'compensation')))
@@ -87,6 +90,7 @@ function fitStep(
     ...step,
     parameters: rename(step.parameters),
     condition: renamed(condition),
+    until: renamed(until),
     verification: renamed(verification),
   };
 }
@@ -98,6 +102,7 @@ function pauseOf(name: string): StepDefinition {
     doNotRetryOn: [],
     ownBackoff: null,
     condition: null,
+    until: null,
     verification: null,
     renamedFrom: [],
   } as const;

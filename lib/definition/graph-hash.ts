@@ -36,6 +36,7 @@ function listNode(node: GraphNode): readonly unknown[] {
   const { name, after, results, queue, priority, retry, timeoutMs } = node;
   const policy = [retry.attempts, retry.backoff, retry.delayMs, retry.factor, retry.maxDelayMs, retry.jitter];
   const said = OPTIONAL_KEYS.filter((key) => node[key] !== undefined).map((key): unknown[] => [key, node[key]]);
+  if (node.repeat) said.push(['repeat', node.repeat.until, node.repeat.everyMs, node.repeat.max]);
   if (node.fanOut) said.push(['fanOut', node.fanOut.maxItems, node.fanOut.tolerate]);
   return [name, after, results, queue, priority, policy, timeoutMs, ...(said.length > 0 ? [said] : [])];
 }

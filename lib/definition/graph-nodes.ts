@@ -35,7 +35,7 @@ function toNode(code: WrittenCode, after: readonly string[], read: OrderedWorkfl
   return {
     name: code.name,
     after,
-    results: resultsOf(bindings.get(code.name)!),
+    results: resultsOf(bindings.get(code.name)!).filter((step) => step !== code.name),
     queue: code.queue ?? workflow.queue ?? DEFAULT_QUEUE,
     priority: code.priority ?? workflow.priority ?? DEFAULT_PRIORITY,
     retry: policies.get(code.name)!,
@@ -50,6 +50,7 @@ function saidOf(step: WrittenStep, needs: readonly string[]): Partial<GraphNode>
     ...(step.kind !== undefined && { kind: step.kind }),
     ...(step.wait !== null && saidOfWait(step.wait)),
     ...(step.delayMs !== undefined && { delayMs: step.delayMs }),
+    ...(step.repeat !== null && { repeat: step.repeat }),
     ...(step.heartbeatMs !== undefined && { heartbeatMs: step.heartbeatMs }),
     ...(step.startWithinMs !== undefined && { startWithinMs: step.startWithinMs }),
     ...(step.when !== null && { when: step.when }),
@@ -69,6 +70,6 @@ function saidOfWait({ signals, waitMs, onTimeout }: WrittenWait): Partial<GraphN
 }
 
 /** The steps whose results a step, or a method that it names, takes. */
-function resultsOf({ step, condition, verification }: StepBindings): readonly string[] {
-  return [...new Set([...step, ...condition, ...verification].flatMap(findTaken))];
+function resultsOf({ step, condition, verification, until }: StepBindings): readonly string[] {
+  return [...new Set([...step, ...condition, ...verification, ...until].flatMap(findTaken))];
 }

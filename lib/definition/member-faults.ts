@@ -62,6 +62,7 @@ function findSleep(member: MemberMetadata, key: string, say: Say): StepMember | 
       'bears @Sleep and is a method, which would never be called. A pause is a property: write `name!: void;`; ' +
         'a time that code computes is a @SleepUntil.',
     );
+  if ((member.repeats ?? []).length > 0) say('bears @Repeat, and a @Sleep is done once. Remove @Repeat.');
   if (member.retries.length > 0) say('bears @Retry, and a @Sleep runs no code that could fail. Remove @Retry.');
   return { ...member, key, method: null };
 }
@@ -75,6 +76,7 @@ function describeStray(member: MemberMetadata): string {
   const kinds = new Set(member.parameters.map(({ kind }) => kind));
   const names = [
     ...(member.retries.length > 0 ? ['@Retry'] : []),
+    ...((member.repeats ?? []).length > 0 ? ['@Repeat'] : []),
     ...(kinds.has('input') ? ['@Input'] : []),
     ...(kinds.has('result') ? ['@Result'] : []),
     ...(kinds.has('failure') || kinds.has('run-failure') ? ['@Failure'] : []),

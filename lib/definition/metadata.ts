@@ -47,11 +47,13 @@ export interface MemberMetadata {
   readonly place: MemberPlace;
   readonly steps: readonly StepMark[];
   readonly retries: readonly unknown[];
+  /** What `@Repeat` said. */
+  readonly repeats?: readonly unknown[];
   readonly parameters: readonly ParameterMark[];
 }
 
 /** What one decorator adds to its member. */
-type Addition = Partial<Pick<MemberMetadata, 'place' | 'steps' | 'retries' | 'parameters'>>;
+type Addition = Partial<Pick<MemberMetadata, 'place' | 'steps' | 'retries' | 'repeats' | 'parameters'>>;
 
 /** Notes a decorator on the class itself, not on the function: another decorator may wrap the function afterwards. */
 export function addToMember(target: object, name: string | symbol | undefined, addition: Addition): void {
@@ -69,6 +71,7 @@ export function addToMember(target: object, name: string | symbol | undefined, a
     place: place ?? known.place,
     steps: [...known.steps, ...(addition.steps ?? [])],
     retries: [...known.retries, ...(addition.retries ?? [])],
+    repeats: [...(known.repeats ?? []), ...(addition.repeats ?? [])],
     parameters: [...known.parameters, ...(addition.parameters ?? [])],
   };
   // The place of a member is its first decorator call.

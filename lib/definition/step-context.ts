@@ -22,8 +22,10 @@ export interface StepContext {
    * process; so it may exceed the `attempts` of the retry policy, which counts failures.
    */
   readonly attempt: number;
+  /** The number of this round, from 1, in a step with `@Repeat`. Else 1. */
+  readonly round: number;
   /**
-   * The same on every attempt of this step in this run, and of no other step. Pass it to outside services: an attempt
+   * The same on every attempt of this step (with `@Repeat` of this round of it) in this run, and of no other. Pass it to outside services: an attempt
    * that did its work and crashed before its outcome was stored is run again, and only the key tells them so.
    */
   readonly idempotencyKey: string;

@@ -1,4 +1,5 @@
 import type { Duration } from '../engine/duration.js';
+import type { RepeatOptions } from './repeat-options.js';
 import type { RetryInput } from './retry-options.js';
 
 /** Where a step stands in the order of the run, and whether it runs at all: what steps and pauses have in common. */
@@ -102,6 +103,12 @@ export interface StepOptions<
    */
   readonly heartbeat?: Duration;
   /**
+   * Repeats the step until a method of the class says that it is done; the same as `@Repeat`. Not with `@Item`, `@Manager()` or
+   * `heartbeat`.
+   * @default it is done once
+   */
+  readonly repeat?: RepeatOptions;
+  /**
    * Of a fan-out (a step with `@Item`): how many of its items run at once, over all processes. From 1 to 1,000.
    * @default 100
    */
@@ -152,6 +159,7 @@ export const STEP_KEYS = [
   'delay',
   'scheduleToStart',
   'heartbeat',
+  'repeat',
   'maxItems',
   'tolerate',
 ] as const satisfies readonly (keyof StepOptions)[];

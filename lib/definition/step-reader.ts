@@ -18,6 +18,7 @@ import {
 } from './option-readers.js';
 import type { PageStep } from './page-order.js';
 import { readRenamedFrom } from './renames.js';
+import { readRepeat, type WrittenRepeat } from './repeat-options.js';
 import { readRetry, type RetrySettings } from './retry-resolution.js';
 import { WAIT_KEYS } from './signal-options.js';
 import { CODE_KEYS, PARALLEL_KEYS, PLACE_KEYS, STEP_KEYS } from './step-options.js';
@@ -46,6 +47,8 @@ export interface WrittenStep extends PageStep, WrittenCode {
   readonly delayMs: number | undefined;
   readonly startWithinMs: number | undefined;
   readonly heartbeatMs: number | undefined;
+  /** Null: it is done once. */
+  readonly repeat: WrittenRepeat | null;
   /** Of a `@WaitForSignal`. */
   readonly wait: WrittenWait | null;
   /** How a step with `@Item` runs; null of any other. */
@@ -91,6 +94,7 @@ export function readStep(member: StepMember, scope: StepScope, say: Say): Writte
     delayMs: readPause(mark, options, say),
     startWithinMs: readDelay(options['scheduleToStart'], 'scheduleToStart', say),
     heartbeatMs: readHeartbeat(member, options, say),
+    repeat: mark.decorator === '@Sleep' ? null : readRepeat(member, options, scope, say),
     wait,
     queue: readQueue(options['queue'], say),
     priority: readPriority(options['priority'], say),

@@ -47,6 +47,8 @@ export interface StepDefinition {
   /** Says how long it waits before its next attempt; null: the policy's numbers do. */
   readonly ownBackoff: BackoffFunction | null;
   readonly condition: AsideDefinition | null;
+  /** Asked after each round whether the step is done; null: it is done once. */
+  readonly until: AsideDefinition | null;
   /** Asked before another attempt where nobody knows how the last one ended. */
   readonly verification: AsideDefinition | null;
   /** What a wait for a signal comes to when its time is over. */

@@ -59,6 +59,10 @@ function fold(draft: Draft, fact: Fact): NeedsRows | void {
       return expandStep(draft, fact);
     case 'step-parked':
       return parkStep(draft, fact);
+    case 'step-tried':
+      return tryStep(draft, fact.claim, fact.result);
+    case 'step-repeated':
+      return repeatStep(draft, fact.claim, fact.error);
     case 'wait-ended':
       return endWait(draft, fact.claim, fact.end);
     case 'signalled':
@@ -337,6 +341,25 @@ function parkStep(
   if (position === undefined) return;
   if (isUnwanted(draft, position)) return free(draft, position, tallyOf(claim), claim.startedAt);
   draft.park(position, tallyOf(claim), { stage: 'parked', dueAt: until, result });
+}
+
+/** What a round has given is recorded before anybody asks whether it is enough. Where nobody will, it is the step's result. */
+function tryStep(draft: Draft, claim: Claim, result: string): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  if (isUnwanted(draft, position)) return completeStep(draft, claim, result);
+  draft.record(position, tallyOf(claim), result, claim.startedAt);
+}
+
+/** The next round begins, now or when its time has come, unless there is none. */
+function repeatStep(draft: Draft, claim: Claim, error: string): NeedsRows | void {
+  const position = findRunning(draft, claim);
+  if (position === undefined) return;
+  if (isUnwanted(draft, position)) return settle(draft, position, claim);
+  const { everyMs, max } = draft.node(position).repeat!;
+  const rounds = (claim.rounds ?? 0) + 1;
+  if (rounds >= max) return failStep(draft, claim, { ...PLAIN_FAILURE, error });
+  draft.beginRound(position, claim, { rounds, everyMs });
 }
 
 /** From now on the run is no longer one that only waits. */

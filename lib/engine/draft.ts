@@ -14,7 +14,7 @@ import type { Asked, Claim } from './facts.js';
 import { baseOf, findPosition, nodeAt, positionOfItem, type StepNode } from './indexed-graph.js';
 import { ItemLedger } from './item-ledger.js';
 import type { Anew } from './renewal.js';
-import { doubted, MARK, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
+import { doubted, MARK, repeated, staged, type Hold, type Mark, type Stage, type Tally } from './run-state.js';
 import { RUN_MOVES, type ControlAction, type RunStatus } from './words.js';
 
 type RowChange = Partial<StepWrite> & Pick<StepWrite, 'status' | 'tally'>;
@@ -34,8 +34,8 @@ const FAILED = [MARK.failed, MARK.failedInDoubt] as const;
 const CANCELLED = [MARK.cancelled, MARK.cancelledInDoubt] as const;
 
 /** The counters alone, of whatever has them. */
-export function tallyOf({ attempt, failures, crashes, stage, inDoubt }: Tally): Tally {
-  return { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+export function tallyOf({ attempt, failures, crashes, stage, rounds, inDoubt }: Tally): Tally {
+  return { attempt, failures, crashes, ...staged(stage), ...repeated(rounds), ...doubted(inDoubt) };
 }
 
 /** What starts here once the commit has answered: as what, and as what it waits for a worker where it does not. */
@@ -313,6 +313,33 @@ export class Draft {
     else this.write(position, { status: 'running', tally: later, worker: this.place.worker }, true, tally);
   }
 
+  /** What a round of the step has given is in its row from now on, and its attempt goes on: here where a slot is free (its own is). */
+  record(position: number, tally: Tally, result: string, startedAt: string): void {
+    this.takeUp(position, { ...tally, stage: 'tried' }, { result, startedAt }, tally);
+  }
+
+  /** The next round of a step begins: with an attempt of its own, as none of the last round may speak for it, and failures of its own. */
+  beginRound(position: number, last: Claim, { rounds, everyMs }: { rounds: number; everyMs: number }): void {
+    const next: Tally = { attempt: last.attempt, failures: 0, crashes: 0, stage: 'admitted', rounds };
+    const was = tallyOf(last);
+    if (everyMs === 0) return this.takeUp(position, next, {}, was, 1);
+    this.write(position, { status: 'waiting', tally: next, delayMs: everyMs }, true, was);
+    this.mark(position, MARK.waiting);
+    this.announce({ step: last.step, status: 'waiting', attempt: last.attempt, error: null, delayMs: everyMs });
+  }
+
+  /** The step goes on in a row of its own. @param anew 1: with another attempt */
+  private takeUp(position: number, tally: Tally, row: Partial<StepWrite>, was: Tally, anew: 0 | 1 = 0): void {
+    const { name, queue } = this.node(position);
+    // What another process holds, or this one held under an id that is dead, does not go on here.
+    const isElsewhere = this.markOf(position) === MARK.held && this.view.worker !== this.place.worker;
+    if (isElsewhere || !this.takeSlot(queue))
+      return this.end(position, MARK.queued, { ...row, status: 'ready', tally }, was);
+    const here = { ...tally, attempt: tally.attempt + anew };
+    this.end(position, MARK.queued, { ...row, status: 'running', tally: here, worker: this.place.worker }, was);
+    this.started.set(name, { tally: here, waits: tally, startedAt: row.startedAt ?? null });
+  }
+
   /** The step waits for a time. Holds no worker. */
   park(
     position: number,
@@ -414,9 +441,11 @@ export class Draft {
     const { tally } = this.started.get(step)!;
     this.started.delete(step);
     this.holds.delete(step);
-    if (this.hadRow(position)) this.write(position, { status: 'cancelled', tally }, true);
+    // What a round has given is kept, and undone.
+    const hasRounds = tally.rounds !== undefined || tally.stage === 'tried';
+    if (hasRounds || this.hadRow(position)) this.write(position, { status: 'cancelled', tally }, true);
     else this.writes.delete(step);
-    this.mark(position, MARK.cancelled);
+    this.mark(position, hasRounds ? this.markOfEnd(position, tally, CANCELLED) : MARK.cancelled);
   }
 
   /** Ends everything that is open, also what runs: its outcome will be stale. @returns what was open, with its last attempt */
@@ -506,9 +535,10 @@ export class Draft {
   }
 
   /** Without a result; where the step can be compensated the mark tells whether it may have had its effect. */
-  private markOfEnd(position: number, { crashes, inDoubt }: Tally, [plain, doubtful]: readonly [Mark, Mark]): Mark {
+  private markOfEnd(position: number, tally: Tally, [plain, doubtful]: readonly [Mark, Mark]): Mark {
+    const { crashes, inDoubt, rounds, stage } = tally;
     const { transactional } = this.node(position);
-    const isDoubtful = inDoubt === true || (crashes > 0 && !transactional);
+    const isDoubtful = inDoubt === true || (crashes > 0 && !transactional) || rounds !== undefined || stage === 'tried';
     return isDoubtful && this.isUndone(position) ? doubtful : plain;
   }
 

@@ -65,6 +65,10 @@ export type Fact =
   | { readonly type: 'step-admitted'; readonly claim: Claim }
   /** The step's condition was not met. */
   | { readonly type: 'step-skipped'; readonly claim: Claim }
+  /** A round of a step that is repeated has given this; whether it is enough is still to be said. */
+  | { readonly type: 'step-tried'; readonly claim: Claim; readonly result: string }
+  /** It was not enough. The encoded error is that of the last round that it may have. */
+  | { readonly type: 'step-repeated'; readonly claim: Claim; readonly error: string }
   /** The step's code has said until when it waits (ISO 8601); its result is then this. */
   | { readonly type: 'step-parked'; readonly claim: Claim; readonly until: string; readonly result: string }
   /** So many items of a fan-out are stored: they may begin. */

@@ -39,6 +39,8 @@ export interface GraphNode {
   readonly needs?: readonly string[];
   /** Of `after` so many must complete, and then the rest is given up. @default all must have ended */
   readonly join?: number;
+  /** It is repeated until the method says that it is done. @default it is done once */
+  readonly repeat?: Repetition;
   /** It runs once for each item of a list. @default once */
   readonly fanOut?: FanOutLimits;
   /** `continue`: when it fails for good it has ended, and the run goes on. @default 'fail' */
@@ -46,6 +48,19 @@ export interface GraphNode {
   /** Its code runs in a transaction, with which its outcome is committed. @default false */
   readonly transactional?: true;
 }
+
+/** How a step is repeated. */
+export interface Repetition {
+  /** The method that decides whether it is done. */
+  readonly until: string;
+  /** Milliseconds between two rounds. */
+  readonly everyMs: number;
+  /** The most rounds. */
+  readonly max: number;
+}
+
+/** The most rounds that a step may be given. */
+export const MAX_ROUNDS = 1_000_000;
 
 /** How a fan-out runs. */
 export interface FanOutLimits {

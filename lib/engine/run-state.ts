@@ -37,6 +37,8 @@ export interface Tally {
   readonly crashes: number;
   /** What is behind it of that which goes before its own code; absent where nothing is. */
   readonly stage?: Stage;
+  /** Of a step that is repeated: the rounds that are behind it, where there are any. Of a row only. */
+  readonly rounds?: number;
   /** Whether an attempt was given up before it ended, so that nobody knows whether it had its effect. Of a row only. */
   readonly inDoubt?: true;
 }
@@ -44,9 +46,10 @@ export interface Tally {
 /**
  * `admitted`: its condition was met and is not asked again. `parked`: it waits for a signal, or its code has said until when
  * it waits. `received`: the signal that it waited for has come. `expanded`: its items are stored and on their way. `committed`:
- * its own transaction has written its result into its row; whatever becomes of its attempt, it has completed.
+ * its own transaction has written its result into its row; whatever becomes of its attempt, it has completed. `tried`: what its
+ * round has given is in its row, and whether that is enough is still to be said.
  */
-export type Stage = 'admitted' | 'parked' | 'received' | 'expanded' | 'committed';
+export type Stage = 'admitted' | 'parked' | 'received' | 'expanded' | 'committed' | 'tried';
 
 /** A claim that lies in the run's state: the step runs in the run's worker and has no row until it ends. */
 export interface Hold extends Tally {
@@ -116,6 +119,11 @@ export function staged(stage: string | null | undefined): Pick<Tally, 'stage'> {
 /** A step's doubt as a part of a tally. */
 export function doubted(inDoubt: boolean | null | undefined): Pick<Tally, 'inDoubt'> {
   return inDoubt ? { inDoubt: true } : {};
+}
+
+/** The rounds behind a step as a part of a tally. */
+export function repeated(rounds: number | null | undefined): Pick<Tally, 'rounds'> {
+  return rounds ? { rounds } : {};
 }
 
 /** What `encodeURIComponent` made this of, or null where it made no such text. */

@@ -36,9 +36,9 @@ locked AS MATERIALIZED (
 step AS MATERIALIZED (
   SELECT * FROM unnest($13::uuid[], $14::int[], $15::int[], $16::text[], $17::int[], $18::bool[], $19::text[], $20::int[],
     $21::int[], $22::int[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[], $28::float8[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[], $60::float8[], $61::bool[])
+    $30::timestamptz[], $31::text[], $32::bool[], $45::text[], $50::bool[], $52::int[], $60::float8[], $61::bool[], $64::int[])
     AS s (run_id, definition, generation, name, guard_attempt, guard_running, status, attempt, failures, crashes, worker,
-      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item, start_within_ms, paused)
+      queue, priority, result, error, delay_ms, started_at, due_at, stage, aborting, guard_stage, in_doubt, item, start_within_ms, paused, rounds)
 ),
 guarded AS MATERIALIZED (
   SELECT b.run_id, b.name, b.item
@@ -103,7 +103,8 @@ created AS (
 ),
 written AS (
   INSERT INTO orchestrate_flow.workflow_step AS s (run_id, definition, generation, name, item, status, attempt, failures, crashes,
-    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt, start_by, paused_at)
+    worker, queue, priority, result, errors, due_at, created_at, started_at, ended_at, stage, aborting, in_doubt, start_by, paused_at,
+    rounds)
   SELECT b.run_id, b.definition, b.generation, b.name, b.item, b.status, b.attempt, b.failures, b.crashes, b.worker, b.queue,
     b.priority, b.result, CASE WHEN b.error IS NOT NULL THEN ARRAY[b.error] END,
     coalesce(b.due_at, orchestrate_flow.now() + b.delay_ms * interval '1 millisecond'),
@@ -113,7 +114,7 @@ written AS (
     b.stage, b.aborting, b.in_doubt,
     coalesce(b.due_at, orchestrate_flow.now() + coalesce(b.delay_ms, 0) * interval '1 millisecond')
       + b.start_within_ms * interval '1 millisecond',
-    CASE WHEN b.paused THEN orchestrate_flow.now() END
+    CASE WHEN b.paused THEN orchestrate_flow.now() END, b.rounds
   FROM step b
   WHERE (b.run_id IN (SELECT id FROM valid UNION ALL SELECT id FROM created)) IS TRUE
   ON CONFLICT (run_id, generation, name, item, round) DO UPDATE
@@ -122,7 +123,7 @@ written AS (
       errors = CASE WHEN excluded.errors IS NULL THEN s.errors ELSE s.errors || excluded.errors END,
       started_at = CASE WHEN excluded.aborting THEN s.started_at ELSE coalesce(excluded.started_at, s.started_at) END,
       stage = excluded.stage, aborting = excluded.aborting, in_doubt = excluded.in_doubt, start_by = excluded.start_by,
-      paused_at = excluded.paused_at
+      paused_at = excluded.paused_at, rounds = excluded.rounds
 ),
 taken AS (
   UPDATE orchestrate_flow.workflow_signal s SET seen = true, step = g.step
@@ -225,6 +226,7 @@ export function commitParameters(unordered: readonly RunWrite[], starts: readonl
     steps.map(([run, step]) => run.status === 'paused' && WAITS.has(step.status)),
     starts.map((run) => run.isGated),
     runs.map((run) => run.hurries),
+    steps.map(([, step]) => step.tally.rounds ?? null),
   ];
 }
 
@@ -263,7 +265,7 @@ export const LOCK_OPEN_ROWS = `
 SELECT r.id AS "runId", s.*
 FROM unnest($1::uuid[], $2::int[]) AS r (id, generation)
 CROSS JOIN LATERAL (
-  SELECT ${STEP_NAME} AS name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", worker, alone
+  SELECT ${STEP_NAME} AS name, status, attempt, failures, crashes, stage, in_doubt AS "inDoubt", rounds, worker, alone
   FROM orchestrate_flow.workflow_step
   WHERE run_id = r.id AND generation = r.generation AND status IN ('ready', 'running', 'retrying', 'waiting')
   ORDER BY workflow_step.name, item FOR UPDATE) s`;

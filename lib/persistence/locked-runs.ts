@@ -2,7 +2,7 @@ import type pg from 'pg';
 
 import type { InboxSignal, OpenRow } from '../engine/decision.js';
 import type { LockedRun, RunWrite } from '../engine/ports.js';
-import { doubted, staged } from '../engine/run-state.js';
+import { doubted, repeated, staged } from '../engine/run-state.js';
 import { LOCK_FREE_RUNS, LOCK_OPEN_ROWS, LOCK_RUNS, PAUSE_ROWS, READ_INBOXES, RENEW_RUN } from './commit-statement.js';
 import { toStoredRun, type RunRecord } from './records.js';
 import { qualify } from './schema.js';
@@ -33,8 +33,8 @@ export async function lockRuns(
   const locked = records.map(({ id }) => id);
   const generations = records.map(({ generation }) => generation);
   const open = await client.query<OpenRowRecord>(qualify(LOCK_OPEN_ROWS, schema), [locked, generations]);
-  for (const { runId, name, stage, inDoubt, ...row } of open.rows)
-    runs.get(runId)!.rows.set(name, { ...row, ...staged(stage), ...doubted(inDoubt) });
+  for (const { runId, name, stage, inDoubt, rounds, ...row } of open.rows)
+    runs.get(runId)!.rows.set(name, { ...row, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds) });
   const inboxes = await client.query<InboxRecord>(qualify(READ_INBOXES, schema), [locked]);
   for (const { runId, ...signal } of inboxes.rows) runs.get(runId)!.inbox.push(signal);
   return runs;

@@ -14,7 +14,7 @@ import type {
   RunRecordView,
   StepRecordView,
 } from '../engine/ports.js';
-import { doubted, staged } from '../engine/run-state.js';
+import { doubted, repeated, staged } from '../engine/run-state.js';
 import { OPEN_RUN_STATUSES } from '../engine/words.js';
 import { WorkflowDefinitionRecord, WorkflowEvent, WorkflowRun, WorkflowStep } from './entities/index.js';
 import { toFailure } from './records.js';
@@ -138,8 +138,8 @@ export class SqlRunArchive implements RunArchive {
   }
 }
 
-function toStepView({ stage, inDoubt, errors, ...step }: WorkflowStep) {
-  return { ...step, ...staged(stage), ...doubted(inDoubt), errors: errors ?? [] };
+function toStepView({ stage, inDoubt, rounds, errors, ...step }: WorkflowStep) {
+  return { ...step, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds), errors: errors ?? [] };
 }
 
 function filter(

@@ -28,7 +28,7 @@ import type {
 } from '../engine/ports.js';
 import { claimIn } from '../engine/facts.js';
 import type { StepPlace } from '../engine/indexed-graph.js';
-import { doubted, staged } from '../engine/run-state.js';
+import { doubted, repeated, staged } from '../engine/run-state.js';
 import { Connection, SESSION_SETTINGS, type ConnectionConfig } from './connection.js';
 import { unreadable } from './database-failure.js';
 import { LeaseKeeper } from './lease-keeper.js';
@@ -64,6 +64,7 @@ type ClaimRecord = RunRecord & {
   crashes: number;
   stage: string | null;
   in_doubt: boolean;
+  rounds: number | null;
   started_at: string;
 };
 
@@ -345,8 +346,8 @@ export class SqlRunStore implements RunStore {
 }
 
 function toClaimedStep(record: ClaimRecord): ClaimedStep {
-  const { step, attempt, failures, crashes, stage, in_doubt, started_at, ...run } = record;
-  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(in_doubt) };
+  const { step, attempt, failures, crashes, stage, in_doubt, rounds, started_at, ...run } = record;
+  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(in_doubt), ...repeated(rounds) };
   return { step, tally, startedAt: started_at, run: toStoredRun(run) };
 }
 
@@ -373,11 +374,10 @@ function parseSuperseded(text: string): SupersededRun {
 
 function parseClaim(text: string): OwnClaim {
   type Counts = [attempt: number, failures: number, crashes: number];
-  type Flags = [isUnwanted: boolean, inDoubt: boolean, generation: number];
+  type Flags = [isUnwanted: boolean, inDoubt: boolean, generation: number, rounds: number | null];
   type Columns = [runId: string, step: string, ...Counts, startedAt: string, stage: string | null, ...Flags];
-  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted, inDoubt, generation] = JSON.parse(
-    text,
-  ) as Columns;
-  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+  const [runId, step, attempt, failures, crashes, startedAt, stage, isUnwanted, inDoubt, generation, rounds] =
+    JSON.parse(text) as Columns;
+  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds) };
   return { runId, isUnwanted, claim: claimIn(generation, { step, ...tally, startedAt }) };
 }

@@ -21,9 +21,9 @@ claimed AS (
   SET status = 'running', attempt = s.attempt + 1, worker = $4, started_at = orchestrate_flow.now(), alone = ${alone}, start_by = NULL
   FROM picked p
   WHERE s.run_id = p.run_id AND s.generation = p.generation AND s.name = p.name AND s.item = p.item AND s.round = p.round
-  RETURNING s.run_id, ${STEP_NAME.replace(/\b(item|name)\b/g, 's.$1')} AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.started_at::text
+  RETURNING s.run_id, ${STEP_NAME.replace(/\b(item|name)\b/g, 's.$1')} AS step, s.attempt, s.failures, s.crashes, s.stage, s.in_doubt, s.rounds, s.started_at::text
 )
-SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.in_doubt, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
+SELECT c.step, c.attempt, c.failures, c.crashes, c.stage, c.in_doubt, c.rounds, c.started_at, r.id, r.workflow, r.definition, r.status, r.revision,
   r.generation, r.state, r.worker, r.priority, r.input, r.context, r.tenant, ${GATE}, r.failed_step, r.failure, r.cancel_reason, r.updated_at::text
 FROM claimed c JOIN orchestrate_flow.workflow_run r ON r.id = c.run_id`;
 
@@ -309,7 +309,7 @@ SELECT
     WHERE NOT EXISTS (SELECT 1 FROM orchestrate_flow.workflow_run r WHERE r.id = o.id AND r.ended_at IS NULL)
   ) AS stopped_runs,
   ARRAY(
-    SELECT json_build_array(run_id, ${STEP_NAME}, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt, generation)::text FROM orchestrate_flow.workflow_step
+    SELECT json_build_array(run_id, ${STEP_NAME}, attempt, failures, crashes, started_at::text, stage, aborting, in_doubt, generation, rounds)::text FROM orchestrate_flow.workflow_step
     WHERE worker = $1 AND status = 'running'
   ) AS claims,
   ARRAY(

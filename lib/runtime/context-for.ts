@@ -12,6 +12,7 @@ export function contextFor(
   { heartbeat, lastHeartbeat }: Pick<StepContext, 'heartbeat' | 'lastHeartbeat'>,
 ): StepContext {
   const { run, node, claim } = attempt;
+  const { rounds = 0 } = claim;
   const logger = new Logger(`${run.workflow}.${node.name} ${run.id}`);
   return {
     runId: run.id,
@@ -19,7 +20,8 @@ export function contextFor(
     tenant: run.tenant,
     step: node.name,
     attempt: claim.attempt,
-    idempotencyKey: `${run.id}:${node.name}`,
+    round: rounds + 1,
+    idempotencyKey: `${run.id}:${node.name}${rounds === 0 ? '' : `#${rounds + 1}`}`,
     signal: attempt.signal,
     signalName: signal?.name ?? null,
     outcome: outcomeOf(attempt),

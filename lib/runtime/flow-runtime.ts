@@ -126,6 +126,8 @@ export class FlowRuntime {
       loadFailures: ({ run, signal }, steps) =>
         this.untilRead(signal, () => store.loadFailures(run.id, run.generation, steps)),
       loadSignal: (attempt) => this.loadSignal(attempt),
+      loadRound: ({ run, node: { name }, signal }) =>
+        this.untilRead(signal, async () => (await store.loadResults(run.id, run.generation, [name])).get(name)!),
       onLate: (attempt) => this.desk.announceLate(attempt),
       onBackoffFailed: ({ run, claim: { step, attempt } }, error) =>
         events.announce({ type: 'backoff.failed', runId: run.id, workflow: run.workflow, step, attempt, error }),

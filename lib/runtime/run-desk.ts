@@ -445,10 +445,11 @@ export class RunDesk {
 
   private toRefusal(pending: PendingFact, refusal: Error): PendingFact {
     const { fact } = pending;
-    if (fact.type !== 'step-completed' && fact.type !== 'step-failed') return { ...pending, replaced: true };
+    const hasEnded = fact.type === 'step-completed' || fact.type === 'step-tried';
+    if (!hasEnded && fact.type !== 'step-failed') return { ...pending, replaced: true };
     const error = this.ports.codec.encodeError(refusal);
     // What has completed has had its effect, though its result is lost.
-    const inDoubt = fact.type === 'step-completed' || fact.failure.inDoubt;
+    const inDoubt = hasEnded || fact.failure.inDoubt;
     const failure = { error, retryable: false, retryAfterMs: null, aborted: false, inDoubt, random: 0 };
     return { ...pending, replaced: true, fact: { type: 'step-failed', claim: fact.claim, failure } };
   }
@@ -507,5 +508,5 @@ function endsWait({ kind }: GraphNode, { stage }: Claim): boolean {
 
 /** Whether this claim is for the step's own code, and not for its condition or the end of its wait. */
 function runsOwnCode(node: GraphNode, claim: Claim): boolean {
-  return !endsWait(node, claim) && (node.when === undefined || claim.stage !== undefined);
+  return !endsWait(node, claim) && claim.stage !== 'tried' && (node.when === undefined || claim.stage !== undefined);
 }

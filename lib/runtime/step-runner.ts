@@ -35,6 +35,8 @@ export interface StepRunnerPorts {
   readonly loadResults: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** Encoded errors of earlier steps that have failed. */
   readonly loadFailures: (attempt: Attempt, steps: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  /** What the last round of a step has given, encoded. */
+  readonly loadRound: (attempt: Attempt) => Promise<string>;
   /** The lists of fan-outs. */
   readonly items: ItemDesk;
   /** What runs carry from where they were started; null: nothing. */
@@ -77,6 +79,7 @@ export class StepRunner {
       if (step.condition !== null && claim.stage === undefined && !node.item)
         return await this.decide(attempt, code, step.condition);
       if (node.kind === 'sleep') return this.complete(attempt, undefined);
+      if (claim.stage === 'tried') return await this.judge(attempt, code, step.until!);
       if (claim.stage === 'parked')
         return node.kind === 'signal' ? this.endWaitForSignal(attempt, step) : await this.endWait(attempt);
       if (node.fanOut !== undefined) {
@@ -87,11 +90,11 @@ export class StepRunner {
       if (kept !== null) return { type: 'step-completed', claim, result: kept };
       if (step.verification !== null && isInDoubt(claim)) {
         const verdict = await this.verify(attempt, code, step.verification);
-        if (verdict.done) return this.complete(attempt, verdict.result);
+        if (verdict.done) return this.conclude(attempt, verdict.result);
       }
       if (node.transactional) return await this.callInTransaction(attempt, code, step);
       const value = await this.call(attempt, code, step);
-      return node.kind === 'sleep-until' ? this.park(attempt, value) : this.complete(attempt, value);
+      return node.kind === 'sleep-until' ? this.park(attempt, value) : this.conclude(attempt, value);
     } catch (error) {
       return this.toFailure(attempt, error);
     }
@@ -126,7 +129,29 @@ export class StepRunner {
     );
   }
 
-  private complete(attempt: Attempt, value: unknown): Fact {
+  /** Asks whether what the last round has given, which is recorded, is enough. */
+  private async judge(attempt: Attempt, code: WorkflowDefinition, until: AsideDefinition): Promise<Fact> {
+    const { claim, node, run } = attempt;
+    const isDone = await this.call(attempt, code, until);
+    if (typeof isDone !== 'boolean') throw unlike(attempt, 'OF_CONDITION_INVALID', until.name, 'a boolean', isDone);
+    if (isDone) return { type: 'step-completed', claim, result: await this.ports.loadRound(attempt) };
+    const error = new OrchestrateFlowError(
+      'OF_REPEAT_EXHAUSTED',
+      `Cannot go on with step "${node.name}" of run ${run.id}: after ${node.repeat!.max} rounds ${run.workflow}.${until.name}() still says that it is not done. ` +
+        'Give it more rounds by `max`, or more time by `every`.',
+    );
+    return { type: 'step-repeated', claim, error: this.ports.codec.encodeError(error) };
+  }
+
+  /** The step's own method has given this: what it is for depends on whether it is repeated. */
+  private conclude(attempt: Attempt, value: unknown): Fact {
+    const { result, ...fact } = this.complete(attempt, value);
+    return attempt.node.repeat === undefined
+      ? { ...fact, result }
+      : { type: 'step-tried', claim: attempt.claim, result };
+  }
+
+  private complete(attempt: Attempt, value: unknown): Fact & { readonly type: 'step-completed' } {
     const result = this.ports.codec.encode(value, `the result of step "${attempt.node.name}"`);
     return { type: 'step-completed', claim: attempt.claim, result };
   }
@@ -191,7 +216,7 @@ export class StepRunner {
     const { name, parameters } = member;
     const isOwn = member === stepOf(attempt, code);
     const isTaken = attempt.claim.stage === 'received';
-    const there = parameters.filter((binding) => !isMissing(binding, attempt));
+    const there = parameters.filter((binding) => !isMissing(binding, attempt) && !isOwnRound(binding, attempt));
     const recorded: Recorded = {
       signal: isTaken ? await this.ports.loadSignal(attempt) : null,
       results: await load(there, 'result', (steps) => this.ports.loadResults(attempt, steps)),
@@ -229,6 +254,8 @@ export class StepRunner {
         return reviveInput(code, this.ports.codec.decode(attempt.run.input));
       case 'result':
         if (isMissing(binding, attempt)) return undefined;
+        if (isOwnRound(binding, attempt))
+          return this.ports.loadRound(attempt).then((round) => this.ports.codec.decode(round));
         return this.ports.codec.decode(resultOf(binding.step, attempt, results));
       case 'item':
         return this.ports.items.load(attempt);
@@ -375,7 +402,13 @@ async function load(
 /** What a parameter can do without and need not be read: a step that gives no result, or has not failed. */
 function isMissing(binding: ParameterBinding, attempt: Attempt): boolean {
   if (binding.kind === 'failure') return !hasFailed(binding.step, attempt);
+  if (isOwnRound(binding, attempt)) return attempt.claim.rounds === undefined && attempt.claim.stage !== 'tried';
   return binding.kind === 'result' && binding.isOptional && !hasCompleted(binding.step, attempt);
+}
+
+/** Whether it takes what the step itself has given, in its last round: which is never the same twice, and not kept in memory. */
+function isOwnRound(binding: ParameterBinding, { node }: Attempt): boolean {
+  return binding.kind === 'result' && binding.step === node.name;
 }
 
 function hasFailed(step: string, { run, marks }: Attempt): boolean {

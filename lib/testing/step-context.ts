@@ -14,7 +14,7 @@ import type { StepContext, StepLogger } from '../definition/step-context.js';
 export function stepContext(given: Partial<StepContext> = {}): StepContext {
   const { runId = randomUUID(), step = 'step' } = given;
   return {
-    ...{ runId, step, workflow: 'workflow', tenant: null, attempt: 1, signalName: null, outcome: null },
+    ...{ runId, step, workflow: 'workflow', tenant: null, attempt: 1, round: 1, signalName: null, outcome: null },
     ...{ heartbeat: say, lastHeartbeat: undefined },
     ...{ idempotencyKey: `${runId}:${step}`, signal: new AbortController().signal, logger: SILENT },
     ...given,

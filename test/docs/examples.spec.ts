@@ -8,6 +8,7 @@ import { Gate } from '../support/gate.js';
 import { appDatabase } from '../support/start-app.js';
 import { OrderWorkflow, PaymentsService, ReportWorkflow } from './examples/authoring.js';
 import {
+  FilmWorkflow,
   OfferWorkflow,
   SubscriptionWorkflow,
   SupplierService,
@@ -69,6 +70,7 @@ beforeAll(async () => {
       AuditWorkflow,
       ChargeOnceWorkflow,
       ThumbnailWorkflow,
+      FilmWorkflow,
       MigrationWorkflow,
       NightlyReport,
       FeedWorkflow,
@@ -216,6 +218,15 @@ describe('the example of failures', () => {
     expect(await flow.result(run)).toBe(200);
     expect(flow.now().getTime() - before).toBe(3_600_000);
     expect(busy.calls).toHaveLength(2);
+  });
+});
+
+describe('the example of a step that is repeated', () => {
+  it('a film is looked at every ten minutes until it is rendered', async () => {
+    const before = flow.now().getTime();
+    const run = await flow.orchestrator.start(FilmWorkflow);
+    expect(await flow.result(run)).toBe('published at 100 %');
+    expect(flow.now().getTime() - before).toBe(3 * 600_000);
   });
 });
 

@@ -20,6 +20,7 @@ const OWN_WORDS: Readonly<Record<string, readonly string[]>> = {
   'migrations/1766200000000-limit-runs.ts': ['condition', 'moves'],
   'migrations/1765100000000-transactional-steps.ts': ['words'],
   'migrations/1766100000000-pause-runs.ts': ['name', 'condition', 'isPaused'],
+  'migrations/1766300000000-repeat-steps.ts': ['words'],
   'migration-sql.ts': ['name', 'servesFrom', 'condition', 'statement', 'title'],
   'connection.ts': ['name', 'value'],
   // A statement for the reader of an error, with a role and schemas that are quoted.

@@ -682,6 +682,39 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'round-recorded',
+    safeguard: 'what a round has given is recorded before it is asked whether that is enough',
+    file: 'lib/engine/decide.ts',
+    from: 'draft.record(position, tallyOf(claim), result, claim.startedAt);',
+    to: "draft.resume(position, tallyOf(claim), claim.startedAt, 'tried');",
+    caughtBy: {
+      file: 'lib/engine/repeat.spec.ts',
+      test: 'a round of a step that is repeated is recorded in a row, and then goes on here to ask whether it was enough, or as a ready row',
+    },
+  },
+  {
+    name: 'round-attempt',
+    safeguard: 'a round that follows at once has another attempt: none of the last one speaks for it',
+    file: 'lib/engine/draft.ts',
+    from: 'attempt: tally.attempt + anew',
+    to: 'attempt: tally.attempt',
+    caughtBy: {
+      file: 'lib/engine/repeat.spec.ts',
+      test: 'a round of a step that is repeated is followed by another at once where there is no pause, in another attempt',
+    },
+  },
+  {
+    name: 'round-undone',
+    safeguard: 'what earlier rounds have done is undone where a later one fails or is stopped',
+    file: 'lib/engine/draft.ts',
+    from: " || rounds !== undefined || stage === 'tried'",
+    to: '',
+    caughtBy: {
+      file: 'lib/engine/repeat.spec.ts',
+      test: 'a step that is repeated, in a run that is stopped is undone where it was stopped between two rounds',
+    },
+  },
+  {
     name: 'heartbeat-fence',
     safeguard: 'what an attempt tells that another has followed is not heard',
     file: STORE,

@@ -130,7 +130,10 @@ export function writeProgram(seed: number): Program {
   const leaseMs = dice.pick([1_000, 3_000, 10_000]);
   const chaosMs = leaseMs * dice.int(2, 5);
   const plain = Array.from({ length: dice.int(1, 3) }, (_, index) => writeGraph(dice, index, leaseMs));
-  const workflows = beating(new Dice(~seed ^ 1), hurry(new Dice(~seed), plain, leaseMs));
+  const workflows = beating(
+    new Dice(~seed ^ 1),
+    repeating(new Dice(~seed ^ 2), hurry(new Dice(~seed), plain, leaseMs)),
+  );
   const seats = Array.from({ length: dice.int(1, 4) }, (_, index) => writeSeat(dice, index, workflows.length));
   const runs = writeRuns(dice, { leaseMs, chaosMs, workflows, seats });
   // A third of all programs has one kind of trouble alone, so that nothing else covers what it does.
@@ -184,11 +187,26 @@ function hurry(dice: Dice, workflows: readonly WorkflowGraph[], leaseMs: number)
   return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(hurried) }));
 }
 
+/** Steps of several rounds, in a third of all programs. */
+function repeating(dice: Dice, workflows: readonly WorkflowGraph[]): readonly WorkflowGraph[] {
+  if (dice.chance(2 / 3)) return workflows;
+  const again = (node: GraphNode): GraphNode =>
+    node.kind === undefined && !node.transactional && !node.fanOut && dice.chance(0.4)
+      ? { ...node, repeat: { until: `${node.name}IsDone`, everyMs: dice.pick([0, 1, 300]), max: ROUNDS } }
+      : node;
+  return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(again) }));
+}
+
+/** As many rounds has each step that has several. */
+export const ROUNDS = 3;
+
 /** Steps that tell how far they are, in a third of all programs. */
 function beating(dice: Dice, workflows: readonly WorkflowGraph[]): readonly WorkflowGraph[] {
   if (dice.chance(2 / 3)) return workflows;
   const told = (node: GraphNode): GraphNode =>
-    node.kind === undefined && !node.transactional && dice.chance(0.5) ? { ...node, heartbeatMs: 3_600_000 } : node;
+    node.kind === undefined && !node.transactional && !node.repeat && dice.chance(0.5)
+      ? { ...node, heartbeatMs: 3_600_000 }
+      : node;
   return workflows.map((graph) => ({ ...graph, nodes: graph.nodes.map(told) }));
 }
 

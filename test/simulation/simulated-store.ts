@@ -28,7 +28,7 @@ import type {
   WorkerIdentity,
 } from '../../lib/engine/ports.js';
 import type { StepPlace } from '../../lib/engine/indexed-graph.js';
-import { doubted, staged } from '../../lib/engine/run-state.js';
+import { doubted, repeated, staged } from '../../lib/engine/run-state.js';
 import { short } from './simulated-door.js';
 import { failureOf, isSuspect, type RunRow, type StepRow, type Tables } from './tables.js';
 import type { Wire } from './wire.js';
@@ -279,10 +279,10 @@ export class SimulatedArchive implements RunArchive {
 }
 
 function toClaimedStep({ row, run }: { readonly row: StepRow; readonly run: StoredRun }): ClaimedStep {
-  const { name: step, attempt, failures, crashes, stage, inDoubt, startedAt } = row;
+  const { name: step, attempt, failures, crashes, stage, inDoubt, rounds, startedAt } = row;
   return {
     step,
-    tally: { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) },
+    tally: { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds) },
     startedAt: startedAt!,
     run,
   };

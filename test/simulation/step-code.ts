@@ -10,7 +10,7 @@ import type {
 import type { StepContext } from '../../lib/definition/step-context.js';
 import { NonRetryableError, RetryAfterError } from '../../lib/engine/errors.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
-import type { SchedulePlan, StepPlan } from './program.js';
+import { ROUNDS, type SchedulePlan, type StepPlan } from './program.js';
 import { EPOCH_MS, REFUSED } from './tables.js';
 
 /** The input of a simulated run: its number in the program. */
@@ -41,7 +41,7 @@ export function writeWorkflow(
   class Simulated {}
   const instance: Record<string, unknown> = {};
   const steps = new Map<string, StepDefinition>();
-  for (const { name, results, when, needs = [], kind, retry, fanOut, transactional } of graph.nodes) {
+  for (const { name, results, when, needs = [], kind, retry, fanOut, transactional, repeat } of graph.nodes) {
     const taken = results.length + (fanOut ? 1 : 0);
     instance[name] = (input: SimulatedInput, context: StepContext, ...given: unknown[]) =>
       code(input, context, given.slice(0, taken));
@@ -62,6 +62,7 @@ export function writeWorkflow(
     ];
     if (transactional) parameters.push({ index: taken + 2, kind: 'manager' });
     if (when !== undefined) instance[when] = asks;
+    if (repeat) instance[repeat.until] = (_: unknown, { round }: StepContext) => round === ROUNDS;
     const onTimeout = kind === 'signal' ? ENDS[name.length % ENDS.length]! : 'fail';
     const condition = when === undefined ? null : { name: when, parameters: asked };
     const ownBackoff = retry.backoff === 'own' ? backOff : null;
@@ -73,6 +74,7 @@ export function writeWorkflow(
       ownBackoff,
       condition,
       verification: null,
+      until: repeat ? { name: repeat.until, parameters: [asked[1]!] } : null,
       onTimeout,
       renamedFrom: [],
     });

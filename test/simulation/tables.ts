@@ -25,7 +25,7 @@ import type {
 } from '../../lib/engine/ports.js';
 import type { Admission, WorkflowLimits } from '../../lib/engine/limits.js';
 import { claimIn, type Claim } from '../../lib/engine/facts.js';
-import { doubted, staged, type Tally } from '../../lib/engine/run-state.js';
+import { doubted, repeated, staged, type Tally } from '../../lib/engine/run-state.js';
 import { SUSPECT_CRASHES } from '../../lib/engine/suspects.js';
 import { isEnded, isStopping, RUN_STATUSES, type RunStatus, type StepStatus } from '../../lib/engine/words.js';
 
@@ -538,11 +538,12 @@ export class Tables {
       signalledRuns: runs
         .filter(({ id, definition }) => definitions.includes(definition) && this.inboxOf(id).some(({ seen }) => !seen))
         .map(({ id }) => id),
-      claims: running.map(({ runId, name: step, attempt, failures, crashes, stage, inDoubt, startedAt, aborting }) => ({
+      claims: running.map(({ runId, name: step, rounds, ...row }) => ({
         runId,
-        isUnwanted: aborting,
+        isUnwanted: row.aborting,
         claim: claimIn(this.runs.get(runId)!.generation, {
-          ...{ step, attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), startedAt: startedAt! },
+          ...{ step, attempt: row.attempt, failures: row.failures, crashes: row.crashes, startedAt: row.startedAt! },
+          ...{ ...staged(row.stage), ...doubted(row.inDoubt), ...repeated(rounds) },
         }),
       })),
       heldRuns: runs
@@ -900,6 +901,7 @@ export class Tables {
       ...{
         ...staged(tally.stage),
         ...doubted(tally.inDoubt),
+        ...repeated(tally.rounds),
         aborting: write.aborting,
         pausedAt: run.status === 'paused' && WAITS.has(status) ? this.now : null,
         result: result ?? before?.result ?? null,
@@ -1017,8 +1019,8 @@ export function failureOf({ failedStep, failure }: RunRow): StoredRun['failure']
   return failedStep === null || failure === null ? null : { step: failedStep, error: failure };
 }
 
-function toOpenRow({ status, attempt, failures, crashes, stage, inDoubt, worker, alone }: StepRow): OpenRow {
-  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+function toOpenRow({ status, attempt, failures, crashes, stage, inDoubt, rounds, worker, alone }: StepRow): OpenRow {
+  const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds) };
   return { status: status as OpenRow['status'], ...tally, worker, alone };
 }
 

@@ -5,7 +5,7 @@ import { JsonCodec } from '../../lib/persistence/codec.js';
 import { isReachable, WORDS_OF_MARK } from '../support/engine/simulate-run.js';
 import { openItemsOf } from '../../lib/engine/fan-out.js';
 import type { GraphNode, WorkflowGraph } from '../../lib/engine/graph.js';
-import type { Program, RunPlan, StepPlan } from './program.js';
+import { ROUNDS, type Program, type RunPlan, type StepPlan } from './program.js';
 import { short } from './simulated-door.js';
 import { listOfItem, stepOf, tokenOf, type SimulatedInput } from './step-code.js';
 import { EPOCH_MS, type Observer, type RunRow, type SignalRow, type StepRow, type Tables } from './tables.js';
@@ -84,8 +84,8 @@ export class Witness implements Observer {
     }
     for (const { before: earlierRow, after: row } of steps) {
       if (row.stage) this.met.add(`${nameOfRun(after)}/${row.name}`);
-      const isNew = earlierRow?.status !== 'running' && !row.aborting;
-      if (row.status === 'running' && isNew) this.noteClaim(after, row.name, row.attempt, row.worker!);
+      const isNew = earlierRow?.status === 'running' ? earlierRow.attempt !== row.attempt : row.stage !== 'tried';
+      if (row.status === 'running' && isNew && !row.aborting) this.noteClaim(after, row.name, row.attempt, row.worker!);
     }
     const isEarly = before?.status === 'pending' && after.status !== 'pending' && this.tables.now < before.dueAt!;
     const begins = !isEnded(after.status) && after.status !== 'paused';
@@ -358,9 +358,18 @@ export class Witness implements Observer {
     if (before?.status === 'ready' && after.status === 'failed' && !isLate)
       this.fault(`Step ${nameOf(after)} fails because no worker has taken it, and one might still.`);
     if (before?.status === 'completed') this.fault(`Step ${nameOf(after)} had completed and is written again.`);
-    const { kind, name, fanOut } = this.graphOf(run).nodes.find((node) => node.name === stepOf(after.name))!;
+    const { kind, name, fanOut, repeat } = this.graphOf(run).nodes.find((node) => node.name === stepOf(after.name))!;
+    if (
+      repeat &&
+      after.rounds !== before?.rounds &&
+      (before?.stage !== 'tried' || after.rounds !== (before.rounds ?? 0) + 1)
+    )
+      this.fault(
+        `Step ${nameOf(after)} is in round ${after.rounds} after ${before?.rounds} at stage ${before?.stage}.`,
+      );
     const hasCode = (kind === undefined || kind === 'compensation') && !(fanOut && name === after.name);
-    const isStep = hasCode && after.status === 'completed';
+    // Of a step of several rounds it is an attempt's that need not be the last.
+    const isStep = hasCode && after.status === 'completed' && !repeat;
     // An item may have its result from an earlier generation.
     const isKept = after.payload !== null && run.generation > 0;
     if (isStep && !isKept && codec.decode(after.result!) !== tokenOf(after.name, after.attempt))
@@ -466,6 +475,8 @@ export class Witness implements Observer {
         continue;
       }
       if (ends !== 'completes') this.fault(`${name} has completed although ${step} never does.`);
+      if (node.repeat && row?.rounds !== ROUNDS - 1)
+        this.fault(`${name} has completed ${step} in ${row?.rounds} rounds.`);
       if (row?.status !== 'completed') this.fault(`${name} has completed and ${step} is ${row?.status}.`);
       if (row?.failures !== failures)
         this.fault(`${name}: ${step} failed ${failures} times, counted ${row?.failures}.`);

@@ -47,6 +47,10 @@ export class WorkflowStep {
   @Column({ type: 'text', nullable: true })
   stage!: string | null;
 
+  /** Of a step that is repeated: the rounds that are behind it; null: none. */
+  @Column({ type: 'integer', nullable: true })
+  rounds!: number | null;
+
   /** Whether it has lost a join while an attempt was under way: neither that nor its result is wanted any more. */
   @Column({ type: 'boolean' })
   aborting!: boolean;

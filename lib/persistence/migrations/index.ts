@@ -17,6 +17,7 @@ import { WaitForAWorker1765900000000 } from './1765900000000-wait-for-a-worker.j
 import { KeepHeartbeats1766000000000 } from './1766000000000-keep-heartbeats.js';
 import { PauseRuns1766100000000 } from './1766100000000-pause-runs.js';
 import { LimitRuns1766200000000 } from './1766200000000-limit-runs.js';
+import { RepeatSteps1766300000000 } from './1766300000000-repeat-steps.js';
 
 /** A migration and what it asks of the processes that run beside it. */
 export interface SchemaMigration {
@@ -44,4 +45,5 @@ export const MIGRATIONS: readonly SchemaMigration[] = [
   { migration: new KeepHeartbeats1766000000000(), servesFrom: '0.1.0' },
   { migration: new PauseRuns1766100000000(), servesFrom: '0.1.0' },
   { migration: new LimitRuns1766200000000(), servesFrom: '0.1.0' },
+  { migration: new RepeatSteps1766300000000(), servesFrom: '0.1.0' },
 ];

@@ -1,4 +1,16 @@
-import { Failure, Input, Parallel, Result, Sleep, SleepUntil, Step, Workflow } from 'orchestrate-flow';
+import {
+  Ctx,
+  Failure,
+  Input,
+  Parallel,
+  Repeat,
+  Result,
+  Sleep,
+  SleepUntil,
+  Step,
+  type StepContext,
+  Workflow,
+} from 'orchestrate-flow';
 
 export class OfferRequest {
   amount!: number;
@@ -153,5 +165,25 @@ export class SubscriptionWorkflow {
   @Step({ delay: '7d' })
   renew(@Result('remind') reminded: string): string {
     return `${reminded}, renewed`;
+  }
+}
+
+@Workflow({ name: 'render-film' })
+export class FilmWorkflow {
+  static readonly output = 'publish';
+
+  isRendered(@Result('render') percent: number): boolean {
+    return percent >= 100;
+  }
+
+  @Step({ retry: 5 }) // of each round
+  @Repeat({ until: 'isRendered', every: '10m', max: 144 }) // for a day, and between the rounds it holds no worker
+  render(@Ctx() { round }: StepContext, @Result('render', { optional: true }) percent: number | undefined): number {
+    return (percent ?? 0) + 10 * round; // what the round before has given
+  }
+
+  @Step()
+  publish(@Result('render') percent: number): string {
+    return `published at ${percent} %`;
   }
 }

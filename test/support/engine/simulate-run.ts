@@ -10,6 +10,7 @@ import {
   MARK,
   newRunState,
   doubted,
+  repeated,
   staged,
   type RunState,
   type Stage,
@@ -39,6 +40,7 @@ export interface StepRow {
   /** Claims pass it by. */
   readonly paused: boolean;
   readonly stage?: Stage;
+  readonly rounds?: number;
   readonly inDoubt?: true;
   readonly result: string | null;
   readonly errors: readonly string[];
@@ -563,8 +565,8 @@ export class RunSimulation {
     // As the ward does it: a step that needs one crash more is run with nothing beside it, where there is room.
     const alone = row.crashes + 1 >= QUARANTINE.crashes && process.attempts.length === 0;
     this.rows.set(step, { ...row, status: 'running', attempt, worker: process.worker, alone, startedAt: this.now });
-    const { failures, crashes, stage, inDoubt } = row;
-    const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+    const { failures, crashes, stage, inDoubt, rounds } = row;
+    const tally = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds) };
     this.noteStart(step, tally, process.worker);
     const claim = claimIn(this.run.generation, { step, ...tally, startedAt: this.now });
     process.attempts.push(claim);
@@ -655,14 +657,14 @@ export class RunSimulation {
     const { kind } = nodeOf(this.graph, step);
     if ((kind !== 'signal' && write.tally.stage !== 'expanded') || status !== 'waiting')
       same('a row that waits for a time has one', WAITS.has(status), delayMs !== null || dueAt !== null);
-    const { attempt, failures, crashes, stage, inDoubt } = tally;
+    const { attempt, failures, crashes, stage, inDoubt, rounds } = tally;
     const isPoison = row?.alone === true && crashes > row.crashes && crashes >= QUARANTINE.crashes;
     if (status === 'quarantined' || status === 'ready')
       same(`what step ${step} becomes`, status, isPoison ? 'quarantined' : 'ready');
     const errors = [...(row?.errors ?? []), ...(error === null ? [] : [error])];
     const began = startedAt ?? row?.startedAt ?? (status === 'running' ? this.now : null);
     const result = write.result ?? row?.result ?? null;
-    const counts = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt) };
+    const counts = { attempt, failures, crashes, ...staged(stage), ...doubted(inDoubt), ...repeated(rounds) };
     const paused = run === 'paused' && (status === 'ready' || WAITS.has(status));
     this.rows.set(step, {
       status,
@@ -798,7 +800,14 @@ export class RunSimulation {
     if (kind === 'signal' && claim.stage === 'parked') return { type: 'wait-ended', claim, end: this.endOfWait(claim) };
     if (kind === 'sleep-until' && claim.stage !== 'parked')
       return { type: 'step-parked', claim, until: 'then', result: `result of ${claim.step}` };
-    return fanOut === undefined ? complete(claim) : this.expand(claim);
+    if (fanOut !== undefined) return this.expand(claim);
+    const { repeat } = nodeOf(this.graph, claim.step);
+    if (repeat === undefined) return complete(claim);
+    if (claim.stage !== 'tried') return { type: 'step-tried', claim, result: `result of ${claim.step}` };
+    const { rounds = 0 } = claim;
+    if (rounds >= repeat.max) throw new Error(`Step ${claim.step} has more rounds than it may.`);
+    const isDone = repeat.until === MET && rounds === 1;
+    return isDone ? complete(claim) : { type: 'step-repeated', claim, error: 'nothing came' };
   }
 
   /** The items of a fan-out are stored before the run is told of them: as many as its name says. */
