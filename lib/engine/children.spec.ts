@@ -115,6 +115,12 @@ describe('a step that runs another workflow', () => {
     expect(decideIn(SOLO, { ...running, rows: { a: WAITING } }, [awake]).changed).toBe(false);
   });
 
+  it('that has been given up is waited for in a run that is paused, also where that is cancelled', () => {
+    const decision = decideIn(SOLO, { status: 'paused', marks: 'a.' }, [CANCELLED]);
+    expect(decision).toMatchObject({ status: 'cancelling', pause: 'ends', state: { marks: 'ax' } });
+    expect(decision.rings.size).toBe(0);
+  });
+
   it('is not woken: its child goes on as it does', () => {
     const parts = { marks: 'w.', status: 'waiting', rows: { a: WAITING } } as const;
     expect(decideIn(SOLO, parts, [{ type: 'wake-requested', by: null, reason: null }]).changed).toBe(false);

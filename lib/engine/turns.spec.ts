@@ -160,6 +160,21 @@ describe('a join of some', () => {
     ]);
   });
 
+  it('aborts what runs in a row of its own, in whatever process, and what was held elsewhere', () => {
+    const rows = { b: { status: 'running', attempt: 2, worker: 'there' } } as const;
+    const inRow = decideIn(
+      buildGraph({ a: [], b: [], c: ['a', 'b'] }, { c: { join: 1 } }),
+      {
+        ...{ marks: 'hq.', holds: { a: {} }, rows },
+      },
+      [completed('a')],
+    );
+    expect(inRow.writes).toContainEqual(
+      expect.objectContaining({ step: 'b', status: 'running', worker: 'there', aborting: true }),
+    );
+    expect(inRow.state.marks).toBe('caq');
+  });
+
   it('must see the rows where only they know what runs', () => {
     expect(decide(buildView(graph, { marks: 'hhw.', holds }), [completed('a')], buildPlace())).toBe(NEEDS_ROWS);
   });

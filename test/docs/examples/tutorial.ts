@@ -19,7 +19,7 @@ import {
 import { DataSource } from 'typeorm';
 
 /** A partner of the shop: what it is asked again under the same key it answers again, and does once. */
-export class Partner {
+class Partner {
   readonly done = new Map<string, string>();
 
   do(what: string, key: string): string {
