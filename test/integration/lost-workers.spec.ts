@@ -73,15 +73,17 @@ describe('a worker that others declare dead while it works', () => {
     // Whatever it reports goes before what is started after it.
     await app.orchestrator.execute(Brief);
     expect(attempts).toEqual(['first#1', 'first#2', 'last#1']);
-    expect(app.events.map(({ type }) => type)).toContain('worker.replaced');
+    await waitFor('it says so', () => app.events.some(({ type }) => type === 'worker.replaced'));
     expect(slotsInUse(app)).toEqual([0]);
     expect(await connection.query('SELECT * FROM orchestrate_flow.orphans')).toEqual([]);
   });
 
   it('is no reason for a run to get stuck when a claim of its came in and the answer did not', async () => {
-    const workers = await connection.query<{ id: string }>(
-      "SELECT id FROM orchestrate_flow.workflow_worker WHERE status = 'alive'",
-    );
+    const [worker] = await waitFor('it has its new id', async () => {
+      const sql = "SELECT id FROM orchestrate_flow.workflow_worker WHERE status = 'alive'";
+      const alive = await connection.query<{ id: string }>(sql);
+      return alive.length > 0 ? alive : null;
+    });
     gate = new Gate();
     gate.open();
     attempts = [];
@@ -90,7 +92,7 @@ describe('a worker that others declare dead while it works', () => {
     await connection.query(
       `INSERT INTO orchestrate_flow.workflow_step (run_id, name, status, attempt, failures, crashes, definition, queue, priority, worker, started_at)
        SELECT id, 'first', 'running', 1, 0, 0, definition, 'orchestrate-flow', 0, $2, now() FROM orchestrate_flow.workflow_run WHERE id = $1`,
-      [run.id, workers[0]!.id],
+      [run.id, worker!.id],
     );
     await connection.query(
       "UPDATE orchestrate_flow.workflow_run SET status = 'running', state = 'q.', due_at = NULL, revision = revision + 1 WHERE id = $1",
