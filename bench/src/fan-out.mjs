@@ -1,7 +1,6 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
+import { measure } from './forked.mjs';
 import { startMeasuredServer } from './server.mjs';
 
 const USAGE = `npm run bench:fan-out -- [items …] [--max-items 100]
@@ -23,7 +22,12 @@ try {
   for (const count of counts) {
     const name = `fan_out_${count}`;
     const url = await server.createDatabase(name);
-    const { ms, rssMb, stateCharacters } = await measure(url, count);
+    const { ms, rssMb, stateCharacters } = await measure(
+      './fan-out-process.mjs',
+      url,
+      String(count),
+      values['max-items'],
+    );
     const each = (ms / count).toFixed(3);
     console.log(
       `${count} items: ${(ms / 1_000).toFixed(1)} s, ${each} ms each, peak RSS ${rssMb} MB, state of the run ${stateCharacters} characters`,
@@ -33,15 +37,4 @@ try {
   }
 } finally {
   await server.stop();
-}
-
-/** @returns {Promise<{ ms: number, rssMb: number, stateCharacters: number }>} */
-async function measure(url, count) {
-  const child = fork(new URL('./fan-out-process.mjs', import.meta.url), [url, String(count), values['max-items']]);
-  const [figures] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`The measured process has ended with ${code}.`))),
-  ]);
-  if (child.exitCode === null) await once(child, 'exit');
-  return figures;
 }

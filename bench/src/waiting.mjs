@@ -1,7 +1,6 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
+import { measure } from './forked.mjs';
 import { startMeasuredServer } from './server.mjs';
 
 const USAGE = `npm run bench:waiting -- [runs …]
@@ -21,7 +20,7 @@ try {
   for (const count of counts) {
     const name = `waiting_${count}`;
     const url = await server.createDatabase(name);
-    const { parkedMs, restingMb, endedMs, peakMb } = await measure(url, count);
+    const { parkedMs, restingMb, endedMs, peakMb } = await measure('./waiting-process.mjs', url, String(count));
     const seconds = (ms) => (ms / 1_000).toFixed(1);
     console.log(
       `${count} runs: all wait after ${seconds(parkedMs)} s, RSS ${restingMb} MB; all have ended ${seconds(endedMs)} s after their waits, peak RSS ${peakMb} MB`,
@@ -31,15 +30,4 @@ try {
   }
 } finally {
   await server.stop();
-}
-
-/** @returns {Promise<{ parkedMs: number, restingMb: number, endedMs: number, peakMb: number }>} */
-async function measure(url, count) {
-  const child = fork(new URL('./waiting-process.mjs', import.meta.url), [url, String(count)]);
-  const [figures] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`The measured process has ended with ${code}.`))),
-  ]);
-  if (child.exitCode === null) await once(child, 'exit');
-  return figures;
 }

@@ -286,7 +286,8 @@ export class Orchestrator {
    * Holds a run: nothing in it begins until it is resumed, no step, no item, no further attempt. Attempts under way end, and what
    * they come to is recorded. Times that come due meanwhile, and signals that are sent, count from the resume on; the deadline
    * of the run goes on, and a run whose last attempt was under way completes. Where a step fails for good the run stops, and is
-   * undone, once it is resumed or cancelled. Resolves once that is committed. A run that is paused stays as it is.
+   * undone, once it is resumed or cancelled. Its children go on: `list({ parent })` finds them. Resolves once that is committed. A run
+   * that is paused stays as it is.
    *
    * @throws OrchestrateFlowError `OF_RUN_UNKNOWN`, or `OF_RUN_ENDED` where the run has ended or been stopped
    */
